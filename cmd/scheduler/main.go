@@ -1,0 +1,38 @@
+// Command scheduler is kube-scheduler with Plimsoll's plugins, NodeLoad and
+// DeviceFit, and with Trimaran's, so that profiles of both can be compared in
+// one process. All flags, endpoints and the leader election are kube-scheduler's.
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"k8s.io/component-base/cli"
+	_ "k8s.io/component-base/metrics/prometheus/clientgo" // as kube-scheduler does: metrics of its API client
+	_ "k8s.io/component-base/metrics/prometheus/version"  // and of its version
+	"k8s.io/klog/v2"
+)
+
+// version is set by the linker (see the Makefile).
+var version = "v0.1.0-dev"
+
+func main() {
+	os.Exit(run(version))
+}
+
+// run is cli.Run, except that faults of the configuration are printed for a
+// person to read, a line each, and not as one quoted string in a log line.
+func run(version string) (exitCode int) {
+	err := cli.RunNoErrOutput(newCommand(version))
+	var faults *configError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &faults):
+		fmt.Fprintln(os.Stderr, "Error:", faults)
+	default:
+		klog.ErrorS(err, "command failed")
+	}
+	return 1
+}

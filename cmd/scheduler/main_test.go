@@ -1,0 +1,155 @@
+package main
+
+import (
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// runAsScheduler makes the test binary behave as the scheduler's, so that the
+// tests see what a user sees: exit status and messages.
+const runAsScheduler = "PLIMSOLL_TEST_RUN_AS_SCHEDULER"
+
+func TestMain(m *testing.M) {
+	if os.Getenv(runAsScheduler) != "" {
+		os.Exit(run("v9.9.9"))
+	}
+	os.Exit(m.Run())
+}
+
+// scheduler runs the scheduler until it ends and returns what it printed.
+func scheduler(t *testing.T, args ...string) (output string, exitCode int) {
+	t.Helper()
+	cmd := exec.CommandContext(t.Context(), os.Args[0], args...)
+	cmd.Env = append(os.Environ(), runAsScheduler+"=1", "KUBE_CONFIG="+kubeconfig(t))
+	out, err := cmd.CombinedOutput()
+	var exit *exec.ExitError
+	if err != nil && !errors.As(err, &exit) {
+		t.Fatal(err)
+	}
+	return string(out), cmd.ProcessState.ExitCode()
+}
+
+// setUp runs the scheduler's whole set-up with a configuration, and ends it
+// before anything is scheduled (--write-config-to).
+func setUp(t *testing.T, configuration string) (output string, exitCode int) {
+	t.Helper()
+	dir := t.TempDir()
+	file := filepath.Join(dir, "config.yaml")
+	// kube-scheduler takes the kubeconfig from the file if there is one.
+	configuration += "\nclientConnection:\n  kubeconfig: " + kubeconfig(t) + "\n"
+	if err := os.WriteFile(file, []byte(configuration), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return scheduler(t, "--config="+file, "--write-config-to="+filepath.Join(dir, "out.yaml"), "--secure-port=0", "--leader-elect=false")
+}
+
+// kubeconfig returns one that leads to an API server which has nothing: set-up
+// asks for nothing that it could not do without.
+func kubeconfig(t *testing.T) string {
+	t.Helper()
+	server := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(server.Close)
+	file := filepath.Join(t.TempDir(), "kubeconfig")
+	content := `apiVersion: v1
+kind: Config
+clusters: [{name: c, cluster: {server: "` + server.URL + `"}}]
+contexts: [{name: c, context: {cluster: c, user: u}}]
+users: [{name: u, user: {}}]
+current-context: c
+`
+	if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+func TestVersionNamesPlimsollAndKubernetes(t *testing.T) {
+	out, code := scheduler(t, "--version")
+	if code != 0 || !strings.HasPrefix(out, "Plimsoll v9.9.9 (Kubernetes v") {
+		t.Errorf("--version: exit status %d, printed %q", code, out)
+	}
+}
+
+func TestEachConfigurationSetsUp(t *testing.T) {
+	files, err := filepath.Glob("../../config/*.yaml")
+	if err != nil || len(files) < 3 {
+		t.Fatalf("config/*.yaml: %v, %v", files, err)
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			content, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if out, code := setUp(t, string(content)); code != 0 {
+				t.Errorf("exit status %d: %s", code, out)
+			}
+		})
+	}
+}
+
+const header = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n"
+
+func profile(args string) string {
+	return header + `profiles:
+- schedulerName: plimsoll
+  plugins: {multiPoint: {enabled: [{name: NodeLoad}, {name: DeviceFit}]}}
+  pluginConfig:
+` + args
+}
+
+func TestFaultyConfigurationEndsTheStart(t *testing.T) {
+	for _, test := range []struct {
+		name, configuration string
+		want                []string
+	}{
+		{
+			"every fault at once",
+			profile(`  - name: NodeLoad
+    args: {filter: {thresholds: {cpu: 140}}, source: {interval: -1s, type: Graphite}, scores: 1, expiration: soon}
+  - name: DeviceFit
+    args: {strategy: Best, resources: ["[a"], avoidDeviceNodes: "yes"}
+`),
+			[]string{
+				"profiles[0].pluginConfig[NodeLoad].args.filter.thresholds[cpu]: Invalid value: 140: must be between 0 and 100",
+				`profiles[0].pluginConfig[NodeLoad].args.source.interval: Invalid value: "-1s": must be between 1s and 10m0s`,
+				`profiles[0].pluginConfig[NodeLoad].args.source.type: Unsupported value: "Graphite": supported values: "MetricsServer"`,
+				"profiles[0].pluginConfig[NodeLoad].args.scores: Forbidden: unknown field; known here: estimate, expiration, filter, score, source, stalePolicy",
+				`profiles[0].pluginConfig[NodeLoad].args.expiration: Invalid value: "soon": must be a duration such as "15s"`,
+				`profiles[0].pluginConfig[DeviceFit].args.strategy: Unsupported value: "Best": supported values: "MostAllocated", "LeastAllocated"`,
+				`profiles[0].pluginConfig[DeviceFit].args.resources[0]: Invalid value: "[a"`,
+				`profiles[0].pluginConfig[DeviceFit].args.avoidDeviceNodes: Invalid value: "yes": must be true or false`,
+			},
+		},
+		{
+			"a weight for a resource that no source reports",
+			profile("  - name: NodeLoad\n    args: {score: {weights: {nvidia.com/gpu: 1}}}\n"),
+			[]string{"args.score.weights[nvidia.com/gpu]: Invalid value: 1: no source reports this resource; must be one of cpu, memory"},
+		},
+		{
+			"profiles that want different load models",
+			profile("  - name: NodeLoad\n    args: {source: {interval: 20s}}\n") + "- schedulerName: other\n  plugins: {multiPoint: {enabled: [{name: NodeLoad}]}}\n",
+			[]string{"profiles[1].pluginConfig[NodeLoad].args.source", "all profiles share one load model: must be the same as profiles[0].pluginConfig[NodeLoad].args.source"},
+		},
+		{"a broken file", header + "profiles: [", []string{"config.yaml is not valid:", "yaml: line "}},
+		{"an unknown field of kube-scheduler's", header + "profile: []\n", []string{"config.yaml is not valid:", `unknown field "profile"`}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			out, code := setUp(t, test.configuration)
+			if code == 0 {
+				t.Errorf("exit status 0: %s", out)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(out, want) {
+					t.Errorf("no %q in:\n%s", want, out)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,47 @@
+package config
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// DefaultNodeLoadArgs returns what `args: {}` means for NodeLoad.
+func DefaultNodeLoadArgs() *NodeLoadArgs {
+	return &NodeLoadArgs{
+		Source: Source{
+			Type: MetricsServer,
+			// metrics-server scrapes each 15 s by default: polling faster shows nothing new.
+			Interval: 15 * time.Second,
+			Timeout:  10 * time.Second,
+		},
+		// Six scrapes may fail before a node's measured load is no longer believed.
+		Expiration:  90 * time.Second,
+		StalePolicy: UseRequests,
+		Filter: Filter{
+			WhenUnsatisfiable: DoNotSchedule,
+			Thresholds:        map[string]int64{CPU: 75, Memory: 85},
+		},
+		Score: Score{
+			Weights:             map[string]int64{CPU: 1, Memory: 1},
+			WorstResourceWeight: 1,
+		},
+		Estimate: Estimate{
+			Factors: map[string]int64{CPU: 100, Memory: 100},
+			Defaults: map[string]resource.Quantity{
+				CPU:    resource.MustParse("250m"),
+				Memory: resource.MustParse("200Mi"),
+			},
+			WarmUp: time.Minute,
+		},
+	}
+}
+
+// DefaultDeviceFitArgs returns what `args: {}` means for DeviceFit.
+func DefaultDeviceFitArgs() *DeviceFitArgs {
+	return &DeviceFitArgs{
+		Resources:        []string{"*"},
+		Strategy:         MostAllocated,
+		AvoidDeviceNodes: true,
+	}
+}

@@ -1,0 +1,87 @@
+package config
+
+import (
+	"reflect"
+	"slices"
+
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+)
+
+// ValidateProfiles returns every fault of the arguments of Plimsoll's plugins
+// in all profiles, and of what the profiles must have in common.
+func ValidateProfiles(profiles []schedconfig.KubeSchedulerProfile) field.ErrorList {
+	var errs field.ErrorList
+	var shared *NodeLoadArgs
+	var sharedBy *field.Path
+	for i := range profiles {
+		profile := field.NewPath("profiles").Index(i)
+		for _, pc := range profiles[i].PluginConfig {
+			if pc.Name == DeviceFit {
+				_, faults := DecodeDeviceFit(pc.Args, argsPath(profile, DeviceFit))
+				errs = append(errs, faults...)
+			}
+		}
+		args, configured, faults := nodeLoadArgs(&profiles[i], argsPath(profile, NodeLoad))
+		errs = append(errs, faults...)
+		if !configured || len(faults) > 0 {
+			continue
+		}
+		if shared == nil {
+			shared, sharedBy = args, argsPath(profile, NodeLoad)
+			continue
+		}
+		errs = append(errs, args.conflicts(argsPath(profile, NodeLoad), shared, sharedBy)...)
+	}
+	return errs
+}
+
+func argsPath(profile *field.Path, plugin string) *field.Path {
+	return profile.Child("pluginConfig").Key(plugin).Child("args")
+}
+
+// nodeLoadArgs returns NodeLoad's arguments in the profile, and whether the
+// profile uses them.
+func nodeLoadArgs(profile *schedconfig.KubeSchedulerProfile, fld *field.Path) (*NodeLoadArgs, bool, field.ErrorList) {
+	for _, pc := range profile.PluginConfig {
+		if pc.Name == NodeLoad {
+			args, errs := DecodeNodeLoad(pc.Args, fld)
+			return args, true, errs
+		}
+	}
+	return DefaultNodeLoadArgs(), enables(profile.Plugins, NodeLoad), nil
+}
+
+func enables(plugins *schedconfig.Plugins, name string) bool {
+	if plugins == nil {
+		return false
+	}
+	isNamed := func(p schedconfig.Plugin) bool { return p.Name == name }
+	return slices.ContainsFunc(plugins.MultiPoint.Enabled, isNamed) || slices.Contains(plugins.Names(), name)
+}
+
+// conflicts returns the fields of the load model, of which the process has
+// one, in which a differs from other.
+func (a *NodeLoadArgs) conflicts(fld *field.Path, other *NodeLoadArgs, otherFld *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	same := func(name string, value, want any) {
+		if !reflect.DeepEqual(value, want) {
+			errs = append(errs, field.Invalid(fld.Child(name), value,
+				"all profiles share one load model: must be the same as "+otherFld.Child(name).String()))
+		}
+	}
+	same("source", a.Source, other.Source)
+	same("expiration", a.Expiration.String(), other.Expiration.String())
+	same("estimate", a.Estimate.comparable(), other.Estimate.comparable())
+	return errs
+}
+
+// comparable returns e in a form in which equal amounts are equal: quantities
+// that were written differently (1 and 1000m) differ inside.
+func (e Estimate) comparable() map[string]any {
+	defaults := map[string]string{}
+	for name, quantity := range e.Defaults {
+		defaults[name] = quantity.AsDec().String()
+	}
+	return map[string]any{"factors": e.Factors, "defaults": defaults, "warmUp": e.WarmUp.String()}
+}

@@ -1,0 +1,123 @@
+package config
+
+import (
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// Names of the plugins, as used in a KubeSchedulerConfiguration.
+const (
+	NodeLoad  = "NodeLoad"
+	DeviceFit = "DeviceFit"
+)
+
+// The resources whose use a source reports. Thresholds, weights, factors and
+// defaults are keyed by them.
+const (
+	CPU    = "cpu"
+	Memory = "memory"
+)
+
+// SourceType says where measured use comes from.
+type SourceType string
+
+// MetricsServer reads NodeMetrics from the metrics.k8s.io API.
+const MetricsServer SourceType = "MetricsServer"
+
+// StalePolicy says how NodeLoad treats a node without a fresh sample.
+type StalePolicy string
+
+const (
+	// UseRequests scores the node by the requests of its pods and never
+	// rejects it for load.
+	UseRequests StalePolicy = "UseRequests"
+	// Ignore gives the node a neutral score and never rejects it for load.
+	Ignore StalePolicy = "Ignore"
+	// Reject rejects the node until a fresh sample arrives.
+	Reject StalePolicy = "Reject"
+)
+
+// UnsatisfiablePolicy says what becomes of a pod when a node is over the line.
+type UnsatisfiablePolicy string
+
+const (
+	// DoNotSchedule rejects the node.
+	DoNotSchedule UnsatisfiablePolicy = "DoNotSchedule"
+	// ScheduleAnyway ranks the node below every node under the line.
+	ScheduleAnyway UnsatisfiablePolicy = "ScheduleAnyway"
+)
+
+// Strategy says how DeviceFit ranks the nodes for a pod that needs devices.
+type Strategy string
+
+const (
+	// MostAllocated prefers the node whose devices are the most in use.
+	MostAllocated Strategy = "MostAllocated"
+	// LeastAllocated prefers the node whose devices are the least in use.
+	LeastAllocated Strategy = "LeastAllocated"
+)
+
+// NodeLoadArgs are the arguments of the NodeLoad plugin.
+type NodeLoadArgs struct {
+	// Source, Expiration and Estimate configure the load model. All profiles of
+	// a process share one model, so they must be the same in each.
+	Source Source `json:"source"`
+	// Expiration is the age from which a sample is stale. At least source.interval.
+	Expiration time.Duration `json:"expiration"`
+	Estimate   Estimate      `json:"estimate"`
+
+	StalePolicy StalePolicy `json:"stalePolicy"`
+	Filter      Filter      `json:"filter"`
+	Score       Score       `json:"score"`
+}
+
+// Source configures where measured use is read, and how often.
+type Source struct {
+	Type SourceType `json:"type"`
+	// Interval from one poll to the next. 1s to 10m.
+	Interval time.Duration `json:"interval"`
+	// Timeout of one poll. Above 0, at most 10m.
+	Timeout time.Duration `json:"timeout"`
+}
+
+// Filter configures which nodes NodeLoad rejects.
+type Filter struct {
+	WhenUnsatisfiable UnsatisfiablePolicy `json:"whenUnsatisfiable"`
+	// Thresholds are percent of allocatable by resource, 0 to 100. A node whose
+	// predicted use is above is over the line. 0 turns the resource off. A
+	// resource that is not named keeps its default.
+	Thresholds map[string]int64 `json:"thresholds"`
+}
+
+// Score configures how NodeLoad ranks nodes.
+type Score struct {
+	// Weights by resource, 0 to 100, at least one above 0. A resource that is
+	// not named keeps its default.
+	Weights map[string]int64 `json:"weights"`
+	// WorstResourceWeight is an extra weight for the resource that scores
+	// lowest on the node, 0 to 100.
+	WorstResourceWeight int64 `json:"worstResourceWeight"`
+}
+
+// Estimate configures how much a pod counts before its use is measured.
+type Estimate struct {
+	// Factors are percent of the request by resource, 0 to 1000.
+	Factors map[string]int64 `json:"factors"`
+	// Defaults stand in for the request of a container that has none.
+	Defaults map[string]resource.Quantity `json:"defaults"`
+	// WarmUp is how long a pod runs before a sample is taken to show its use.
+	// 0 to 1h.
+	WarmUp time.Duration `json:"warmUp"`
+}
+
+// DeviceFitArgs are the arguments of the DeviceFit plugin.
+type DeviceFitArgs struct {
+	// Resources are names or patterns (path.Match syntax, where * stays within
+	// one side of the slash, and a lone * matches all) of the extended
+	// resources that are devices.
+	Resources []string `json:"resources"`
+	Strategy  Strategy `json:"strategy"`
+	// AvoidDeviceNodes makes pods without devices prefer nodes without free devices.
+	AvoidDeviceNodes bool `json:"avoidDeviceNodes"`
+}

@@ -1,0 +1,111 @@
+package config
+
+import (
+	"maps"
+	"path"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+const maxDuration = 10 * time.Minute
+
+var resources = []string{CPU, Memory}
+
+// Validate returns every value of a that is out of range.
+func (a *NodeLoadArgs) Validate(fld *field.Path) field.ErrorList {
+	source, filter, score, estimate := fld.Child("source"), fld.Child("filter"), fld.Child("score"), fld.Child("estimate")
+	var errs field.ErrorList
+	errs = append(errs, oneOf(source.Child("type"), a.Source.Type, MetricsServer)...)
+	errs = append(errs, durationIn(source.Child("interval"), a.Source.Interval, time.Second, maxDuration)...)
+	errs = append(errs, durationIn(source.Child("timeout"), a.Source.Timeout, time.Millisecond, maxDuration)...)
+	errs = append(errs, durationIn(fld.Child("expiration"), a.Expiration, max(a.Source.Interval, time.Second), 24*time.Hour)...)
+	errs = append(errs, oneOf(fld.Child("stalePolicy"), a.StalePolicy, UseRequests, Ignore, Reject)...)
+
+	errs = append(errs, oneOf(filter.Child("whenUnsatisfiable"), a.Filter.WhenUnsatisfiable, DoNotSchedule, ScheduleAnyway)...)
+	errs = append(errs, byResource(filter.Child("thresholds"), a.Filter.Thresholds, intIn(0, 100))...)
+
+	errs = append(errs, byResource(score.Child("weights"), a.Score.Weights, intIn(0, 100))...)
+	if a.Score.Weights[CPU] == 0 && a.Score.Weights[Memory] == 0 {
+		errs = append(errs, field.Invalid(score.Child("weights"), a.Score.Weights, "at least one weight must be above 0"))
+	}
+	errs = append(errs, intIn(0, 100)(score.Child("worstResourceWeight"), a.Score.WorstResourceWeight)...)
+
+	errs = append(errs, byResource(estimate.Child("factors"), a.Estimate.Factors, intIn(0, 1000))...)
+	errs = append(errs, byResource(estimate.Child("defaults"), a.Estimate.Defaults, notNegative)...)
+	errs = append(errs, durationIn(estimate.Child("warmUp"), a.Estimate.WarmUp, 0, time.Hour)...)
+	return errs
+}
+
+// Validate returns every value of a that is out of range.
+func (a *DeviceFitArgs) Validate(fld *field.Path) field.ErrorList {
+	var errs field.ErrorList
+	list := fld.Child("resources")
+	if len(a.Resources) == 0 {
+		errs = append(errs, field.Required(list, `at least one name or pattern, such as "*" or "nvidia.com/*"`))
+	}
+	for i, pattern := range a.Resources {
+		if _, err := path.Match(pattern, ""); err != nil || !isExtendedResource(pattern) {
+			errs = append(errs, field.Invalid(list.Index(i), pattern,
+				`must be "*", or a name or pattern of extended resources with a domain other than kubernetes.io, such as "nvidia.com/gpu" or "nvidia.com/*"`))
+		}
+	}
+	errs = append(errs, oneOf(fld.Child("strategy"), a.Strategy, MostAllocated, LeastAllocated)...)
+	return errs
+}
+
+// isExtendedResource reports whether pattern can match an extended resource at
+// all: those have a domain, and it is not Kubernetes' own.
+func isExtendedResource(pattern string) bool {
+	if pattern == "*" {
+		return true
+	}
+	domain, name, found := strings.Cut(pattern, "/")
+	return found && domain != "" && name != "" && !strings.Contains(name, "/") && !strings.HasSuffix(domain, "kubernetes.io")
+}
+
+func oneOf[T ~string](fld *field.Path, value T, allowed ...T) field.ErrorList {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	return field.ErrorList{field.NotSupported(fld, value, allowed)}
+}
+
+func durationIn(fld *field.Path, value, low, high time.Duration) field.ErrorList {
+	if value >= low && value <= high {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(fld, value.String(), "must be between "+low.String()+" and "+high.String())}
+}
+
+// byResource checks each value of values, and that the load model knows its key.
+func byResource[T any](fld *field.Path, values map[string]T, check func(*field.Path, T) field.ErrorList) field.ErrorList {
+	var errs field.ErrorList
+	for _, name := range slices.Sorted(maps.Keys(values)) {
+		if !slices.Contains(resources, name) {
+			errs = append(errs, field.Invalid(fld.Key(name), values[name], "no source reports this resource; must be one of cpu, memory"))
+			continue
+		}
+		errs = append(errs, check(fld.Key(name), values[name])...)
+	}
+	return errs
+}
+
+func intIn(low, high int64) func(*field.Path, int64) field.ErrorList {
+	return func(fld *field.Path, value int64) field.ErrorList {
+		if value >= low && value <= high {
+			return nil
+		}
+		return field.ErrorList{field.Invalid(fld, value, between(low, high))}
+	}
+}
+
+func notNegative(fld *field.Path, value resource.Quantity) field.ErrorList {
+	if value.Sign() >= 0 {
+		return nil
+	}
+	return field.ErrorList{field.Invalid(fld, value.String(), "must not be negative")}
+}

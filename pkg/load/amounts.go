@@ -1,0 +1,70 @@
+package load
+
+import (
+	"math"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+)
+
+// Resource is a resource whose use is measured.
+type Resource int
+
+// The measured resources, and how many there are.
+const (
+	CPU Resource = iota
+	Memory
+	NumResources
+)
+
+// Name returns the resource's name in the Kubernetes API.
+func (r Resource) Name() v1.ResourceName {
+	return [NumResources]v1.ResourceName{v1.ResourceCPU, v1.ResourceMemory}[r]
+}
+
+// Amounts is an amount of each resource: CPU in millicores, memory in bytes.
+type Amounts [NumResources]int64
+
+// maxAmount bounds a single amount: a million million millicores, or one PiB.
+// Larger ones come from absurd requests; they are cut so that sums stay exact.
+const maxAmount = 1 << 50
+
+// Add returns a + b, held at the largest int64 instead of overflowing.
+func (a Amounts) Add(b Amounts) Amounts {
+	for r := range a {
+		if b[r] > 0 && a[r] > math.MaxInt64-b[r] {
+			a[r] = math.MaxInt64
+			continue
+		}
+		a[r] += b[r]
+	}
+	return a
+}
+
+// Sub returns a - b.
+func (a Amounts) Sub(b Amounts) Amounts {
+	for r := range a {
+		a[r] -= b[r]
+	}
+	return a
+}
+
+// AmountsOf returns list's CPU and memory; what is not in it is 0.
+func AmountsOf(list v1.ResourceList) Amounts {
+	var a Amounts
+	for r := range NumResources {
+		if quantity, ok := list[r.Name()]; ok {
+			a[r] = AmountOf(r, quantity)
+		}
+	}
+	return a
+}
+
+// AmountOf returns quantity in the unit of r, held between 0 and maxAmount.
+func AmountOf(r Resource, quantity resource.Quantity) int64 {
+	whole := quantity.Value()
+	if r == CPU && whole < maxAmount/1000 {
+		whole = quantity.MilliValue()
+	}
+	return min(max(whole, 0), maxAmount)
+}

@@ -1,0 +1,79 @@
+package load
+
+import (
+	v1 "k8s.io/api/core/v1"
+)
+
+// Estimator says how much a pod will use before that can be measured.
+type Estimator struct {
+	// Factors are percent of the request.
+	Factors [NumResources]int64
+	// Defaults stand in for the request of a container that has none. They are
+	// not scaled by Factors.
+	Defaults Amounts
+}
+
+// Pod returns the estimate for pod. Containers are added up as the scheduler
+// adds up their requests (KEP-753, "effective request"): the larger of
+//
+//   - all containers and sidecars together, and
+//   - each init container together with the sidecars started before it,
+//
+// except that a request for the whole pod (KEP-2837) replaces those of its
+// containers. The pod's overhead is added as it is.
+func (e *Estimator) Pod(pod *v1.Pod) Amounts {
+	running, peak := Amounts{}, Amounts{}
+	for i := range pod.Spec.InitContainers {
+		c := &pod.Spec.InitContainers[i]
+		estimate := e.container(c)
+		if c.RestartPolicy != nil && *c.RestartPolicy == v1.ContainerRestartPolicyAlways {
+			running = running.Add(estimate)
+			peak = peak.max(running)
+			continue
+		}
+		peak = peak.max(running.Add(estimate))
+	}
+	for i := range pod.Spec.Containers {
+		running = running.Add(e.container(&pod.Spec.Containers[i]))
+	}
+	total := running.max(peak)
+	if pod.Spec.Resources != nil {
+		for r := range NumResources {
+			if quantity, ok := pod.Spec.Resources.Requests[r.Name()]; ok {
+				total[r] = e.scale(r, AmountOf(r, quantity))
+			}
+		}
+	}
+	total = total.Add(AmountsOf(pod.Spec.Overhead))
+	for r := range total {
+		total[r] = min(total[r], maxAmount)
+	}
+	return total
+}
+
+func (e *Estimator) container(c *v1.Container) Amounts {
+	estimate := e.Defaults
+	for r := range NumResources {
+		if quantity, ok := c.Resources.Requests[r.Name()]; ok {
+			estimate[r] = e.scale(r, AmountOf(r, quantity))
+		}
+	}
+	return estimate
+}
+
+// Requested returns the use to expect from pods that request this much.
+func (e *Estimator) Requested(requests Amounts) Amounts {
+	for r := range NumResources {
+		requests[r] = e.scale(r, min(requests[r], maxAmount))
+	}
+	return requests
+}
+
+func (e *Estimator) scale(r Resource, request int64) int64 { return request * e.Factors[r] / 100 }
+
+func (a Amounts) max(b Amounts) Amounts {
+	for r := range a {
+		a[r] = max(a[r], b[r])
+	}
+	return a
+}

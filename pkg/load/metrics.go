@@ -1,0 +1,104 @@
+package load
+
+import (
+	"time"
+
+	"k8s.io/component-base/metrics"
+)
+
+const namespace = "plimsoll"
+
+// instruments are the model's counters. What can be read off the model is not
+// counted but collected (see Collector).
+type instruments struct {
+	pollDuration *metrics.Histogram
+	pollErrors   *metrics.Counter
+	drops        *metrics.CounterVec
+}
+
+func newMetrics() *instruments {
+	return &instruments{
+		pollDuration: metrics.NewHistogram(&metrics.HistogramOpts{
+			Namespace: namespace, Subsystem: "source", Name: "poll_duration_seconds",
+			Help:           "Time that one poll of the load source took, also a failed one.",
+			Buckets:        metrics.ExponentialBuckets(0.005, 2, 12),
+			StabilityLevel: metrics.ALPHA,
+		}),
+		pollErrors: metrics.NewCounter(&metrics.CounterOpts{
+			Namespace: namespace, Subsystem: "source", Name: "poll_errors_total",
+			Help:           "Polls of the load source that failed.",
+			StabilityLevel: metrics.ALPHA,
+		}),
+		drops: metrics.NewCounterVec(&metrics.CounterOpts{
+			Namespace: namespace, Subsystem: "source", Name: "dropped_readings_total",
+			Help:           "Node readings that could not be believed, by reason.",
+			StabilityLevel: metrics.ALPHA,
+		}, []string{"reason"}),
+	}
+}
+
+func (i *instruments) polled(took time.Duration, err error) {
+	i.pollDuration.Observe(took.Seconds())
+	if err != nil {
+		i.pollErrors.Inc()
+	}
+}
+
+func (i *instruments) dropped(reason dropReason) { i.drops.WithLabelValues(string(reason)).Inc() }
+
+// Counters returns the model's counters, to be registered with a metrics
+// registry. Until they are, they count nothing.
+func (m *Model) Counters() []metrics.Registerable {
+	return []metrics.Registerable{m.metrics.pollDuration, m.metrics.pollErrors, m.metrics.drops}
+}
+
+// Collector returns the model's gauges, which are read off the model when a
+// registry is scraped.
+func (m *Model) Collector() metrics.StableCollector {
+	desc := func(name, help string, labels ...string) *metrics.Desc {
+		return metrics.NewDesc(namespace+"_"+name, help, labels, nil, metrics.ALPHA, "")
+	}
+	return &collector{
+		model:    m,
+		nodes:    desc("nodes", "Nodes by the state of their load sample: fresh, stale or missing.", "state"),
+		inFlight: desc("pods_in_flight", "Pods assigned to a node whose samples cannot show their use yet."),
+		age:      desc("source_newest_sample_age_seconds", "Age of the newest sample of any node. Absent before the first sample."),
+	}
+}
+
+type collector struct {
+	metrics.BaseStableCollector
+	model                *Model
+	nodes, inFlight, age *metrics.Desc
+}
+
+// DescribeWithStability implements metrics.StableCollector.
+func (c *collector) DescribeWithStability(ch chan<- *metrics.Desc) {
+	ch <- c.nodes
+	ch <- c.inFlight
+	ch <- c.age
+}
+
+// CollectWithStability implements metrics.StableCollector.
+func (c *collector) CollectWithStability(ch chan<- metrics.Metric) {
+	gauge := func(d *metrics.Desc, value float64, labels ...string) {
+		ch <- metrics.NewLazyConstMetric(d, metrics.GaugeValue, value, labels...)
+	}
+	states := c.model.states()
+	gauge(c.nodes, float64(states[Fresh]), "fresh")
+	gauge(c.nodes, float64(states[Stale]), "stale")
+	gauge(c.nodes, float64(states[Missing]), "missing")
+	inFlight, newest := c.model.counts()
+	gauge(c.inFlight, float64(inFlight))
+	if !newest.IsZero() {
+		gauge(c.age, c.model.clock.Since(newest).Seconds())
+	}
+}
+
+// counts returns the number of pods in flight and the timestamp of the newest
+// sample (zero if there was none).
+func (m *Model) counts() (inFlight int, newest time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return len(m.pods), m.newest
+}

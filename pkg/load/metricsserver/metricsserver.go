@@ -1,0 +1,69 @@
+// Package metricsserver is the load source that reads NodeMetrics from the
+// metrics.k8s.io API, which metrics-server or an adapter serves.
+package metricsserver
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/rest"
+	"k8s.io/metrics/pkg/apis/metrics/v1beta1"
+	metricsclient "k8s.io/metrics/pkg/client/clientset/versioned/typed/metrics/v1beta1"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+)
+
+// Source polls NodeMetrics, all nodes with one list call.
+type Source struct {
+	nodes metricsclient.NodeMetricsInterface
+}
+
+var _ load.Source = &Source{}
+
+// New returns a source for the API server that kubeConfig leads to. It makes
+// no connection yet.
+func New(kubeConfig *rest.Config) (*Source, error) {
+	config := rest.CopyConfig(kubeConfig)
+	// Protobuf is smaller and cheaper to decode; JSON stays acceptable for
+	// adapters that know nothing else.
+	config.ContentType = runtime.ContentTypeProtobuf
+	config.AcceptContentTypes = runtime.ContentTypeProtobuf + "," + runtime.ContentTypeJSON
+	client, err := metricsclient.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("client for metrics.k8s.io: %w", err)
+	}
+	return &Source{nodes: client.NodeMetricses()}, nil
+}
+
+// Poll implements load.Source.
+func (s *Source) Poll(ctx context.Context) ([]load.Reading, error) {
+	list, err := s.nodes.List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return nil, fmt.Errorf("list NodeMetrics of metrics.k8s.io: %w", err)
+	}
+	readings := make([]load.Reading, len(list.Items))
+	for i := range list.Items {
+		readings[i] = readingOf(&list.Items[i])
+	}
+	return readings, nil
+}
+
+func readingOf(metrics *v1beta1.NodeMetrics) load.Reading {
+	reading := load.Reading{Node: metrics.Name, Timestamp: metrics.Timestamp.Time, Window: metrics.Window.Duration}
+	for r := range load.NumResources {
+		reading.Usage[r] = usageOf(metrics.Usage, r.Name())
+	}
+	return reading
+}
+
+func usageOf(usage v1.ResourceList, name v1.ResourceName) float64 {
+	quantity, ok := usage[name]
+	if !ok {
+		return math.NaN()
+	}
+	return quantity.AsApproximateFloat64()
+}

@@ -1,0 +1,122 @@
+package load
+
+import "time"
+
+// State says whether a node's measured use can be believed.
+type State int
+
+// The states of a node.
+const (
+	// Missing: no sample was ever seen.
+	Missing State = iota
+	// Stale: the newest sample is older than the expiration.
+	Stale
+	// Fresh: the newest sample is recent.
+	Fresh
+)
+
+// Node is what the model knew of a node when the view was taken. It must not
+// be changed.
+type Node struct {
+	// Slot numbers the node, from 0, below View.Slots. It is stable for as long
+	// as the node exists, and reused after that.
+	Slot int
+	// Allocatable is from the node's status.
+	Allocatable Amounts
+	// Sample is the newest sample. It is valid only if Sampled.
+	Sample  Sample
+	Sampled bool
+	// InFlight is the sum of the estimates of the pods in flight to the node.
+	InFlight Amounts
+}
+
+// Predicted returns what the node will use once its pods in flight have
+// started: measured + in flight. It means something only if the node is fresh.
+func (n *Node) Predicted() Amounts { return n.Sample.Usage.Add(n.InFlight) }
+
+// View is an immutable picture of all nodes at one moment. Its methods take no
+// lock and allocate nothing.
+type View struct {
+	*snapshot
+	// Now is when the view was taken.
+	Now        time.Time
+	expiration time.Duration
+}
+
+// Node returns what is known of the named node, or nil if it is not known.
+func (v *View) Node(name string) *Node {
+	slot, ok := v.index[name]
+	if !ok {
+		return nil
+	}
+	return v.at(slot)
+}
+
+// State returns the state of n, which may be nil.
+func (v *View) State(n *Node) State {
+	switch {
+	case n == nil || !n.Sampled:
+		return Missing
+	case v.Now.Sub(n.Sample.Timestamp) > v.expiration:
+		return Stale
+	default:
+		return Fresh
+	}
+}
+
+// Age returns how old n's sample is. It means something only if n is sampled.
+func (v *View) Age(n *Node) time.Duration { return v.Now.Sub(n.Sample.Timestamp) }
+
+// Slots returns the number of slots in use or free: one more than the highest
+// slot of a node.
+func (v *View) Slots() int { return len(v.chunks) * chunkSize }
+
+// All calls yield for each node, in the order of slots, until it returns false.
+func (v *View) All(yield func(*Node) bool) {
+	for _, c := range v.chunks {
+		for _, n := range c {
+			if n != nil && !yield(n) {
+				return
+			}
+		}
+	}
+}
+
+// chunkSize balances what a change copies (one chunk, and the list of chunks):
+// at 5,000 nodes that is 512 B + 632 B.
+const chunkSize = 64
+
+// chunk is a run of slots; a free slot is nil.
+type chunk [chunkSize]*Node
+
+// snapshot is a two-level array that is never changed once published: a new
+// version shares all chunks with the old one but those with changed nodes.
+type snapshot struct {
+	index  map[string]int // node name to slot; shared until nodes come or go
+	chunks []*chunk
+}
+
+func (s *snapshot) at(slot int) *Node { return s.chunks[slot/chunkSize][slot%chunkSize] }
+
+// with returns a version of s in which the given slots hold the given nodes
+// (nil frees a slot), and index, if not nil, replaces the index.
+func (s *snapshot) with(changed map[int]*Node, index map[string]int) *snapshot {
+	next := &snapshot{index: s.index, chunks: append([]*chunk(nil), s.chunks...)}
+	if index != nil {
+		next.index = index
+	}
+	copied := map[int]bool{}
+	for slot, node := range changed {
+		i := slot / chunkSize
+		for i >= len(next.chunks) {
+			next.chunks = append(next.chunks, &chunk{})
+			copied[len(next.chunks)-1] = true
+		}
+		if !copied[i] {
+			fresh := *next.chunks[i]
+			next.chunks[i], copied[i] = &fresh, true
+		}
+		next.chunks[i][slot%chunkSize] = node
+	}
+	return next
+}

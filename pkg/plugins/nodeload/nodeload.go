@@ -1,0 +1,217 @@
+// Package nodeload is the NodeLoad plugin: it keeps nodes below a line of
+// measured use, and prefers those furthest below it.
+//
+// A node's predicted use is what the load model measured there, and the
+// estimates of the pods in flight to it, and that of the pod to be placed.
+// Filter rejects a node whose prediction is above a threshold; Score ranks by
+// the distance to it. Both are pure functions (decide.go) over the view of the
+// load model that PreFilter took for the scheduling cycle.
+//
+// A drop in measured use is no event of the cluster, so pods that were
+// rejected are remembered with the nodes that rejected them, and put back into
+// the queue as soon as a poll shows that one of those would take them now
+// (waiting.go).
+package nodeload
+
+import (
+	"context"
+	"sync/atomic"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/apis/scheduling"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+)
+
+// Name of the plugin in a KubeSchedulerConfiguration.
+const Name = config.NodeLoad
+
+// NodeLoad places pods by the measured load of nodes.
+type NodeLoad struct {
+	handle  fwk.Handle
+	model   *load.Model
+	policy  policy
+	waiting *waitingPods
+	// rejections holds, by slot of a node, the statuses to reject it with, so
+	// that Filter allocates none. The framework writes its plugin's name into a
+	// status that it is given, and runs Filter for many nodes at once: hence one
+	// set for each node.
+	rejections atomic.Pointer[[]rejection]
+}
+
+// rejection is the statuses of one node, by verdict.
+type rejection [numVerdicts]*fwk.Status
+
+var (
+	_ fwk.PreFilterPlugin   = &NodeLoad{}
+	_ fwk.FilterPlugin      = &NodeLoad{}
+	_ fwk.PostFilterPlugin  = &NodeLoad{}
+	_ fwk.PreScorePlugin    = &NodeLoad{}
+	_ fwk.ScorePlugin       = &NodeLoad{}
+	_ fwk.ReservePlugin     = &NodeLoad{}
+	_ fwk.EnqueueExtensions = &NodeLoad{}
+	_ fwk.SignPlugin        = &NodeLoad{}
+)
+
+// ModelProvider returns the load model of the process. It is asked once for
+// each profile that uses NodeLoad, and returns the same model each time.
+type ModelProvider func(ctx context.Context, args *config.NodeLoadArgs, handle fwk.Handle) (*load.Model, error)
+
+// Factory returns what makes the plugin for a profile.
+func Factory(models ModelProvider) func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
+	return func(ctx context.Context, obj runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
+		fld := field.NewPath("profiles").Key(handle.ProfileName()).Child("pluginConfig").Key(Name).Child("args")
+		args, errs := config.DecodeNodeLoad(obj, fld)
+		if len(errs) > 0 {
+			return nil, errs.ToAggregate()
+		}
+		model, err := models(ctx, args, handle)
+		if err != nil {
+			return nil, err
+		}
+		return New(args, model, handle), nil
+	}
+}
+
+// New returns the plugin for the profile that handle belongs to.
+func New(args *config.NodeLoadArgs, model *load.Model, handle fwk.Handle) *NodeLoad {
+	pl := &NodeLoad{handle: handle, model: model, policy: newPolicy(args), waiting: newWaitingPods()}
+	pl.rejections.Store(&[]rejection{})
+	model.Subscribe(pl.activate)
+	return pl
+}
+
+// Name returns the name of the plugin.
+func (pl *NodeLoad) Name() string { return Name }
+
+const stateKey fwk.StateKey = Name
+
+// cycle is what one scheduling cycle decides on.
+type cycle struct {
+	view     load.View
+	estimate load.Amounts
+	exempt   bool
+}
+
+// Clone shares the cycle: nothing changes it.
+func (c *cycle) Clone() fwk.StateData { return c }
+
+func (pl *NodeLoad) newCycle(pod *v1.Pod) *cycle {
+	return &cycle{view: pl.model.View(), estimate: pl.model.Estimate(pod), exempt: isExempt(pod)}
+}
+
+func cycleOf(state fwk.CycleState) (*cycle, error) {
+	data, err := state.Read(stateKey)
+	if err != nil {
+		return nil, err
+	}
+	return data.(*cycle), nil
+}
+
+// PreFilter takes the view of the load model for the cycle, and skips Filter
+// for pods that it never rejects.
+func (pl *NodeLoad) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
+	c := pl.newCycle(pod)
+	state.Write(stateKey, c)
+	if c.exempt || !pl.policy.rejects() {
+		return nil, fwk.NewStatus(fwk.Skip)
+	}
+	pl.growRejections(c.view.Slots())
+	return nil, nil
+}
+
+// PreFilterExtensions returns nil: which pods are removed or added in a
+// preemption changes nothing of what is measured.
+func (pl *NodeLoad) PreFilterExtensions() fwk.PreFilterExtensions { return nil }
+
+// Filter rejects a node that is over the line with the pod on it.
+func (pl *NodeLoad) Filter(_ context.Context, state fwk.CycleState, _ *v1.Pod, nodeInfo fwk.NodeInfo) *fwk.Status {
+	c, err := cycleOf(state)
+	if err != nil {
+		return fwk.AsStatus(err)
+	}
+	node := c.view.Node(nodeInfo.Node().Name)
+	v := pl.policy.verdict(c.view.State(node), node, allocatableOf(nodeInfo), c.estimate)
+	if v == fits {
+		return nil
+	}
+	return pl.reject(node, v)
+}
+
+// PreScore sees to it that Score has a view, also where Filter is turned off.
+func (pl *NodeLoad) PreScore(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) *fwk.Status {
+	if _, err := cycleOf(state); err != nil {
+		state.Write(stateKey, pl.newCycle(pod))
+	}
+	return nil
+}
+
+// Score ranks a node by how far below the line it is with the pod on it.
+func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, _ *v1.Pod, nodeInfo fwk.NodeInfo) (int64, *fwk.Status) {
+	c, err := cycleOf(state)
+	if err != nil {
+		return 0, fwk.AsStatus(err)
+	}
+	node := c.view.Node(nodeInfo.Node().Name)
+	var predicted load.Amounts
+	switch {
+	case c.view.State(node) == load.Fresh:
+		predicted = node.Predicted()
+	case pl.policy.stale == config.Ignore:
+		return neutralScore, nil
+	default:
+		predicted = pl.model.Requested(requestedOf(nodeInfo))
+	}
+	return pl.policy.score(predicted.Add(c.estimate), allocatableOf(nodeInfo)), nil
+}
+
+// ScoreExtensions returns nil: scores are on an absolute scale.
+func (pl *NodeLoad) ScoreExtensions() fwk.ScoreExtensions { return nil }
+
+// Reserve counts the pod on the node from now on.
+func (pl *NodeLoad) Reserve(_ context.Context, _ fwk.CycleState, pod *v1.Pod, nodeName string) *fwk.Status {
+	pl.model.Reserve(pod, nodeName)
+	pl.waiting.remove(pod.UID)
+	return nil
+}
+
+// Unreserve takes back Reserve.
+func (pl *NodeLoad) Unreserve(_ context.Context, _ fwk.CycleState, pod *v1.Pod, _ string) {
+	pl.model.Unreserve(pod.UID)
+}
+
+// SignPod signs all that Filter and Score look at in a pod, so that pods with
+// equal signatures can share results for as long as the framework keeps them.
+func (pl *NodeLoad) SignPod(_ context.Context, pod *v1.Pod) ([]fwk.SignFragment, *fwk.Status) {
+	return []fwk.SignFragment{{Key: "plimsoll.io/NodeLoad", Value: struct {
+		Estimate load.Amounts
+		Exempt   bool
+	}{pl.model.Estimate(pod), isExempt(pod)}}}, nil
+}
+
+// isExempt reports whether the pod is never rejected for load: a DaemonSet's
+// pod has no other node to go to, and a critical one must run.
+func isExempt(pod *v1.Pod) bool {
+	if pod.Spec.Priority != nil && *pod.Spec.Priority >= scheduling.SystemCriticalPriority {
+		return true
+	}
+	owner := metav1.GetControllerOfNoCopy(pod)
+	return owner != nil && owner.Kind == "DaemonSet"
+}
+
+func allocatableOf(nodeInfo fwk.NodeInfo) load.Amounts {
+	allocatable := nodeInfo.GetAllocatable()
+	return load.Amounts{load.CPU: allocatable.GetMilliCPU(), load.Memory: allocatable.GetMemory()}
+}
+
+// requestedOf returns what the node's pods request, with the scheduler's own
+// stand-ins for containers without a request.
+func requestedOf(nodeInfo fwk.NodeInfo) load.Amounts {
+	requested := nodeInfo.GetNonZeroRequested()
+	return load.Amounts{load.CPU: requested.GetMilliCPU(), load.Memory: requested.GetMemory()}
+}

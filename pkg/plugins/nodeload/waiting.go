@@ -1,0 +1,212 @@
+package nodeload
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	schedutil "k8s.io/kubernetes/pkg/scheduler/util"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+)
+
+// waitingPods are the pods that NodeLoad rejected in their last scheduling
+// cycle, each with the nodes that it rejected them on.
+type waitingPods struct {
+	mu   sync.Mutex
+	pods map[types.UID]*waitingPod
+}
+
+type waitingPod struct {
+	pod      *v1.Pod
+	estimate load.Amounts
+	// rejectedBy are the slots of the nodes. A slot that has been given to
+	// another node since costs one attempt in vain at the worst.
+	rejectedBy slotSet
+	since      time.Time
+}
+
+// slotSet is a set of slots, one bit each: 625 bytes for 5,000 nodes, so that
+// 5,000 waiting pods take 3 MB.
+type slotSet []uint64
+
+func (s slotSet) add(slot int)      { s[slot/64] |= 1 << (slot % 64) }
+func (s slotSet) has(slot int) bool { return slot/64 < len(s) && s[slot/64]&(1<<(slot%64)) != 0 }
+
+func newWaitingPods() *waitingPods { return &waitingPods{pods: map[types.UID]*waitingPod{}} }
+
+func (w *waitingPods) put(p *waitingPod) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if before, ok := w.pods[p.pod.UID]; ok {
+		p.since = before.since
+	}
+	w.pods[p.pod.UID] = p
+}
+
+func (w *waitingPods) remove(uid types.UID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.pods, uid)
+}
+
+// inOrder returns the pods as the queue would take them: by priority, then by
+// how long they have waited.
+func (w *waitingPods) inOrder() []*waitingPod {
+	w.mu.Lock()
+	pods := make([]*waitingPod, 0, len(w.pods))
+	for _, p := range w.pods {
+		pods = append(pods, p)
+	}
+	w.mu.Unlock()
+	slices.SortFunc(pods, func(a, b *waitingPod) int {
+		return cmp.Or(
+			cmp.Compare(corev1helpers.PodPriority(b.pod), corev1helpers.PodPriority(a.pod)),
+			a.since.Compare(b.since),
+			cmp.Compare(a.pod.UID, b.pod.UID))
+	})
+	return pods
+}
+
+// PostFilter remembers the pod with the nodes that NodeLoad rejected it on. It
+// never makes a pod schedulable.
+func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, statuses fwk.NodeToStatusReader) (*fwk.PostFilterResult, *fwk.Status) {
+	unchanged := fwk.NewStatus(fwk.Unschedulable)
+	pl.waiting.remove(pod.UID)
+	c, err := cycleOf(state)
+	if err != nil {
+		return nil, unchanged // another plugin's PreFilter rejected the pod before ours ran
+	}
+	nodes, err := statuses.NodesForStatusCode(pl.handle.SnapshotSharedLister().NodeInfos(), fwk.UnschedulableAndUnresolvable)
+	if err != nil {
+		return nil, fwk.AsStatus(err)
+	}
+	rejectedBy, any := make(slotSet, c.view.Slots()/64+1), false
+	for _, nodeInfo := range nodes {
+		name := nodeInfo.Node().Name
+		node := c.view.Node(name)
+		if node != nil && statuses.Get(name).Plugin() == Name {
+			rejectedBy.add(node.Slot)
+			any = true
+		}
+	}
+	if any {
+		pl.waiting.put(&waitingPod{pod: pod, estimate: c.estimate, rejectedBy: rejectedBy, since: c.view.Now})
+	}
+	return nil, unchanged
+}
+
+// activate puts those waiting pods back into the queue that a node which
+// rejected them would take now. What a pod would take of a node is counted, so
+// that room for three pods wakes three, and not all that wait.
+func (pl *NodeLoad) activate(ctx context.Context) {
+	waiting := slices.DeleteFunc(pl.waiting.inOrder(), pl.dropIfNotPending)
+	if len(waiting) == 0 {
+		return
+	}
+	view := pl.model.View()
+	open := pl.nodesWithRoom(&view, smallest(waiting))
+	taken := make([]load.Amounts, len(open))
+	wake := map[string]*v1.Pod{}
+	for _, w := range waiting {
+		for i, node := range open {
+			if !w.rejectedBy.has(node.Slot) {
+				continue
+			}
+			ask := w.estimate.Add(taken[i])
+			if pl.policy.verdict(view.State(node), node, node.Allocatable, ask) == fits {
+				taken[i] = ask
+				wake[klog.KObj(w.pod).String()] = w.pod
+				break
+			}
+		}
+	}
+	if len(wake) > 0 {
+		logger := klog.FromContext(ctx)
+		logger.V(3).Info("Load dropped: retrying pods", "profile", pl.handle.ProfileName(), "pods", len(wake), "waiting", len(waiting))
+		pl.handle.Activate(logger, wake)
+	}
+}
+
+// nodesWithRoom returns the nodes that take a pod with this estimate: on a hot
+// cluster few or none, so that 5,000 pods that wait there cost next to nothing.
+func (pl *NodeLoad) nodesWithRoom(view *load.View, estimate load.Amounts) []*load.Node {
+	var open []*load.Node
+	for node := range view.All {
+		if pl.policy.verdict(view.State(node), node, node.Allocatable, estimate) == fits {
+			open = append(open, node)
+		}
+	}
+	return open
+}
+
+// smallest returns the least that any of the pods, of which there is at least
+// one, is estimated to use of each resource.
+func smallest(pods []*waitingPod) load.Amounts {
+	least := pods[0].estimate
+	for _, p := range pods[1:] {
+		for r := range least {
+			least[r] = min(least[r], p.estimate[r])
+		}
+	}
+	return least
+}
+
+// dropIfNotPending forgets the pod if it no longer waits to be scheduled, and
+// reports whether it did.
+func (pl *NodeLoad) dropIfNotPending(w *waitingPod) bool {
+	if pl.isPending(w.pod) {
+		return false
+	}
+	pl.waiting.remove(w.pod.UID)
+	return true
+}
+
+// isPending reports whether the pod still waits to be scheduled.
+func (pl *NodeLoad) isPending(pod *v1.Pod) bool {
+	present, err := pl.handle.SharedInformerFactory().Core().V1().Pods().Lister().Pods(pod.Namespace).Get(pod.Name)
+	return err == nil && present.UID == pod.UID && present.Spec.NodeName == ""
+}
+
+// EventsToRegister returns the cluster events after which a node may take a
+// pod that it rejected for load. Measured load is none of them: see activate.
+func (pl *NodeLoad) EventsToRegister(context.Context) ([]fwk.ClusterEventWithHint, error) {
+	return []fwk.ClusterEventWithHint{
+		{
+			Event:          fwk.ClusterEvent{Resource: fwk.Node, ActionType: fwk.Add | fwk.UpdateNodeAllocatable},
+			QueueingHintFn: pl.afterNodeChange,
+		},
+		{
+			Event:          fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.UpdatePodScaleDown},
+			QueueingHintFn: pl.afterScaleDown,
+		},
+	}, nil
+}
+
+// afterNodeChange queues the pod if the node that was added or changed would
+// take it.
+func (pl *NodeLoad) afterNodeChange(_ klog.Logger, pod *v1.Pod, oldObj, newObj any) (fwk.QueueingHint, error) {
+	_, changed, err := schedutil.As[*v1.Node](oldObj, newObj)
+	if err != nil {
+		return fwk.Queue, err
+	}
+	view := pl.model.View()
+	node := view.Node(changed.Name)
+	allocatable := load.AmountsOf(changed.Status.Allocatable)
+	if pl.policy.verdict(view.State(node), node, allocatable, pl.model.Estimate(pod)) != fits {
+		return fwk.QueueSkip, nil
+	}
+	return fwk.Queue, nil
+}
+
+// afterScaleDown queues the pod: it asks for less than when it was rejected.
+func (pl *NodeLoad) afterScaleDown(klog.Logger, *v1.Pod, any, any) (fwk.QueueingHint, error) {
+	return fwk.Queue, nil
+}
