@@ -48,7 +48,7 @@ func (a *DeviceFitArgs) Validate(fld *field.Path) field.ErrorList {
 		errs = append(errs, field.Required(list, `at least one name or pattern, such as "*" or "nvidia.com/*"`))
 	}
 	for i, pattern := range a.Resources {
-		if _, err := path.Match(pattern, ""); err != nil || !isExtendedResource(pattern) {
+		if !isResourcePattern(pattern) {
 			errs = append(errs, field.Invalid(list.Index(i), pattern,
 				`must be "*", or a name or pattern of extended resources with a domain other than kubernetes.io, such as "nvidia.com/gpu" or "nvidia.com/*"`))
 		}
@@ -57,14 +57,22 @@ func (a *DeviceFitArgs) Validate(fld *field.Path) field.ErrorList {
 	return errs
 }
 
-// isExtendedResource reports whether pattern can match an extended resource at
-// all: those have a domain, and it is not Kubernetes' own.
-func isExtendedResource(pattern string) bool {
+// isResourcePattern reports whether the pattern is well-formed and can match an
+// extended resource at all: those have a domain, and it is not Kubernetes' own.
+func isResourcePattern(pattern string) bool {
 	if pattern == "*" {
 		return true
 	}
 	domain, name, found := strings.Cut(pattern, "/")
-	return found && domain != "" && name != "" && !strings.Contains(name, "/") && !strings.HasSuffix(domain, "kubernetes.io")
+	if !found || domain == "" || name == "" || strings.Contains(name, "/") || strings.HasSuffix(domain, "kubernetes.io") {
+		return false
+	}
+	for _, side := range []string{domain, name} {
+		if _, err := path.Match(side, ""); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 func oneOf[T ~string](fld *field.Path, value T, allowed ...T) field.ErrorList {

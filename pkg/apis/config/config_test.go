@@ -1,0 +1,132 @@
+package config
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+)
+
+func raw(json string) runtime.Object { return &runtime.Unknown{Raw: []byte(json)} }
+
+func TestDefaultsAreValid(t *testing.T) {
+	for _, obj := range []runtime.Object{nil, raw(""), raw("{}"), raw("null")} {
+		if _, errs := DecodeNodeLoad(obj, field.NewPath("args")); len(errs) > 0 {
+			t.Errorf("NodeLoad: %v", errs.ToAggregate())
+		}
+		if _, errs := DecodeDeviceFit(obj, field.NewPath("args")); len(errs) > 0 {
+			t.Errorf("DeviceFit: %v", errs.ToAggregate())
+		}
+	}
+}
+
+func TestGivenValuesReplaceDefaultsAndTheOthersStay(t *testing.T) {
+	got, errs := DecodeNodeLoad(raw(`{
+		"source": {"interval": "30s"},
+		"stalePolicy": "Reject",
+		"filter": {"thresholds": {"cpu": 60}},
+		"score": {"weights": {"memory": 0}},
+		"estimate": {"defaults": {"memory": "1Gi", "cpu": 2}, "warmUp": "0s"},
+		"expiration": null
+	}`), field.NewPath("args"))
+	if len(errs) > 0 {
+		t.Fatal(errs.ToAggregate())
+	}
+	if got.Source.Interval != 30*time.Second || got.Source.Timeout != 10*time.Second || got.Expiration != 90*time.Second {
+		t.Errorf("source %+v, expiration %v", got.Source, got.Expiration)
+	}
+	if got.StalePolicy != Reject || got.Filter.Thresholds[CPU] != 60 || got.Filter.Thresholds[Memory] != 85 {
+		t.Errorf("stalePolicy %v, thresholds %v", got.StalePolicy, got.Filter.Thresholds)
+	}
+	if got.Score.Weights[CPU] != 1 || got.Score.Weights[Memory] != 0 || got.Estimate.WarmUp != 0 {
+		t.Errorf("weights %v, warmUp %v", got.Score.Weights, got.Estimate.WarmUp)
+	}
+	cpu, memory := got.Estimate.Defaults[CPU], got.Estimate.Defaults[Memory]
+	if !cpu.Equal(resource.MustParse("2")) || !memory.Equal(resource.MustParse("1Gi")) {
+		t.Errorf("defaults %v", got.Estimate.Defaults)
+	}
+}
+
+func TestFaults(t *testing.T) {
+	nodeLoad := func(obj runtime.Object, fld *field.Path) field.ErrorList { _, errs := DecodeNodeLoad(obj, fld); return errs }
+	deviceFit := func(obj runtime.Object, fld *field.Path) field.ErrorList { _, errs := DecodeDeviceFit(obj, fld); return errs }
+	for _, test := range []struct {
+		decode func(runtime.Object, *field.Path) field.ErrorList
+		args   string
+		want   []string // the beginnings of the messages, sorted
+	}{
+		{nodeLoad, `{"filter": {"thresholds": {"cpu": 140}}}`, []string{"args.filter.thresholds[cpu]: Invalid value: 140: must be between 0 and 100"}},
+		{nodeLoad, `{"filter": {"thresholds": {"cpu": -1, "gpu": 1}}}`, []string{
+			"args.filter.thresholds[cpu]: Invalid value: -1: must be between 0 and 100",
+			"args.filter.thresholds[gpu]: Invalid value: 1: no source reports this resource; must be one of cpu, memory",
+		}},
+		{nodeLoad, `{"filter": {"thresholds": {"cpu": 70.5}}}`, []string{`args.filter.thresholds[cpu]: Invalid value: "70.5": must be an integer`}},
+		{nodeLoad, `{"filter": {"thresholds": {"cpu": 1e30}}}`, []string{`args.filter.thresholds[cpu]: Invalid value: "1e30": must be an integer`}},
+		{nodeLoad, `{"filter": {"thresholds": [75]}}`, []string{"args.filter.thresholds: Invalid value: [75]: must be an object"}},
+		{nodeLoad, `{"filter": {"whenUnsatisfiable": "Sometimes"}}`, []string{`args.filter.whenUnsatisfiable: Unsupported value: "Sometimes"`}},
+		{nodeLoad, `{"score": {"weights": {"cpu": 0, "memory": 0}}}`, []string{"args.score.weights: Invalid value"}},
+		{nodeLoad, `{"score": {"worstResourceWeight": 101}}`, []string{"args.score.worstResourceWeight: Invalid value: 101: must be between 0 and 100"}},
+		{nodeLoad, `{"source": {"interval": "-1s"}}`, []string{`args.source.interval: Invalid value: "-1s": must be between 1s and 10m0s`}},
+		{nodeLoad, `{"source": {"interval": 15}}`, []string{`args.source.interval: Invalid value: "15": must be a duration such as "15s"`}},
+		{nodeLoad, `{"source": {"interval": "2m"}}`, []string{`args.expiration: Invalid value: "1m30s": must be between 2m0s and 24h0m0s`}},
+		{nodeLoad, `{"source": {"timeout": "0s"}}`, []string{`args.source.timeout: Invalid value: "0s"`}},
+		{nodeLoad, `{"source": {"type": "Prometheus"}}`, []string{`args.source.type: Unsupported value: "Prometheus": supported values: "MetricsServer"`}},
+		{nodeLoad, `{"stalePolicy": "Guess"}`, []string{`args.stalePolicy: Unsupported value: "Guess"`}},
+		{nodeLoad, `{"estimate": {"factors": {"cpu": -5}, "warmUp": "2h", "defaults": {"cpu": "lots", "memory": "-1"}}}`, []string{
+			`args.estimate.defaults[cpu]: Invalid value: "lots": must be a quantity`,
+			`args.estimate.defaults[memory]: Invalid value: "-1": must not be negative`,
+			"args.estimate.factors[cpu]: Invalid value: -5: must be between 0 and 1000",
+			`args.estimate.warmUp: Invalid value: "2h0m0s": must be between 0s and 1h0m0s`,
+		}},
+		{nodeLoad, `{"window": "5m", "Source": {}}`, []string{
+			"args.Source: Forbidden: unknown field; known here: estimate, expiration, filter, score, source, stalePolicy",
+			"args.window: Forbidden: unknown field",
+		}},
+		{nodeLoad, `[]`, []string{"args: Invalid value: []: must be an object"}},
+		{nodeLoad, `{} {}`, []string{`args: Invalid value: "{} {}": must be one JSON value`}},
+		{nodeLoad, `{"a`, []string{`args: Invalid value: "{\"a": not JSON`}},
+		{deviceFit, `{"resources": []}`, []string{"args.resources: Required value"}},
+		{deviceFit, `{"resources": ["nvidia.com/*", "gpu", "kubernetes.io/x", "a/[", "[a/]b", 7]}`, []string{
+			`args.resources[1]: Invalid value: "gpu": must be "*", or a name or pattern`,
+			`args.resources[2]: Invalid value: "kubernetes.io/x"`,
+			`args.resources[3]: Invalid value: "a/["`,
+			`args.resources[4]: Invalid value: "[a/]b"`,
+			`args.resources[5]: Invalid value: "7": must be a string`,
+		}},
+		{deviceFit, `{"strategy": "LeastFragmentation", "avoidDeviceNodes": 1}`, []string{
+			`args.avoidDeviceNodes: Invalid value: "1": must be true or false`,
+			`args.strategy: Unsupported value: "LeastFragmentation": supported values: "MostAllocated", "LeastAllocated"`,
+		}},
+	} {
+		t.Run(test.args, func(t *testing.T) {
+			var got []string
+			for _, err := range test.decode(raw(test.args), field.NewPath("args")) {
+				got = append(got, err.Error())
+			}
+			slices.Sort(got)
+			if !slices.EqualFunc(got, test.want, strings.HasPrefix) {
+				t.Errorf("faults:\n  %s\nwant:\n  %s", strings.Join(got, "\n  "), strings.Join(test.want, "\n  "))
+			}
+		})
+	}
+}
+
+// Whatever the arguments are, decoding ends without a panic, and what it finds
+// no fault with is valid.
+func FuzzDecode(f *testing.F) {
+	f.Add(`{"filter": {"thresholds": {"cpu": 140}}, "source": {"interval": "-1s"}, "estimate": {"defaults": {"cpu": 1}}}`)
+	f.Add(`{"resources": ["*", null], "strategy": "MostAllocated"}`)
+	f.Fuzz(func(t *testing.T, args string) {
+		fld := field.NewPath("args")
+		if decoded, errs := DecodeNodeLoad(raw(args), fld); len(errs) == 0 && len(decoded.Validate(fld)) > 0 {
+			t.Errorf("%s: invalid, but no fault was found", args)
+		}
+		if decoded, errs := DecodeDeviceFit(raw(args), fld); len(errs) == 0 && len(decoded.Validate(fld)) > 0 {
+			t.Errorf("%s: invalid, but no fault was found", args)
+		}
+	})
+}

@@ -1,0 +1,121 @@
+package device
+
+import (
+	"fmt"
+	"path"
+	"strings"
+
+	v1 "k8s.io/api/core/v1"
+	v1helper "k8s.io/kubernetes/pkg/apis/core/v1/helper"
+)
+
+// Matcher tells which extended resources are devices. It is immutable. The
+// zero value accepts none.
+type Matcher struct {
+	patterns []pattern
+}
+
+// pattern accepts a resource name if both of its sides are accepted.
+type pattern struct {
+	domain, name side
+}
+
+// NewMatcher returns a Matcher that accepts the extended resources that one of
+// the patterns accepts. A pattern is "*", which stands for every extended
+// resource, or DOMAIN/NAME, either side of which may hold the wildcards of
+// path.Match.
+func NewMatcher(patterns []string) (*Matcher, error) {
+	m := &Matcher{patterns: make([]pattern, 0, len(patterns))}
+	for _, text := range patterns {
+		p, err := parsePattern(text)
+		if err != nil {
+			return nil, err
+		}
+		m.patterns = append(m.patterns, p)
+	}
+	return m, nil
+}
+
+func parsePattern(text string) (pattern, error) {
+	if text == "*" {
+		return pattern{domain: side{match: anyText}, name: side{match: anyText}}, nil
+	}
+	domain, name, found := strings.Cut(text, "/")
+	if !found || domain == "" || name == "" || strings.Contains(name, "/") {
+		return pattern{}, badPattern(text)
+	}
+	var p pattern
+	var err error
+	if p.domain, err = parseSide(domain); err != nil {
+		return pattern{}, badPattern(text)
+	}
+	if p.name, err = parseSide(name); err != nil {
+		return pattern{}, badPattern(text)
+	}
+	return p, nil
+}
+
+func badPattern(text string) error {
+	return fmt.Errorf(`device resource pattern %q: must be "*" or DOMAIN/NAME, either with wildcards, such as "nvidia.com/gpu" or "nvidia.com/*"`, text)
+}
+
+// Matches reports whether the resource is a device.
+func (m *Matcher) Matches(resource v1.ResourceName) bool {
+	if !isExtended(resource) {
+		return false
+	}
+	domain, name, _ := strings.Cut(string(resource), "/")
+	for i := range m.patterns {
+		if m.patterns[i].domain.accepts(domain) && m.patterns[i].name.accepts(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// isExtended reports whether a resource of a pod or a node is an extended one.
+// For names that the API server lets pass it says what
+// v1helper.IsExtendedResourceName says. That one checks the name's syntax as
+// well, and allocates for it, which is too much for each resource of each node.
+func isExtended(resource v1.ResourceName) bool {
+	return !v1helper.IsNativeResource(resource) && !strings.HasPrefix(string(resource), v1.DefaultResourceRequestsPrefix)
+}
+
+// side is one side of a pattern. Most are a plain text or a lone "*", and
+// those are spared path.Match, which costs about ten times as much.
+type side struct {
+	match matchKind
+	text  string
+}
+
+type matchKind int
+
+const (
+	sameText matchKind = iota
+	anyText
+	wildcards
+)
+
+func parseSide(text string) (side, error) {
+	switch {
+	case text == "*":
+		return side{match: anyText}, nil
+	case !strings.ContainsAny(text, `*?[\`):
+		return side{match: sameText, text: text}, nil
+	}
+	_, err := path.Match(text, "")
+	return side{match: wildcards, text: text}, err
+}
+
+func (s *side) accepts(text string) bool {
+	switch s.match {
+	case anyText:
+		return true
+	case sameText:
+		return s.text == text
+	case wildcards:
+		ok, _ := path.Match(s.text, text) // parseSide has seen that the pattern is well-formed
+		return ok
+	}
+	return false
+}

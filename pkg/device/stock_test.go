@@ -1,0 +1,58 @@
+package device
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+)
+
+func newNode(capacity resources, requests ...resources) *framework.NodeInfo {
+	node := framework.NewNodeInfo()
+	node.SetNode(st.MakeNode().Name("node").Capacity(capacity).Obj())
+	for _, r := range requests {
+		pod, err := framework.NewPodInfo(st.MakePod().Req(r).Obj())
+		if err != nil {
+			panic(err)
+		}
+		node.AddPodInfo(pod)
+	}
+	return node
+}
+
+func TestStocks(t *testing.T) {
+	node := newNode(
+		resources{"cpu": "8", "hugepages-2Mi": "1Gi", gpu: "8", fpga: "2", "amd.com/gpu": "0", "example.org/kvm": "100"},
+		resources{gpu: "3", "amd.com/gpu": "1"}, resources{gpu: "1", "example.org/nic": "1"},
+	)
+	got := slices.SortedFunc(newMatcher(t, "*.com/*").Stocks(node), func(a, b Stock) int {
+		return strings.Compare(string(a.Name), string(b.Name))
+	})
+	want := []Stock{{Name: gpu, Allocatable: 8, Requested: 4}, {Name: fpga, Allocatable: 2}}
+	if !slices.Equal(got, want) {
+		t.Errorf("Stocks() = %v, want %v", got, want)
+	}
+	for range newMatcher(t, "*").Stocks(node) {
+		break // must not go on after the consumer has enough
+	}
+}
+
+func TestStockOf(t *testing.T) {
+	node := newNode(resources{gpu: "8"}, resources{gpu: "3"})
+	if got, want := StockOf(node, gpu), (Stock{Name: gpu, Allocatable: 8, Requested: 3}); got != want {
+		t.Errorf("StockOf(gpu) = %v, want %v", got, want)
+	}
+	if got, want := StockOf(node, fpga), (Stock{Name: fpga}); got != want {
+		t.Errorf("StockOf(fpga) = %v, want %v", got, want)
+	}
+}
+
+func TestFreeIsNeverNegative(t *testing.T) {
+	for _, tt := range []struct{ allocatable, requested, want int64 }{{8, 3, 5}, {8, 8, 0}, {6, 8, 0}, {0, 1, 0}} {
+		if got := (Stock{Allocatable: tt.allocatable, Requested: tt.requested}).Free(); got != tt.want {
+			t.Errorf("%d of %d requested: Free() = %d, want %d", tt.requested, tt.allocatable, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,118 @@
+package load
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	resourcehelper "k8s.io/component-helpers/resource"
+)
+
+func requests(cpu, memory string) v1.ResourceList {
+	list := v1.ResourceList{}
+	if cpu != "" {
+		list[v1.ResourceCPU] = resource.MustParse(cpu)
+	}
+	if memory != "" {
+		list[v1.ResourceMemory] = resource.MustParse(memory)
+	}
+	return list
+}
+
+func container(cpu, memory string) v1.Container {
+	return v1.Container{Resources: v1.ResourceRequirements{Requests: requests(cpu, memory)}}
+}
+
+func TestEstimate(t *testing.T) {
+	estimator := Estimator{
+		Factors:  [NumResources]int64{CPU: 80, Memory: 100},
+		Defaults: Amounts{CPU: 250, Memory: 200 << 20},
+	}
+	always := v1.ContainerRestartPolicyAlways
+	sidecar := container("1", "1Gi")
+	sidecar.RestartPolicy = &always
+	for _, test := range []struct {
+		name string
+		spec v1.PodSpec
+		want Amounts
+	}{
+		{"factors scale requests", v1.PodSpec{Containers: []v1.Container{container("2", "1Gi")}}, Amounts{1600, 1 << 30}},
+		{"defaults are not scaled", v1.PodSpec{Containers: []v1.Container{container("", "")}}, Amounts{250, 200 << 20}},
+		{"each container has its own default", v1.PodSpec{Containers: []v1.Container{container("1", ""), container("", "1Gi")}}, Amounts{800 + 250, 200<<20 + 1<<30}},
+		{"an explicit zero is no missing request", v1.PodSpec{Containers: []v1.Container{container("0", "0")}}, Amounts{}},
+		{"a larger init container counts", v1.PodSpec{
+			InitContainers: []v1.Container{container("10", "1Gi")}, Containers: []v1.Container{container("1", "2Gi")},
+		}, Amounts{8000, 2 << 30}},
+		{"a sidecar runs beside the containers", v1.PodSpec{
+			InitContainers: []v1.Container{sidecar}, Containers: []v1.Container{container("1", "1Gi")},
+		}, Amounts{1600, 2 << 30}},
+		{"a request of the pod replaces those of its containers", v1.PodSpec{
+			Resources:  &v1.ResourceRequirements{Requests: requests("5", "")},
+			Containers: []v1.Container{container("1", "1Gi")},
+		}, Amounts{4000, 1 << 30}},
+		{"overhead is added as it is", v1.PodSpec{
+			Overhead: requests("1", "1Gi"), Containers: []v1.Container{container("1", "1Gi")},
+		}, Amounts{1800, 2 << 30}},
+		{"an absurd request does not overflow", v1.PodSpec{
+			Containers: []v1.Container{container("9E", "9E"), container("9E", "9E")},
+		}, Amounts{maxAmount, maxAmount}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got := estimator.Pod(&v1.Pod{Spec: test.spec}); got != test.want {
+				t.Errorf("estimate %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// With a factor of 100 and no defaults an estimate is the pod's request, which
+// Kubernetes' own helper computes in another way.
+func TestEstimateIsTheRequestAsKubernetesCountsIt(t *testing.T) {
+	estimator := Estimator{Factors: [NumResources]int64{100, 100}}
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 2000 {
+		pod := &v1.Pod{Spec: randomSpec(random)}
+		want := AmountsOf(resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}))
+		if got := estimator.Pod(pod); got != want {
+			t.Fatalf("estimate %v, want %v for %+v", got, want, pod.Spec)
+		}
+	}
+}
+
+func randomSpec(random *rand.Rand) v1.PodSpec {
+	list := func() v1.ResourceList {
+		l := v1.ResourceList{}
+		if random.IntN(4) > 0 {
+			l[v1.ResourceCPU] = *resource.NewMilliQuantity(random.Int64N(5000), resource.DecimalSI)
+		}
+		if random.IntN(4) > 0 {
+			l[v1.ResourceMemory] = *resource.NewQuantity(random.Int64N(1<<40), resource.BinarySI)
+		}
+		return l
+	}
+	var spec v1.PodSpec
+	always := v1.ContainerRestartPolicyAlways
+	for range random.IntN(4) {
+		c := v1.Container{Resources: v1.ResourceRequirements{Requests: list()}}
+		if random.IntN(2) == 0 {
+			c.RestartPolicy = &always
+		}
+		spec.InitContainers = append(spec.InitContainers, c)
+	}
+	for range 1 + random.IntN(3) {
+		spec.Containers = append(spec.Containers, v1.Container{Resources: v1.ResourceRequirements{Requests: list()}})
+	}
+	if random.IntN(3) == 0 {
+		spec.Overhead = list()
+	}
+	return spec
+}
+
+func TestAmountsAddHoldsAtTheLimit(t *testing.T) {
+	a := Amounts{math.MaxInt64 - 1, 5}
+	if got, want := a.Add(Amounts{2, 2}), (Amounts{math.MaxInt64, 7}); got != want {
+		t.Errorf("%v, want %v", got, want)
+	}
+}

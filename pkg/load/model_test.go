@@ -1,0 +1,501 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"runtime"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/go-logr/logr/funcr"
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/klog/v2"
+	testingclock "k8s.io/utils/clock/testing"
+)
+
+const (
+	warmUp     = time.Minute
+	expiration = 90 * time.Second
+	window     = 15 * time.Second
+)
+
+// fakeSource answers with what a test puts there.
+type fakeSource struct {
+	readings []Reading
+	err      error
+}
+
+func (s *fakeSource) Poll(context.Context) ([]Reading, error) { return s.readings, s.err }
+
+type fixture struct {
+	*Model
+	t      *testing.T
+	source *fakeSource
+	now    *testingclock.FakeClock
+}
+
+func newFixture(t *testing.T) *fixture {
+	f := &fixture{t: t, source: &fakeSource{}, now: testingclock.NewFakeClock(epoch)}
+	f.Model = NewModel(Config{
+		Interval: window, Timeout: time.Second, Expiration: expiration, WarmUp: warmUp,
+		Estimator: Estimator{Factors: [NumResources]int64{100, 100}},
+		Clock:     f.now,
+	}, f.source)
+	return f
+}
+
+// sample has a poll show the node's use over the window that ends now.
+func (f *fixture) sample(node string, cores float64) {
+	f.source.readings = []Reading{{Node: node, Timestamp: f.now.Now(), Window: window, Usage: [NumResources]float64{cores, 1 << 30}}}
+	f.source.err = nil
+	f.poll(f.t.Context())
+}
+
+func (f *fixture) node(name string) (*Node, State) {
+	view := f.View()
+	n := view.Node(name)
+	return n, view.State(n)
+}
+
+func (f *fixture) inFlightCPU(name string) int64 {
+	f.t.Helper()
+	n, _ := f.node(name)
+	if n == nil {
+		f.t.Fatalf("node %s is not known", name)
+	}
+	return n.InFlight[CPU]
+}
+
+// boundPod returns a pod of one core that is bound to the node but does not run yet.
+func boundPod(uid, node string) *v1.Pod {
+	return &v1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Name: uid, UID: types.UID(uid)},
+		Spec:       v1.PodSpec{NodeName: node, Containers: []v1.Container{container("1", "1Gi")}},
+		Status:     v1.PodStatus{Phase: v1.PodPending},
+	}
+}
+
+func running(pod *v1.Pod, since time.Time) *v1.Pod {
+	pod = pod.DeepCopy()
+	pod.Status.Phase = v1.PodRunning
+	pod.Status.ContainerStatuses = []v1.ContainerStatus{{
+		State: v1.ContainerState{Running: &v1.ContainerStateRunning{StartedAt: metav1.NewTime(since)}},
+	}}
+	return pod
+}
+
+func TestNodeStates(t *testing.T) {
+	f := newFixture(t)
+	f.SetNode("n", Amounts{8000, 1 << 34})
+	if n, state := f.node("n"); n == nil || state != Missing {
+		t.Fatalf("a node without a sample: %v, state %v, want Missing", n, state)
+	}
+	f.sample("n", 2)
+	if n, state := f.node("n"); state != Fresh || n.Predicted() != (Amounts{2000, 1 << 30}) {
+		t.Fatalf("state %v, predicted %v", state, n.Predicted())
+	}
+	f.now.Step(expiration)
+	if _, state := f.node("n"); state != Fresh {
+		t.Errorf("at the expiration: state %v, want Fresh", state)
+	}
+	f.now.Step(1)
+	if _, state := f.node("n"); state != Stale {
+		t.Errorf("past the expiration: state %v, want Stale", state)
+	}
+	view := f.View()
+	if n := view.Node("unheard-of"); n != nil || view.State(n) != Missing {
+		t.Errorf("an unknown node: %v", n)
+	}
+}
+
+func TestRepeatedAndLateSamplesChangeNothing(t *testing.T) {
+	f := newFixture(t)
+	f.SetNode("n", Amounts{8000, 1 << 34})
+	f.sample("n", 2)
+	for _, age := range []time.Duration{0, time.Second} {
+		f.source.readings = []Reading{{Node: "n", Timestamp: f.now.Now().Add(-age), Window: window, Usage: [NumResources]float64{7, 7}}}
+		f.poll(t.Context())
+		if n, _ := f.node("n"); n.Sample.Usage[CPU] != 2000 {
+			t.Errorf("a sample of age %v replaced the newest one: %v", age, n.Sample)
+		}
+	}
+}
+
+func TestNodeThatComesBackHasNoSample(t *testing.T) {
+	f := newFixture(t)
+	f.SetNode("n", Amounts{8000, 1 << 34})
+	f.sample("n", 7)
+	f.RemoveNode("n")
+	if n, _ := f.node("n"); n != nil {
+		t.Errorf("a removed node: %v", n)
+	}
+	f.SetNode("n", Amounts{8000, 1 << 34})
+	if _, state := f.node("n"); state != Missing {
+		t.Errorf("state %v, want Missing: the sample is of the node that was removed", state)
+	}
+}
+
+func TestPodIsInFlightUntilASampleShowsIt(t *testing.T) {
+	f := newFixture(t)
+	f.SetNode("n", Amounts{8000, 1 << 34})
+	pod := boundPod("p", "n")
+
+	f.Reserve(pod, "n")
+	f.Reserve(pod, "n")
+	if got := f.inFlightCPU("n"); got != 1000 {
+		t.Fatalf("reserved twice: %dm in flight, want 1000m", got)
+	}
+	f.SetPod(pod, true)
+	if got := f.inFlightCPU("n"); got != 1000 {
+		t.Fatalf("reserved and seen by the informer: %dm in flight, want 1000m", got)
+	}
+
+	f.now.Step(10 * time.Minute) // a slow image pull
+	f.sample("n", 0)
+	if got := f.inFlightCPU("n"); got != 1000 {
+		t.Fatalf("not running yet: %dm in flight, want 1000m", got)
+	}
+
+	start := f.now.Now()
+	f.SetPod(running(pod, start), false)
+	f.now.Step(warmUp + window - 1)
+	f.sample("n", 0.9)
+	if got := f.inFlightCPU("n"); got != 1000 {
+		t.Fatalf("a window that began before the warm-up was over: %dm in flight, want 1000m", got)
+	}
+	f.now.Step(1)
+	f.sample("n", 1)
+	if n, _ := f.node("n"); n.InFlight != (Amounts{}) || n.Predicted()[CPU] != 1000 {
+		t.Fatalf("shown by the sample: in flight %v, predicted %v", n.InFlight, n.Predicted())
+	}
+
+	f.SetPod(running(pod, start), false)
+	if got := f.inFlightCPU("n"); got != 0 {
+		t.Errorf("an update brought the pod back: %dm in flight", got)
+	}
+}
+
+func TestPodLeavesAtOnce(t *testing.T) {
+	for _, test := range []struct {
+		name  string
+		leave func(*fixture, *v1.Pod)
+	}{
+		{"deleted", func(f *fixture, p *v1.Pod) { f.podHandler().OnDelete(p) }},
+		{"deleted, seen as a tombstone", func(f *fixture, p *v1.Pod) {
+			f.podHandler().OnDelete(cache.DeletedFinalStateUnknown{Key: p.Name, Obj: p})
+		}},
+		{"recreated while the watch was interrupted", func(f *fixture, p *v1.Pod) {
+			f.podHandler().OnUpdate(p, &v1.Pod{ObjectMeta: metav1.ObjectMeta{Name: p.Name, UID: "another"}})
+		}},
+		{"failed", func(f *fixture, p *v1.Pod) {
+			failed := p.DeepCopy()
+			failed.Status.Phase = v1.PodFailed
+			f.podHandler().OnUpdate(p, failed)
+		}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			f := newFixture(t)
+			f.SetNode("n", Amounts{8000, 1 << 34})
+			pod := boundPod("p", "n")
+			f.Reserve(pod, "n")
+			f.podHandler().OnAdd(pod, false)
+			test.leave(f, pod)
+			if got := f.inFlightCPU("n"); got != 0 {
+				t.Errorf("%dm in flight", got)
+			}
+			if len(f.pods) != 0 {
+				t.Errorf("the ledger holds %v", f.pods)
+			}
+		})
+	}
+}
+
+func TestUnreserve(t *testing.T) {
+	f := newFixture(t)
+	f.SetNode("n", Amounts{8000, 1 << 34})
+	pod := boundPod("p", "n")
+	f.Unreserve(pod.UID) // never reserved: nothing happens
+	f.Reserve(pod, "n")
+	f.Unreserve(pod.UID)
+	f.Unreserve(pod.UID)
+	if got := f.inFlightCPU("n"); got != 0 {
+		t.Errorf("unreserved: %dm in flight", got)
+	}
+	// The binding was reported as failed, but the API server had carried it out.
+	f.Reserve(pod, "n")
+	f.SetPod(pod, true)
+	f.Unreserve(pod.UID)
+	if got := f.inFlightCPU("n"); got != 1000 {
+		t.Errorf("bound all the same: %dm in flight, want 1000m", got)
+	}
+}
+
+func TestRestartCountsOldPodsAsMeasured(t *testing.T) {
+	f := newFixture(t)
+	f.SetNode("n", Amounts{8000, 1 << 34})
+	f.SetPod(running(boundPod("old", "n"), epoch.Add(-time.Hour)), true)
+	f.SetPod(running(boundPod("young", "n"), epoch.Add(-time.Second)), true)
+	f.sample("n", 1)
+	if got := f.inFlightCPU("n"); got != 1000 {
+		t.Errorf("%dm in flight, want 1000m: the old pod is measured, the young one is not", got)
+	}
+	f.SetPod(running(boundPod("listed later", "n"), epoch.Add(-time.Hour)), true)
+	if got := f.inFlightCPU("n"); got != 1000 {
+		t.Errorf("%dm in flight, want 1000m: the sample shows the old pod already", got)
+	}
+}
+
+func TestRunningSince(t *testing.T) {
+	run := v1.ContainerState{Running: &v1.ContainerStateRunning{StartedAt: metav1.NewTime(epoch)}}
+	later := v1.ContainerState{Running: &v1.ContainerStateRunning{StartedAt: metav1.NewTime(epoch.Add(time.Minute))}}
+	done := v1.ContainerState{Terminated: &v1.ContainerStateTerminated{}}
+	wait := v1.ContainerState{Waiting: &v1.ContainerStateWaiting{}}
+	for _, test := range []struct {
+		name   string
+		phase  v1.PodPhase
+		policy v1.RestartPolicy
+		states []v1.ContainerState
+		want   time.Time
+	}{
+		{"the last container's start counts", v1.PodRunning, v1.RestartPolicyAlways, []v1.ContainerState{later, run}, epoch.Add(time.Minute)},
+		{"a container waits", v1.PodRunning, v1.RestartPolicyAlways, []v1.ContainerState{run, wait}, time.Time{}},
+		{"a container restarts", v1.PodRunning, v1.RestartPolicyAlways, []v1.ContainerState{run, done}, time.Time{}},
+		{"a container has ended for good", v1.PodRunning, v1.RestartPolicyNever, []v1.ContainerState{run, done}, epoch},
+		{"the pod is pending", v1.PodPending, v1.RestartPolicyAlways, []v1.ContainerState{run}, time.Time{}},
+		{"no container is reported", v1.PodRunning, v1.RestartPolicyAlways, nil, epoch.Add(-time.Hour)},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			pod := &v1.Pod{Spec: v1.PodSpec{RestartPolicy: test.policy}, Status: v1.PodStatus{Phase: test.phase, StartTime: new(metav1.NewTime(epoch.Add(-time.Hour)))}}
+			for _, state := range test.states {
+				pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, v1.ContainerStatus{State: state})
+			}
+			if got := runningSince(pod); !got.Equal(test.want) {
+				t.Errorf("running since %v, want %v", got, test.want)
+			}
+		})
+	}
+}
+
+// An outage is said once when it begins and once when it is over, and does
+// not look like an idle node at any time.
+func TestOutageOfTheSource(t *testing.T) {
+	f := newFixture(t)
+	f.SetNode("n", Amounts{8000, 1 << 34})
+	var lines []string
+	ctx := klog.NewContext(t.Context(), funcr.New(func(_, args string) { lines = append(lines, args) }, funcr.Options{}))
+	f.sample("n", 6)
+	f.source.err = errors.New("metrics-server is down")
+	for range 10 {
+		f.now.Step(15 * time.Second)
+		f.poll(ctx)
+		n, state := f.node("n")
+		if age := f.now.Since(epoch); (state == Fresh) != (age <= expiration) {
+			t.Fatalf("after %v: state %v", age, state)
+		}
+		if n.Sample.Usage[CPU] != 6000 {
+			t.Fatalf("the outage changed the sample to %v", n.Sample)
+		}
+	}
+	if len(lines) != 2 {
+		t.Errorf("%d lines logged in the outage, want 2 (polling fails, no node is fresh): %q", len(lines), lines)
+	}
+	lines = nil
+	f.source.err = nil
+	f.source.readings[0].Timestamp = f.now.Now()
+	f.poll(ctx)
+	if _, state := f.node("n"); state != Fresh {
+		t.Errorf("after the outage: state %v", state)
+	}
+	if len(lines) != 2 {
+		t.Errorf("%d lines logged after the outage, want 2: %q", len(lines), lines)
+	}
+}
+
+func TestRunPollsOnTheIntervalAndEndsWithItsContext(t *testing.T) {
+	f := newFixture(t)
+	polled := make(chan struct{})
+	f.Subscribe(func(context.Context) { polled <- struct{}{} })
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); f.Run(ctx) }()
+	<-polled // at once
+	for range 3 {
+		f.now.Step(window)
+		<-polled
+	}
+	cancel()
+	<-ended
+}
+
+func TestRunTellsSoonOfAPodThatIsGone(t *testing.T) {
+	f := newFixture(t)
+	f.SetNode("n", Amounts{8000, 1 << 34})
+	<-f.relieved // the node's own
+	told := make(chan struct{})
+	f.Subscribe(func(context.Context) { told <- struct{}{} })
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); f.Run(ctx) }()
+	<-told // the first poll
+	f.Reserve(boundPod("p", "n"), "n")
+	f.RemovePod("p")
+	// Run starts the delay when it hears of the pod.
+	for len(f.relieved) > 0 {
+		runtime.Gosched()
+	}
+	for waiting := true; waiting; {
+		f.now.Step(reliefDelay / 10)
+		select {
+		case <-told:
+			waiting = false
+		case <-time.After(10 * time.Millisecond):
+		}
+	}
+	if since := f.now.Since(epoch); since >= window {
+		t.Errorf("told after %v: that was the next poll", since)
+	}
+	cancel()
+	<-ended
+}
+
+// reference is the model written for clarity alone: it keeps everything and
+// computes each answer from scratch.
+type reference struct {
+	nodes map[string]bool
+	pods  map[types.UID]*v1.Pod
+}
+
+func (r *reference) inFlight(node string, estimator *Estimator) Amounts {
+	var sum Amounts
+	for _, pod := range r.pods {
+		if pod.Spec.NodeName == node {
+			sum = sum.Add(estimator.Pod(pod))
+		}
+	}
+	return sum
+}
+
+func TestViewsAgreeWithTheReferenceAndNeverChange(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	f := newFixture(t)
+	ref := &reference{nodes: map[string]bool{}, pods: map[types.UID]*v1.Pod{}}
+	type kept struct {
+		view View
+		want map[string]Amounts
+	}
+	var views []kept
+	name := func() string { return fmt.Sprintf("n%d", random.IntN(3*chunkSize)) }
+	for step := range 20000 {
+		switch random.IntN(6) {
+		case 0, 1:
+			n := name()
+			f.SetNode(n, Amounts{int64(step), 1})
+			ref.nodes[n] = true
+		case 2:
+			n := name()
+			f.RemoveNode(n)
+			delete(ref.nodes, n)
+		case 3, 4:
+			pod := boundPod(fmt.Sprintf("p%d", random.IntN(200)), name())
+			if before, ok := ref.pods[pod.UID]; ok {
+				pod = before
+			}
+			f.SetPod(pod, true)
+			ref.pods[pod.UID] = pod
+		case 5:
+			uid := types.UID(fmt.Sprintf("p%d", random.IntN(200)))
+			f.RemovePod(uid)
+			delete(ref.pods, uid)
+		}
+		if step%97 != 0 {
+			continue
+		}
+		want := map[string]Amounts{}
+		for n := range ref.nodes {
+			want[n] = ref.inFlight(n, &f.config.Estimator)
+		}
+		views = append(views, kept{f.View(), want})
+		views = views[max(0, len(views)-20):]
+		for _, k := range views {
+			checkView(t, &k.view, k.want)
+		}
+	}
+	for n := range ref.nodes {
+		f.RemoveNode(n)
+	}
+	for uid := range ref.pods {
+		f.RemovePod(uid)
+	}
+	if len(f.nodes)+len(f.pods) != 0 {
+		t.Errorf("%d nodes and %d pods are left in an empty cluster", len(f.nodes), len(f.pods))
+	}
+}
+
+func checkView(t *testing.T, view *View, want map[string]Amounts) {
+	t.Helper()
+	count := 0
+	var slots []int
+	for n := range view.All {
+		count++
+		slots = append(slots, n.Slot)
+	}
+	if count != len(want) || len(slices.Compact(slots)) != count {
+		t.Fatalf("%d nodes in slots %v, want %d", count, slots, len(want))
+	}
+	for name, inFlight := range want {
+		n := view.Node(name)
+		if n == nil || n.InFlight != inFlight || n.Slot >= view.Slots() {
+			t.Fatalf("node %s: %+v, want %v in flight", name, n, inFlight)
+		}
+	}
+}
+
+func benchmarkModel(nodes int) *Model {
+	m := NewModel(Config{Expiration: time.Hour, Estimator: Estimator{Factors: [NumResources]int64{100, 100}}}, &fakeSource{})
+	for i := range nodes {
+		m.SetNode(fmt.Sprintf("node-%d", i), Amounts{64000, 1 << 38})
+	}
+	m.View()
+	return m
+}
+
+// One scheduling cycle: a pod is reserved, and the next cycle takes a view.
+func BenchmarkReserveAndView(b *testing.B) {
+	for _, nodes := range []int{5000, 15000} {
+		b.Run(fmt.Sprint(nodes), func(b *testing.B) {
+			m := benchmarkModel(nodes)
+			pod := boundPod("p", "node-17")
+			b.ReportAllocs()
+			for b.Loop() {
+				m.Reserve(pod, "node-17")
+				_ = m.View()
+				m.Unreserve(pod.UID)
+			}
+		})
+	}
+}
+
+func BenchmarkPoll(b *testing.B) {
+	for _, nodes := range []int{5000, 15000} {
+		b.Run(fmt.Sprint(nodes), func(b *testing.B) {
+			m := benchmarkModel(nodes)
+			readings := make([]Reading, nodes)
+			now := time.Now()
+			b.ReportAllocs()
+			for b.Loop() {
+				now = now.Add(time.Microsecond)
+				for i := range readings {
+					readings[i] = Reading{Node: fmt.Sprintf("node-%d", i), Timestamp: now, Window: window, Usage: [NumResources]float64{1, 1}}
+				}
+				m.observe(klog.Background(), readings)
+				_ = m.View()
+			}
+		})
+	}
+}

@@ -1,0 +1,359 @@
+package devicefit
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	fwk "k8s.io/kube-scheduler/framework"
+	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultbinder"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/queuesort"
+	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
+	"k8s.io/kubernetes/pkg/scheduler/metrics"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+)
+
+const (
+	gpu   v1.ResourceName = "nvidia.com/gpu"
+	fpga  v1.ResourceName = "xilinx.com/fpga"
+	class v1.ResourceName = "deviceclass.resource.kubernetes.io/gpu"
+)
+
+type resources = map[v1.ResourceName]string
+
+// newProfile returns a profile of the real framework that runs DeviceFit with
+// the arguments, as JSON, at the extension points for which points returns a
+// set, by default all.
+func newProfile(ctx context.Context, args string, points ...func(*schedconfig.Plugins) *schedconfig.PluginSet) (framework.Framework, error) {
+	metrics.Register() // the framework records into metrics that are nil before
+	enabled := func(name string) schedconfig.PluginSet {
+		return schedconfig.PluginSet{Enabled: []schedconfig.Plugin{{Name: name, Weight: 1}}}
+	}
+	plugins := &schedconfig.Plugins{
+		QueueSort:  enabled(queuesort.Name),
+		Bind:       enabled(defaultbinder.Name),
+		MultiPoint: enabled(Name),
+	}
+	if len(points) > 0 {
+		plugins.MultiPoint = schedconfig.PluginSet{}
+	}
+	for _, point := range points {
+		*point(plugins) = enabled(Name)
+	}
+	return frameworkruntime.NewFramework(ctx, frameworkruntime.Registry{
+		queuesort.Name:     queuesort.New,
+		defaultbinder.Name: defaultbinder.New,
+		Name:               New,
+	}, &schedconfig.KubeSchedulerProfile{
+		SchedulerName: "plimsoll",
+		Plugins:       plugins,
+		PluginConfig:  []schedconfig.PluginConfig{{Name: Name, Args: rawArgs(args)}},
+	})
+}
+
+// rawArgs returns the arguments, as JSON, as the scheduler hands those of a
+// plugin that is not its own to the factory.
+func rawArgs(args string) *runtime.Unknown {
+	return &runtime.Unknown{Raw: []byte(args), ContentType: runtime.ContentTypeJSON}
+}
+
+func mustProfile(t testing.TB, args string, points ...func(*schedconfig.Plugins) *schedconfig.PluginSet) framework.Framework {
+	t.Helper()
+	profile, err := newProfile(t.Context(), args, points...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return profile
+}
+
+// scores returns the scores of the nodes by name as the framework has them
+// from DeviceFit, nil if it was skipped.
+func scores(t testing.TB, profile framework.Framework, pod *v1.Pod, nodes ...fwk.NodeInfo) map[string]int64 {
+	t.Helper()
+	state := framework.NewCycleState()
+	if status := profile.RunPreScorePlugins(t.Context(), state, pod, nodes); !status.IsSuccess() {
+		t.Fatal(status)
+	}
+	all, status := profile.RunScorePlugins(t.Context(), state, pod, nodes)
+	if !status.IsSuccess() {
+		t.Fatal(status)
+	}
+	var scores map[string]int64
+	for _, node := range all {
+		for _, score := range node.Scores {
+			if scores == nil {
+				scores = map[string]int64{}
+			}
+			scores[node.Name] = score.Score
+		}
+	}
+	return scores
+}
+
+func newNode(t testing.TB, name string, capacity resources, requests ...resources) fwk.NodeInfo {
+	t.Helper()
+	node := framework.NewNodeInfo()
+	node.SetNode(st.MakeNode().Name(name).Capacity(capacity).Obj())
+	for _, r := range requests {
+		pod, err := framework.NewPodInfo(st.MakePod().Req(r).Obj())
+		if err != nil {
+			t.Fatal(err)
+		}
+		node.AddPodInfo(pod)
+	}
+	return node
+}
+
+func TestNewNamesEveryFault(t *testing.T) {
+	const path = "profiles[plimsoll].pluginConfig[DeviceFit].args."
+	tests := []struct {
+		name, args string
+		want       []string
+	}{
+		{name: "a pattern without a domain", args: `{"resources": ["gpu"]}`, want: []string{path + `resources[0]: Invalid value: "gpu": must be`}},
+		{name: "a malformed pattern", args: `{"resources": ["*", "nvidia.com/[a"]}`, want: []string{path + `resources[1]: Invalid value: "nvidia.com/[a": must be`}},
+		{name: "a class that holds the slash", args: `{"resources": ["[a/]b"]}`, want: []string{path + `resources`, `"[a/]b": must be`}},
+		{name: "a resource that is no extended one", args: `{"resources": ["kubernetes.io/x"]}`, want: []string{path + "resources[0]"}},
+		{name: "no resources", args: `{"resources": []}`, want: []string{path + "resources: Required value"}},
+		{name: "a strategy", args: `{"strategy": "Tightest"}`, want: []string{path + `strategy: Unsupported value: "Tightest": supported values: "MostAllocated", "LeastAllocated"`}},
+		{name: "an unknown field", args: `{"headroom": 1}`, want: []string{path + "headroom: Forbidden: unknown field"}},
+		{name: "a wrong type", args: `{"avoidDeviceNodes": "yes"}`, want: []string{path + `avoidDeviceNodes: Invalid value: "yes": must be true or false`}},
+		{
+			name: "all of it", args: `{"resources": ["gpu"], "strategy": 1, "avoidDeviceNodes": 1, "x": 1}`,
+			want: []string{path + "resources[0]", path + "strategy", path + "avoidDeviceNodes", path + "x"},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			_, err := newProfile(t.Context(), tt.args)
+			if err == nil {
+				t.Fatal("no error")
+			}
+			for _, want := range tt.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("error %q does not say %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestEveryArgumentHasADefault(t *testing.T) {
+	for _, args := range []string{``, `{}`, `null`, `{"resources": null}`} {
+		if _, err := newProfile(t.Context(), args); err != nil {
+			t.Errorf("args %q: %v", args, err)
+		}
+	}
+}
+
+func TestScoreForDevicePods(t *testing.T) {
+	nodes := []fwk.NodeInfo{
+		newNode(t, "idle", resources{gpu: "8", fpga: "4"}),
+		newNode(t, "half", resources{gpu: "8", fpga: "4"}, resources{gpu: "3"}, resources{gpu: "1", fpga: "2"}),
+		newNode(t, "gpu full", resources{gpu: "8", fpga: "4"}, resources{gpu: "8"}),
+		newNode(t, "failed", resources{gpu: "4", fpga: "4"}, resources{gpu: "8"}),
+		newNode(t, "none known", resources{gpu: "0", "cpu": "8"}, resources{gpu: "1"}),
+	}
+	const most, least = `{"strategy": "MostAllocated"}`, `{"strategy": "LeastAllocated"}`
+	tests := []struct {
+		name, args string
+		pod        *st.PodWrapper
+		want       map[string]int64
+	}{
+		{
+			name: "packs", args: most, pod: st.MakePod().Req(resources{gpu: "2"}),
+			want: map[string]int64{"idle": 25, "half": 75, "gpu full": 100, "failed": 100, "none known": 0},
+		},
+		{
+			name: "spreads", args: least, pod: st.MakePod().Req(resources{gpu: "2"}),
+			want: map[string]int64{"idle": 75, "half": 25, "gpu full": 0, "failed": 0, "none known": 0},
+		},
+		{
+			name: "packs by default", args: `{}`, pod: st.MakePod().Req(resources{gpu: "1", "cpu": "1"}),
+			want: map[string]int64{"idle": 13, "half": 63, "gpu full": 100, "failed": 100, "none known": 0},
+		},
+		{
+			name: "mean over the kinds that the pod asks for", args: most, pod: st.MakePod().Req(resources{gpu: "2", fpga: "1"}),
+			want: map[string]int64{"idle": 25, "half": 75, "gpu full": 63, "failed": 63, "none known": 0},
+		},
+		{
+			name: "spreads by the mean, too", args: least, pod: st.MakePod().Req(resources{gpu: "2", fpga: "1"}),
+			want: map[string]int64{"idle": 75, "half": 25, "gpu full": 38, "failed": 38, "none known": 0},
+		},
+		{
+			name: "kinds that are no devices do not count", args: `{"resources": ["xilinx.com/*"]}`, pod: st.MakePod().Req(resources{gpu: "2", fpga: "1"}),
+			want: map[string]int64{"idle": 25, "half": 75, "gpu full": 25, "failed": 25, "none known": 0},
+		},
+		{
+			name: "sidecars and init containers count", args: most,
+			pod:  st.MakePod().SidecarReq(resources{gpu: "1"}).InitReq(resources{gpu: "3"}).Req(resources{gpu: "1"}),
+			want: map[string]int64{"idle": 50, "half": 100, "gpu full": 100, "failed": 100, "none known": 0},
+		},
+		{
+			name: "a claim beside the request changes nothing", args: most,
+			pod:  st.MakePod().Req(resources{gpu: "2"}).PodResourceClaims(v1.PodResourceClaim{Name: "nic"}),
+			want: map[string]int64{"idle": 25, "half": 75, "gpu full": 100, "failed": 100, "none known": 0},
+		},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			wantScores(t, scores(t, mustProfile(t, tt.args), tt.pod.Obj(), nodes...), tt.want)
+		})
+	}
+}
+
+func TestScoreForPodsWithoutDevices(t *testing.T) {
+	nodes := []fwk.NodeInfo{
+		newNode(t, "plain", resources{"cpu": "8", "hugepages-2Mi": "1Gi"}),
+		newNode(t, "all in use", resources{gpu: "8"}, resources{gpu: "8"}),
+		newNode(t, "failed", resources{gpu: "4"}, resources{gpu: "8"}),
+		newNode(t, "one free", resources{gpu: "8"}, resources{gpu: "7"}),
+		newNode(t, "one of many free", resources{gpu: "1000"}, resources{gpu: "999"}),
+		newNode(t, "half free", resources{gpu: "8"}, resources{gpu: "4"}),
+		newNode(t, "all free", resources{gpu: "8"}),
+		newNode(t, "one kind free", resources{gpu: "8", fpga: "4"}, resources{gpu: "8", fpga: "1"}),
+		newNode(t, "none known", resources{gpu: "0"}),
+	}
+	avoid := map[string]int64{
+		"plain": 100, "all in use": 100, "failed": 100, "one free": 44, "one of many free": 50,
+		"half free": 25, "all free": 0, "one kind free": 13, "none known": 100,
+	}
+	tests := []struct {
+		name, args string
+		pod        *st.PodWrapper
+		want       map[string]int64 // nil: the plugin is skipped
+	}{
+		{name: "stays off free devices", args: `{}`, pod: st.MakePod().Req(resources{"cpu": "1"}), want: avoid},
+		{name: "no requests at all", args: `{}`, pod: st.MakePod().Container("image"), want: avoid},
+		{name: "a request for no units", args: `{}`, pod: st.MakePod().Req(resources{gpu: "0"}), want: avoid},
+		{
+			name: "only matching resources are devices", args: `{"resources": ["xilinx.com/*"]}`, pod: st.MakePod().Req(resources{gpu: "1"}),
+			want: map[string]int64{
+				"plain": 100, "all in use": 100, "failed": 100, "one free": 100, "one of many free": 100,
+				"half free": 100, "all free": 100, "one kind free": 13, "none known": 100,
+			},
+		},
+		{name: "turned off", args: `{"avoidDeviceNodes": false}`, pod: st.MakePod().Req(resources{"cpu": "1"})},
+		{name: "devices through a claim", args: `{}`, pod: st.MakePod().PodResourceClaims(v1.PodResourceClaim{Name: "gpu"})},
+		{name: "units of a device class", args: `{}`, pod: st.MakePod().Req(resources{class: "1"})},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			wantScores(t, scores(t, mustProfile(t, tt.args), tt.pod.Obj(), nodes...), tt.want)
+		})
+	}
+}
+
+func TestScoreWithoutPreScore(t *testing.T) {
+	profile := mustProfile(t, `{}`, func(p *schedconfig.Plugins) *schedconfig.PluginSet { return &p.Score })
+	nodes := []fwk.NodeInfo{newNode(t, "a", resources{gpu: "8"}, resources{gpu: "6"}), newNode(t, "b", resources{"cpu": "1"})}
+	for _, tt := range []struct {
+		pod  *st.PodWrapper
+		want map[string]int64
+	}{
+		{st.MakePod().Req(resources{gpu: "1"}), map[string]int64{"a": 88, "b": 0}},
+		{st.MakePod().Req(resources{"cpu": "1"}), map[string]int64{"a": 38, "b": 100}},
+		{st.MakePod().Req(resources{class: "1"}), map[string]int64{"a": 0, "b": 0}},
+	} {
+		wantScores(t, scores(t, profile, tt.pod.Obj(), nodes...), tt.want)
+	}
+}
+
+func wantScores(t *testing.T, got, want map[string]int64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("scores = %v, want %v", got, want)
+		return
+	}
+	for name := range want {
+		if got[name] != want[name] {
+			t.Errorf("node %q: score %d, want %d", name, got[name], want[name])
+		}
+	}
+}
+
+// Pods are grouped by what they must sign: alike within a group, and unlike
+// across groups.
+func TestSignPod(t *testing.T) {
+	groups := map[string][]*st.PodWrapper{
+		"no devices": {
+			st.MakePod(), st.MakePod().Name("other").Label("a", "b").Priority(7),
+			st.MakePod().Req(resources{"cpu": "1"}), st.MakePod().Req(resources{gpu: "0"}),
+		},
+		"devices out of sight": {
+			st.MakePod().PodResourceClaims(v1.PodResourceClaim{Name: "a"}), st.MakePod().Req(resources{class: "1"}),
+		},
+		"one gpu": {
+			st.MakePod().Req(resources{gpu: "1"}), st.MakePod().Name("other").Req(resources{gpu: "1", "cpu": "4"}),
+			st.MakePod().InitReq(resources{gpu: "1"}), st.MakePod().SidecarReq(resources{gpu: "1"}),
+			st.MakePod().Req(resources{gpu: "1"}).PodResourceClaims(v1.PodResourceClaim{Name: "a"}),
+		},
+		"two gpus": {
+			st.MakePod().Req(resources{gpu: "2"}), st.MakePod().Req(resources{gpu: "1"}).Req(resources{gpu: "1"}),
+		},
+		"one fpga":           {st.MakePod().Req(resources{fpga: "1"})},
+		"one gpu, one fpga":  {st.MakePod().Req(resources{gpu: "1", fpga: "1"}), st.MakePod().Req(resources{fpga: "1"}).Req(resources{gpu: "1"})},
+		"two gpus, one fpga": {st.MakePod().Req(resources{gpu: "2", fpga: "1"})},
+	}
+	profile := mustProfile(t, `{}`)
+	groupOf := map[string]string{}
+	for group, pods := range groups {
+		for _, pod := range pods {
+			for range 5 { // map order must not show
+				signature := string(profile.SignPod(t.Context(), pod.Obj()))
+				if signature == "" {
+					t.Fatalf("%s: a pod is not signed, which turns batching off for it", group)
+				}
+				if other, ok := groupOf[signature]; ok && other != group {
+					t.Errorf("%q and %q sign alike: %s", group, other, signature)
+				}
+				groupOf[signature] = group
+			}
+		}
+	}
+	if len(groupOf) != len(groups) {
+		t.Errorf("%d signatures for %d groups: %v", len(groupOf), len(groups), groupOf)
+	}
+}
+
+// The fragment is what is compared, and the score a function of it: a fault in
+// either would let a batch place a pod by the scores of another.
+func TestPodsThatSignAlikeScoreAlike(t *testing.T) {
+	nodes := []fwk.NodeInfo{
+		newNode(t, "idle", resources{gpu: "8", fpga: "4"}),
+		newNode(t, "in use", resources{gpu: "8", fpga: "4"}, resources{gpu: "5", fpga: "1"}),
+		newNode(t, "plain", resources{"cpu": "4"}),
+	}
+	names := []v1.ResourceName{gpu, fpga, class, "cpu"}
+	counts := []string{"0", "1", "2"}
+	var pods []*v1.Pod
+	for _, a := range names {
+		for _, b := range names {
+			for _, n := range counts {
+				pods = append(pods,
+					st.MakePod().Req(resources{a: n}).Req(resources{b: "1"}).Obj(),
+					st.MakePod().InitReq(resources{a: n}).SidecarReq(resources{b: n}).Obj())
+			}
+		}
+	}
+	for _, args := range []string{`{}`, `{"avoidDeviceNodes": false}`, `{"resources": ["nvidia.com/*"], "strategy": "LeastAllocated"}`} {
+		profile := mustProfile(t, args)
+		seen := map[string]string{}
+		for _, pod := range pods {
+			signature := string(profile.SignPod(t.Context(), pod))
+			text, err := json.Marshal(scores(t, profile, pod, nodes...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if first, ok := seen[signature]; ok && first != string(text) {
+				t.Errorf("args %s: pods that sign %s score %s and %s", args, signature, first, text)
+			}
+			seen[signature] = string(text)
+		}
+	}
+}

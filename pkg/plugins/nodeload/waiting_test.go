@@ -1,0 +1,163 @@
+package nodeload
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+)
+
+// reject schedules the pods, each of which must be rejected by all nodes.
+func (c *cluster) reject(t *testing.T, pods ...*v1.Pod) {
+	t.Helper()
+	store := c.informers.Core().V1().Pods().Informer().GetStore()
+	for _, p := range pods {
+		if err := store.Add(p); err != nil {
+			t.Fatal(err)
+		}
+		for node, result := range c.schedule(t, p) {
+			if result.reason == "" {
+				t.Fatalf("%s is not rejected by %s", p.Name, node)
+			}
+		}
+		c.clock.Step(time.Millisecond) // the order in which they wait
+	}
+}
+
+// afterPoll returns the pods that the next poll puts back into the queue.
+func (c *cluster) afterPoll(t *testing.T) []string {
+	t.Helper()
+	c.clock.Step(15 * time.Second)
+	c.activated = nil
+	c.poll(t)
+	slices.Sort(c.activated)
+	return c.activated
+}
+
+func TestPodsWakeWhenANodeCouldTakeThem(t *testing.T) {
+	c := newCluster(t, args(nil), "a", "b")
+	c.use("a", 9, gi)
+	c.use("b", 9, gi)
+	c.poll(t)
+	c.reject(t, pod("small", "1", "1Gi"), pod("large", "5", "1Gi"))
+
+	if got := c.afterPoll(t); len(got) != 0 {
+		t.Errorf("woken on a hot cluster: %v", got)
+	}
+	c.use("a", 5, gi)
+	if got := c.afterPoll(t); !slices.Equal(got, []string{"small"}) {
+		t.Errorf("room for 2.5 cores woke %v, want the small pod", got)
+	}
+	c.use("b", 1, gi)
+	if got := c.afterPoll(t); !slices.Equal(got, []string{"large", "small"}) {
+		t.Errorf("room on both nodes woke %v, want both pods", got)
+	}
+}
+
+func TestRoomForThreeWakesThreeByPriorityAndAge(t *testing.T) {
+	c := newCluster(t, args(nil), "a")
+	c.use("a", 9, gi)
+	c.poll(t)
+	var pods []*v1.Pod
+	for i := range 10 {
+		pods = append(pods, pod(fmt.Sprint("p", i), "1", "1Gi"))
+	}
+	urgent := st.MakePod().Name("urgent").UID("urgent").Namespace("default").Priority(10).Req(map[v1.ResourceName]string{"cpu": "1"}).Obj()
+	c.reject(t, append(pods, urgent)...)
+	c.use("a", 4.5, gi)
+	if got := c.afterPoll(t); !slices.Equal(got, []string{"p0", "p1", "urgent"}) {
+		t.Errorf("room for three woke %v, want the urgent pod and the two that wait longest", got)
+	}
+}
+
+func TestPodsWakeOnlyForNodesThatRejectedThemForLoad(t *testing.T) {
+	c := newCluster(t, args(nil), "a")
+	c.use("a", 9, gi)
+	c.poll(t)
+	c.reject(t, pod("p", "1", "1Gi"))
+	// The pod is tried again, and another plugin rejects it on every node.
+	p := pod("p", "1", "1Gi")
+	c.nodes = nil
+	state := framework.NewCycleState()
+	c.PreFilter(t.Context(), state, p, nil)
+	c.PostFilter(t.Context(), state, p, framework.NewDefaultNodeToStatus())
+	c.use("a", 1, gi)
+	if got := c.afterPoll(t); len(got) != 0 {
+		t.Errorf("woken: %v", got)
+	}
+}
+
+func TestPodsThatNoLongerWaitAreForgotten(t *testing.T) {
+	c := newCluster(t, args(nil), "a")
+	c.use("a", 9, gi)
+	c.poll(t)
+	deleted, bound, recreated, reserved := pod("deleted", "1", "1Gi"), pod("bound", "1", "1Gi"), pod("recreated", "1", "1Gi"), pod("reserved", "1", "1Gi")
+	c.reject(t, deleted, bound, recreated, reserved)
+	store := c.informers.Core().V1().Pods().Informer().GetStore()
+	elsewhere := bound.DeepCopy()
+	elsewhere.Spec.NodeName = "a"
+	another := recreated.DeepCopy()
+	another.UID = "another"
+	if err := store.Replace([]any{elsewhere, another, reserved}, ""); err != nil {
+		t.Fatal(err)
+	}
+	c.Reserve(t.Context(), nil, reserved, "a")
+	c.use("a", 1, gi)
+	if got := c.afterPoll(t); len(got) != 0 {
+		t.Errorf("woken: %v", got)
+	}
+	if n := len(c.waiting.pods); n != 0 {
+		t.Errorf("%d pods are still remembered", n)
+	}
+}
+
+func TestQueueingHints(t *testing.T) {
+	c := newCluster(t, args(nil), "hot", "cool")
+	c.use("hot", 9, gi)
+	c.use("cool", 1, gi)
+	c.poll(t)
+	events, err := c.EventsToRegister(t.Context())
+	if err != nil || len(events) == 0 {
+		t.Fatalf("%v, %v", events, err)
+	}
+	larger := c.nodes[0].DeepCopy()
+	larger.Status.Allocatable[v1.ResourceCPU] = resource.MustParse("20")
+	for _, test := range []struct {
+		name     string
+		old, new any
+		want     fwk.QueueingHint
+	}{
+		{"a node without metrics is added", nil, st.MakeNode().Name("new").Obj(), fwk.Queue},
+		{"a hot node changes", c.nodes[0], c.nodes[0], fwk.QueueSkip},
+		{"a hot node grows", c.nodes[0], larger, fwk.Queue},
+		{"a cool node changes", c.nodes[1], c.nodes[1], fwk.Queue},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			if got, err := c.afterNodeChange(klog.Background(), pod("p", "1", "1Gi"), test.old, test.new); got != test.want || err != nil {
+				t.Errorf("%v, %v, want %v", got, err, test.want)
+			}
+		})
+	}
+	if _, err := c.afterNodeChange(klog.Background(), pod("p", "1", "1Gi"), "no node", nil); err == nil {
+		t.Error("an event without a node: no error")
+	}
+}
+
+func TestPodsRejectedForStaleMetricsWakeWhenTheyAreBack(t *testing.T) {
+	c := newCluster(t, args(func(a *config.NodeLoadArgs) { a.StalePolicy = config.Reject }), "a")
+	c.poll(t)
+	c.reject(t, pod("p", "1", "1Gi"))
+	c.use("a", 1, gi)
+	if got := c.afterPoll(t); !slices.Equal(got, []string{"p"}) {
+		t.Errorf("woken: %v", got)
+	}
+}
