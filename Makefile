@@ -1,0 +1,85 @@
+# Needs GNU make, Go, git and a C compiler. "make" alone lists the targets.
+
+COMPONENTS := test/cluster/components
+# The import path of each program of the local control plane, and its file.
+PACKAGES := $(shell sed -n '/^tool (/,/^)/s/^\t//p' $(COMPONENTS)/go.mod)
+TOOLS := $(addprefix bin/tools/,$(notdir $(PACKAGES:/server/v3=)))
+
+# Evaluated only by the targets that use them.
+GO_VERSION = $(shell sed -n 's/^go /go/p' go.mod)
+VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo v0.1.0-dev)
+KUBERNETES_VERSION = $(shell go list -m -f '{{.Version}}' k8s.io/kubernetes)
+GITVERSION := k8s.io/component-base/version.gitVersion
+LDFLAGS = -X main.version=$(VERSION) -X $(GITVERSION)=$(KUBERNETES_VERSION)
+LINT := go tool -modfile=go.tools.mod golangci-lint
+
+CONTAINER_TOOL ?= $(if $(shell command -v docker),docker,podman)
+IMAGE ?= plimsoll:$(VERSION)
+
+.PHONY: help
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## Build the scheduler: bin/scheduler
+	go build -ldflags '$(LDFLAGS)' -o bin/scheduler ./cmd/scheduler
+
+.PHONY: tools
+tools: prerequisites $(TOOLS) ## Build the local control plane for tests and demo: bin/tools (first time: 15 min)
+
+# The linker flag tells the Kubernetes programs their version; a build from a
+# module does not know it. The other programs ignore it.
+bin/tools/%: $(COMPONENTS)/go.mod | prerequisites
+	@echo 'building $* (if nothing is cached: 8 min for the first kube-*, else 1 to 2 min)'
+	@start=$$(date +%s); package='$(filter %/$* %/$*/server/v3,$(PACKAGES))'; \
+	cd $(COMPONENTS) && \
+	version=$$(go list -f '{{.Module.Version}}' $$package) && \
+	go build -ldflags "-s -w -X $(GITVERSION)=$$version" -o $(CURDIR)/$@ $$package && \
+	touch $(CURDIR)/$@ && \
+	echo "built $* $$version in $$(($$(date +%s) - start)) s"
+
+.PHONY: prerequisites
+prerequisites:
+	@need() { command -v "$$1" >/dev/null || { echo "$$1 is missing: $$2" >&2; exit 1; }; }; \
+	need go 'install $(GO_VERSION) or later, see go.dev/doc/install' && \
+	need git 'on Debian, apt-get install git' && \
+	need "$$(go env CC)" 'a C compiler; on Debian, apt-get install gcc libc6-dev' && \
+	have=$$(go env GOVERSION) && \
+	first=$$(printf '%s\n' $(GO_VERSION) "$$have" | sort -V | head -n 1) && \
+	[ "$$first" = $(GO_VERSION) ] || { echo "$$have is too old: install $(GO_VERSION) or later" >&2; exit 1; }
+
+.PHONY: test
+test: tools ## Run all tests, also those against the local control plane
+	go test -race -timeout 40m ./...
+
+.PHONY: unit
+unit: ## Run the tests that need no control plane
+	go test -race $$(go list ./... | grep -v -e /test/integration -e /test/cluster)
+
+.PHONY: bench
+bench: ## Run the benchmarks
+	go test -run '^$$' -bench . -benchmem ./pkg/...
+
+.PHONY: lint
+lint: ## Check the code and the module files
+	$(LINT) run
+	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }
+	go vet ./...
+	go mod tidy -diff
+	cd $(COMPONENTS) && go mod tidy -diff
+
+.PHONY: presubmit
+presubmit: lint test ## Everything that a change has to pass
+
+.PHONY: demo
+demo: tools build ## Show Plimsoll at work on a local control plane (KEEP=1 leaves it running)
+	go build -o bin/demo ./test/demo
+	KEEP=$(KEEP) bin/demo
+
+.PHONY: image
+image: ## Build the container image
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+
+.PHONY: clean
+clean: ## Remove what was built
+	rm -rf bin

@@ -1,0 +1,81 @@
+package cluster
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"slices"
+	"strings"
+)
+
+// kubeletTimeout is how long metrics-server waits for one node. It has to be
+// shorter than its resolution, and a simulated node answers at once.
+const kubeletTimeout = "5s"
+
+// writeConfig writes the configuration of kwokctl. Each program has its path
+// there: kwokctl downloads what has none.
+func writeConfig(path string, tools tools, ports *ports, opts Options) error {
+	config := map[string]any{
+		"apiVersion": "config.kwok.x-k8s.io/v1alpha1",
+		"kind":       "KwokctlConfiguration",
+		"options": map[string]any{
+			"runtime":           "binary",
+			"kubeVersion":       tools.kubernetesVersion,
+			"bindAddress":       "127.0.0.1",
+			"enable":            []string{MetricsServer},
+			"kubeAuthorization": true, // RBAC
+			"kubeAdmission":     true,
+			"kubeFeatureGates":  formatGates(opts.FeatureGates),
+
+			"etcdBinary":                  tools.path("etcd"),
+			"kubeApiserverBinary":         tools.path("kube-apiserver"),
+			"kubeControllerManagerBinary": tools.path("kube-controller-manager"),
+			"kubeSchedulerBinary":         tools.path("kube-scheduler"),
+			"kubectlBinary":               tools.path("kubectl"),
+			"kwokControllerBinary":        tools.path("kwok"),
+			"metricsServerBinary":         tools.path("metrics-server"),
+			"metricsServerManifests":      []string{tools.metricsServerManifests},
+
+			"etcdPort":                  ports.etcd,
+			"etcdPeerPort":              ports.etcdPeer,
+			"kubeApiserverPort":         ports.apiServer,
+			"kubeControllerManagerPort": ports.controllerManager,
+			"kubeSchedulerPort":         ports.scheduler,
+			"kwokControllerPort":        ports.kwok,
+			"metricsServerPort":         ports.metricsServer,
+		},
+		"componentsPatches": []any{
+			extraArgs(MetricsServer,
+				extraArg{Key: "metric-resolution", Value: opts.MetricResolution.String(), Override: true},
+				extraArg{Key: "kubelet-request-timeout", Value: kubeletTimeout}),
+			// The data does not outlive the processes, so it need not reach the disk.
+			extraArgs(Etcd, extraArg{Key: "unsafe-no-fsync", Value: "true"}),
+		},
+	}
+	data, err := json.MarshalIndent(config, "", "  ")
+	if err != nil {
+		return fmt.Errorf("encode kwokctl configuration: %w", err)
+	}
+	return os.WriteFile(path, data, 0o600)
+}
+
+// extraArg is a flag of a component: one more, or another value for one that
+// kwokctl sets.
+type extraArg struct {
+	Key      string `json:"key"`
+	Value    string `json:"value"`
+	Override bool   `json:"override,omitempty"`
+}
+
+func extraArgs(component string, args ...extraArg) map[string]any {
+	return map[string]any{"name": component, "extraArgs": args}
+}
+
+func formatGates(gates map[string]bool) string {
+	formatted := make([]string, 0, len(gates))
+	for _, name := range slices.Sorted(maps.Keys(gates)) {
+		formatted = append(formatted, fmt.Sprintf("%s=%t", name, gates[name]))
+	}
+	return strings.Join(formatted, ",")
+}

@@ -1,0 +1,193 @@
+package cluster
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"sigs.k8s.io/yaml"
+)
+
+// SchedulerOptions says how to run a scheduler beside the control plane.
+type SchedulerOptions struct {
+	// Program is the scheduler's executable.
+	Program string
+	// Config is the path of its KubeSchedulerConfiguration. It is run with a
+	// copy that names Kubeconfig.
+	Config string
+	// Change, if not nil, changes the copy before that.
+	Change func(config map[string]any)
+	// Kubeconfig is how it finds the API server, and who it is there. Empty
+	// means the administrator's.
+	Kubeconfig string
+	// Args are further arguments.
+	Args []string
+}
+
+// Scheduler is a scheduler that runs as a process of its own. It ends with its
+// cluster at the latest.
+type Scheduler struct {
+	// LogFile is the path of what it prints.
+	LogFile string
+
+	address string
+	cmd     *exec.Cmd
+	ended   chan struct{}
+}
+
+// StartScheduler starts a scheduler and waits until it is ready, which a
+// standby replica is, too. It does not wait for it to become the leader.
+func (c *Cluster) StartScheduler(ctx context.Context, opts SchedulerOptions) (*Scheduler, error) {
+	if opts.Kubeconfig == "" {
+		opts.Kubeconfig = c.Kubeconfig
+	}
+	program, err := c.Link(opts.Program)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp(c.Dir, "scheduler-")
+	if err != nil {
+		return nil, err
+	}
+	config := filepath.Join(dir, "config.yaml")
+	if err := writeSchedulerConfig(config, opts); err != nil {
+		return nil, fmt.Errorf("scheduler configuration %s: %w", opts.Config, err)
+	}
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	s := &Scheduler{
+		LogFile: filepath.Join(dir, "log"),
+		address: fmt.Sprintf("127.0.0.1:%d", port),
+		ended:   make(chan struct{}),
+	}
+	args := append([]string{
+		"--config=" + config,
+		"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", port),
+		"--authentication-kubeconfig=" + opts.Kubeconfig, "--authorization-kubeconfig=" + opts.Kubeconfig,
+		"--authorization-always-allow-paths=/healthz,/livez,/readyz,/metrics",
+	}, opts.Args...)
+	if err := s.start(program, args, opts.Kubeconfig); err != nil {
+		return nil, err
+	}
+	err = WaitFor(ctx, "the scheduler to be ready", func(ctx context.Context) (bool, error) {
+		if !s.Running() {
+			return true, nil // told below: there is nothing to wait for
+		}
+		_, err := s.get(ctx, "/readyz")
+		return err == nil, err
+	})
+	if err == nil && !s.Running() {
+		err = fmt.Errorf("the scheduler has ended: %s", s.cmd.ProcessState)
+	}
+	if err != nil {
+		s.Kill()
+		log, _ := s.Log()
+		return nil, fmt.Errorf("%w; its log:\n%s", err, log)
+	}
+	return s, nil
+}
+
+// writeSchedulerConfig writes the configuration with the kubeconfig in it:
+// kube-scheduler ignores its flag for that when it has a configuration file.
+func writeSchedulerConfig(path string, opts SchedulerOptions) error {
+	content, err := os.ReadFile(opts.Config)
+	if err != nil {
+		return err
+	}
+	config := map[string]any{}
+	if err := yaml.Unmarshal(content, &config); err != nil {
+		return err
+	}
+	if opts.Change != nil {
+		opts.Change(config)
+	}
+	config["clientConnection"] = map[string]any{"kubeconfig": opts.Kubeconfig, "qps": 1000, "burst": 1000}
+	if content, err = yaml.Marshal(config); err != nil {
+		return err
+	}
+	return os.WriteFile(path, content, 0o600)
+}
+
+func freePort() (int, error) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = listener.Close() }()
+	return listener.Addr().(*net.TCPAddr).Port, nil
+}
+
+func (s *Scheduler) start(program string, args []string, kubeconfig string) error {
+	log, err := os.Create(s.LogFile)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = log.Close() }()
+	s.cmd = exec.Command(program, args...)
+	s.cmd.Stdout, s.cmd.Stderr = log, log
+	s.cmd.Env = append(os.Environ(), "KUBE_CONFIG="+kubeconfig) // where Trimaran looks
+	// Its own session, so that Ctrl-C reaches it only through us, and it can
+	// outlive us in a cluster that is kept.
+	s.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true}
+	if err := s.cmd.Start(); err != nil {
+		return fmt.Errorf("start the scheduler: %w", err)
+	}
+	go func() {
+		_ = s.cmd.Wait() // how it ended is in its ProcessState
+		close(s.ended)
+	}()
+	return nil
+}
+
+// Running reports whether the scheduler has not ended.
+func (s *Scheduler) Running() bool {
+	select {
+	case <-s.ended:
+		return false
+	default:
+		return true
+	}
+}
+
+// Stop ends the scheduler as Kubernetes ends a pod, and returns when it has
+// ended.
+func (s *Scheduler) Stop() error {
+	if err := s.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		return err
+	}
+	select {
+	case <-s.ended:
+		return nil
+	case <-time.After(30 * time.Second):
+		s.Kill()
+		return errors.New("the scheduler did not end within 30 s of SIGTERM")
+	}
+}
+
+// Kill ends the scheduler without giving it a chance to do anything.
+func (s *Scheduler) Kill() {
+	_ = s.cmd.Process.Kill() // it may have ended already
+	<-s.ended
+}
+
+// Log returns what the scheduler has printed so far.
+func (s *Scheduler) Log() (string, error) {
+	content, err := os.ReadFile(s.LogFile)
+	return string(content), err
+}
+
+// Metrics returns the scheduler's metrics in Prometheus' text format.
+func (s *Scheduler) Metrics(ctx context.Context) (string, error) { return s.get(ctx, "/metrics") }
+
+func (s *Scheduler) get(ctx context.Context, path string) (string, error) {
+	body, err := get(ctx, "https://"+s.address+path)
+	return string(body), err
+}

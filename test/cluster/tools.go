@@ -1,0 +1,94 @@
+package cluster
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// componentsDir is the module that pins the programs, seen from the checkout.
+const componentsDir = "test/cluster/components"
+
+// tools are the programs of the control plane and what belongs to them.
+type tools struct {
+	dir               string
+	kubernetesVersion string
+	// metricsServerManifests is a kustomize directory with the APIService.
+	metricsServerManifests string
+}
+
+// path is where the program of that name is.
+func (t tools) path(name string) string {
+	return filepath.Join(t.dir, name)
+}
+
+// findTools checks that every program is there. An empty dir means bin/tools
+// of the checkout.
+func findTools(ctx context.Context, dir string) (tools, error) {
+	root, err := findRoot()
+	if err != nil {
+		return tools{}, err
+	}
+	if dir == "" {
+		dir = filepath.Join(root, "bin", "tools")
+	}
+	if dir, err = filepath.Abs(dir); err != nil {
+		return tools{}, err
+	}
+	t := tools{dir: dir}
+	for _, name := range []string{
+		"etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler",
+		"kubectl", "kwok", "kwokctl", "metrics-server",
+	} {
+		if _, err := os.Stat(t.path(name)); err != nil {
+			return tools{}, fmt.Errorf("%s is missing: run \"make tools\": %w", t.path(name), err)
+		}
+	}
+	if t.kubernetesVersion, err = moduleInfo(ctx, root, "k8s.io/kubernetes", "{{.Version}}"); err != nil {
+		return tools{}, err
+	}
+	metricsServer, err := moduleInfo(ctx, root, "sigs.k8s.io/metrics-server", "{{.Dir}}")
+	if err != nil {
+		return tools{}, err
+	}
+	t.metricsServerManifests = filepath.Join(metricsServer, "manifests", "overlays", "release")
+	return t, nil
+}
+
+// findRoot walks up from the working directory to the top of the checkout.
+func findRoot() (string, error) {
+	wd, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for dir := wd; ; dir = filepath.Dir(dir) {
+		if _, err := os.Stat(filepath.Join(dir, componentsDir, "go.mod")); err == nil {
+			return dir, nil
+		}
+		if dir == filepath.Dir(dir) {
+			return "", fmt.Errorf("no %s/go.mod in or above %s: run this in a checkout of Plimsoll", componentsDir, wd)
+		}
+	}
+}
+
+// moduleInfo formats what the go command knows about a module at the version
+// that the components pin.
+func moduleInfo(ctx context.Context, root, path, format string) (string, error) {
+	var stderr bytes.Buffer
+	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", format, path)
+	cmd.Dir = filepath.Join(root, componentsDir)
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return "", fmt.Errorf("look up module %s: %w: %s", path, err, stderr.Bytes())
+	}
+	info := strings.TrimSpace(string(out))
+	if info == "" {
+		return "", fmt.Errorf("module %s is not in the module cache: run \"go mod download %s\" in %s", path, path, componentsDir)
+	}
+	return info, nil
+}

@@ -1,0 +1,58 @@
+// Package integration tests the scheduler as users run it: as a process of its
+// own against a real API server and a real metrics-server, with simulated
+// nodes.
+package integration
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
+)
+
+const (
+	root = "../.."
+	// resolution is how often metrics-server scrapes; it accepts no less.
+	resolution = 10 * time.Second
+)
+
+// local is the control plane that all tests share, one after the other. Each
+// has nodes of its own (see pool).
+var local *cluster.Cluster
+
+// program is the scheduler's executable, built with the race detector.
+var program = filepath.Join(root, "bin", "test", "scheduler")
+
+func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) (exitCode int) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	fmt.Println("building the scheduler with the race detector")
+	build := exec.CommandContext(ctx, "go", "build", "-race", "-o", program, root+"/cmd/scheduler")
+	build.Stdout, build.Stderr = os.Stdout, os.Stderr
+	if err := build.Run(); err != nil {
+		fmt.Println("build the scheduler:", err)
+		return 1
+	}
+	var err error
+	local, err = cluster.Start(ctx, cluster.Options{MetricResolution: resolution, Log: os.Stdout})
+	if err != nil {
+		fmt.Println(err)
+		return 1
+	}
+	defer func() {
+		if err := local.Close(); err != nil {
+			fmt.Println(err)
+			exitCode = 1
+		}
+	}()
+	return m.Run()
+}

@@ -1,0 +1,89 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
+)
+
+// Two replicas with the manifests' configuration, ServiceAccount and RBAC:
+// one leads, the other takes over with a warm load model, and the API server
+// forbids neither anything (checkLog).
+func TestManifests(t *testing.T) {
+	base := filepath.Join(root, "manifests", "base")
+	if _, err := local.Kubectl(t.Context(), "apply", "-k", base); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if _, err := local.Kubectl(context.WithoutCancel(t.Context()), "delete", "-k", base, "--wait=false"); err != nil {
+			t.Error(err)
+		}
+	})
+	p := newPool(t, node{name: "hot", gpus: 8, uses: "9"}, node{name: "cool", gpus: 8, uses: "1"})
+	kubeconfig, err := local.ServiceAccountKubeconfig(t.Context(), "plimsoll-system", "plimsoll")
+	p.must(err)
+	replicas := map[string]*scheduler{}
+	for range 2 {
+		s := runScheduler(t, cluster.SchedulerOptions{Config: filepath.Join(base, "config.yaml"), Kubeconfig: kubeconfig})
+		s.waitMetric(freshNodes, func(nodes float64) bool { return nodes == 2 }) // a standby's model is warm, too
+		replicas[s.LogFile] = s
+	}
+
+	first := withGPUs(p.pod("first", "plimsoll"), "1")
+	p.create(first)
+	if got := p.nodeOf(first); got != "cool" {
+		t.Errorf("the pod is on %s", got)
+	}
+	leader := leaderOf(t, replicas)
+	leader.Kill()
+	delete(replicas, leader.LogFile)
+	second := withGPUs(p.pod("second", "plimsoll"), "1")
+	p.create(second)
+	if got := p.nodeOf(second); got != "cool" {
+		t.Errorf("after the leader was killed the pod is on %s", got)
+	}
+	leaderOf(t, replicas)
+}
+
+// leaderOf returns the replica that leads.
+func leaderOf(t *testing.T, replicas map[string]*scheduler) *scheduler {
+	t.Helper()
+	for _, s := range replicas {
+		leads, _, err := s.metric(t.Context(), "leader_election_master_status")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if leads == 1 {
+			return s
+		}
+	}
+	t.Fatal("no replica leads")
+	return nil
+}
+
+// With the batch profile pods of one shape share filtering and scoring.
+func TestBatchProfileBatches(t *testing.T) {
+	var nodes []node
+	for i := range 8 {
+		nodes = append(nodes, node{name: fmt.Sprint("n", i), gpus: 8, uses: fmt.Sprint(1 + i%4)})
+	}
+	p := newPool(t, nodes...)
+	var pods []*v1.Pod
+	for i := range 40 {
+		pods = append(pods, withCPU(withGPUs(p.pod(fmt.Sprint("p", i), "plimsoll"), "1"), "100m"))
+	}
+	p.create(pods...) // before the scheduler runs, so that it finds them all waiting
+	s := startScheduler(t, "batch.yaml", nil)
+	p.placed(pods...)
+	hints, _, err := s.metric(t.Context(), `scheduler_batch_attempts_total{profile="plimsoll",result="hint_used"}`)
+	p.must(err)
+	if hints < float64(len(pods))/2 {
+		metrics, _ := s.Metrics(t.Context())
+		t.Errorf("%v of %d identical pods were batched, want at least half; metrics:\n%s", hints, len(pods), metrics)
+	}
+}
