@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"net/http"
 	"net/http/httptest"
@@ -91,6 +92,22 @@ func TestEachConfigurationSetsUp(t *testing.T) {
 				t.Errorf("exit status %d: %s", code, out)
 			}
 		})
+	}
+}
+
+// The manifests run the recommended profile: kustomize cannot read a file
+// outside its folder, so there is a copy, which must not drift.
+func TestManifestsRunTheRecommendedProfile(t *testing.T) {
+	want, err := os.ReadFile("../../config/plimsoll.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../../manifests/base/config.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("manifests/base/config.yaml differs from config/plimsoll.yaml: copy the latter")
 	}
 }
 

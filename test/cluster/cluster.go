@@ -24,6 +24,8 @@ const (
 	// startAttempts is how often Start tries anew when a foreign program takes
 	// a port between its reservation and its use.
 	startAttempts = 3
+	// configFile is kwokctl's configuration, in each cluster's directory.
+	configFile = "kwokctl.json"
 )
 
 // Options says what to start. The zero value is a cluster with all defaults.
@@ -148,7 +150,7 @@ func (c *Cluster) create(ctx context.Context, ports *ports) error {
 			return err
 		}
 	}
-	configPath := filepath.Join(c.Dir, "kwokctl.json")
+	configPath := filepath.Join(c.Dir, configFile)
 	if err := writeConfig(configPath, c.tools, ports, c.opts); err != nil {
 		return err
 	}
@@ -199,13 +201,11 @@ func (c *Cluster) RESTConfig() *rest.Config {
 }
 
 // Close kills every process of the cluster, removes all of its files and
-// returns when both are gone. With Options.Keep it only says, on the log, how
-// to do that by hand. Further calls do nothing and return the same error.
+// returns when both are gone. With Options.Keep it does nothing: see Remove.
+// Further calls do nothing and return the same error.
 func (c *Cluster) Close() error {
 	c.close.Do(func() {
 		if c.opts.Keep {
-			c.logf("still running, as asked. To stop it: KWOK_WORKDIR=%s %s delete cluster --name %s && rm -rf %s",
-				c.Dir, c.linked("kwokctl"), c.Name, c.Dir)
 			return
 		}
 		if err := c.janitor.clean(); err != nil {
@@ -215,6 +215,22 @@ func (c *Cluster) Close() error {
 		c.logf("stopped and removed")
 	})
 	return c.closeErr
+}
+
+// Remove is Close for a cluster that was kept, also in another process. dir is
+// the cluster's Dir.
+func Remove(dir string) error {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return err
+	}
+	if _, err := os.Stat(filepath.Join(dir, configFile)); err != nil {
+		return fmt.Errorf("%s is not the directory of a cluster: %w", dir, err)
+	}
+	if out, err := janitorCommand(dir).CombinedOutput(); err != nil {
+		return fmt.Errorf("remove cluster %s: %w: %s", dir, err, out)
+	}
+	return nil
 }
 
 func (c *Cluster) logf(format string, args ...any) {

@@ -52,8 +52,14 @@ func TestGivenValuesReplaceDefaultsAndTheOthersStay(t *testing.T) {
 }
 
 func TestFaults(t *testing.T) {
-	nodeLoad := func(obj runtime.Object, fld *field.Path) field.ErrorList { _, errs := DecodeNodeLoad(obj, fld); return errs }
-	deviceFit := func(obj runtime.Object, fld *field.Path) field.ErrorList { _, errs := DecodeDeviceFit(obj, fld); return errs }
+	nodeLoad := func(obj runtime.Object, fld *field.Path) field.ErrorList {
+		_, errs := DecodeNodeLoad(obj, fld)
+		return errs
+	}
+	deviceFit := func(obj runtime.Object, fld *field.Path) field.ErrorList {
+		_, errs := DecodeDeviceFit(obj, fld)
+		return errs
+	}
 	for _, test := range []struct {
 		decode func(runtime.Object, *field.Path) field.ErrorList
 		args   string

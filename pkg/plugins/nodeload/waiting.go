@@ -88,16 +88,16 @@ func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.
 	if err != nil {
 		return nil, fwk.AsStatus(err)
 	}
-	rejectedBy, any := make(slotSet, c.view.Slots()/64+1), false
+	rejectedBy, rejected := make(slotSet, c.view.Slots()/64+1), false
 	for _, nodeInfo := range nodes {
 		name := nodeInfo.Node().Name
 		node := c.view.Node(name)
 		if node != nil && statuses.Get(name).Plugin() == Name {
 			rejectedBy.add(node.Slot)
-			any = true
+			rejected = true
 		}
 	}
-	if any {
+	if rejected {
 		pl.waiting.put(&waitingPod{pod: pod, estimate: c.estimate, rejectedBy: rejectedBy, since: c.view.Now})
 	}
 	return nil, unchanged
