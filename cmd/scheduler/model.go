@@ -56,6 +56,7 @@ func modelConfig(args *config.NodeLoadArgs) load.Config {
 		Interval:   args.Source.Interval,
 		Timeout:    args.Source.Timeout,
 		Expiration: args.Expiration,
+		Window:     args.Window,
 		WarmUp:     args.Estimate.WarmUp,
 	}
 	for r := range load.NumResources {

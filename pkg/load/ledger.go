@@ -7,24 +7,37 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// inFlight is a pod of the ledger: assigned to a node whose samples cannot
-// show its use yet.
+// inFlight is a pod of the ledger: assigned to a node, in whose history there
+// is a sample that does not show the pod's full use.
 type inFlight struct {
 	node     *node
 	estimate Amounts
 	// reserved: a scheduling cycle of this process holds the pod on the node.
 	// assigned: the API server says that the pod is bound to the node. A pod is
-	// in flight for as long as either holds.
+	// in the ledger only if either holds.
 	reserved, assigned bool
 	// runningSince is when the last container started, by the node's clock;
 	// zero while any is not running.
 	runningSince time.Time
 }
 
-// visibleIn reports whether sample shows the pod's full use: it began after
-// the pod had been running for warmUp. Both times are from the node's clock.
-func (p *inFlight) visibleIn(sample Sample, warmUp time.Duration) bool {
+// startedBefore reports whether sample may show any of the pod's use.
+func (p *inFlight) startedBefore(sample Sample) bool {
+	return p.assigned && !p.runningSince.IsZero() && p.runningSince.Before(sample.Timestamp)
+}
+
+// shownBy reports whether sample shows the pod's full use: it began after the
+// pod had been running for warmUp. Both times are by the node's clock.
+func (p *inFlight) shownBy(sample Sample, warmUp time.Duration) bool {
 	return p.assigned && !p.runningSince.IsZero() && !sample.Start().Before(p.runningSince.Add(warmUp))
+}
+
+// missingFrom returns what of the pod's use sample does not show.
+func (p *inFlight) missingFrom(sample Sample, warmUp time.Duration) Amounts {
+	if p.shownBy(sample, warmUp) {
+		return Amounts{}
+	}
+	return p.estimate
 }
 
 // Reserve counts pod on the node from now on, before the API server knows. It
@@ -32,7 +45,9 @@ func (p *inFlight) visibleIn(sample Sample, warmUp time.Duration) bool {
 func (m *Model) Reserve(pod *v1.Pod, nodeName string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.track(pod, nodeName).reserved = true
+	p := m.track(pod, nodeName)
+	p.reserved = true
+	m.update(p, p.partlyShown())
 }
 
 // Unreserve takes back Reserve, unless the pod has turned out to be bound. It
@@ -69,11 +84,16 @@ func (m *Model) SetPod(pod *v1.Pod, isNew bool) {
 		return // it has left the ledger already
 	}
 	p := m.track(pod, pod.Spec.NodeName)
+	before := p.partlyShown()
 	p.assigned = true
 	p.runningSince = runningSince(pod)
-	if n := p.node; n.sampled && p.visibleIn(n.sample, m.config.WarmUp) {
-		m.forget(pod.UID, p)
+	if samples := p.node.history.samples; len(samples) > 0 && p.shownBy(samples[0], m.config.WarmUp) {
+		m.drop(pod.UID, p)
+		m.recompute(p.node)
+		m.dropIfUnused(p.node)
+		return
 	}
+	m.update(p, before || p.partlyShown())
 }
 
 // RemovePod tells the model that the pod is gone, or will use nothing more.
@@ -100,19 +120,37 @@ func (m *Model) track(pod *v1.Pod, nodeName string) *inFlight {
 		p.node.pods[pod.UID] = p
 	}
 	// The estimate is taken anew each time: a pod may be resized while it starts.
-	estimate := m.Estimate(pod)
-	p.node.inFlight = p.node.inFlight.Sub(p.estimate).Add(estimate)
-	p.estimate = estimate
+	p.estimate = m.Estimate(pod)
 	m.dirty[p.node] = true
 	return p
 }
 
+// forget drops the pod, which changes what is predicted for its node.
 func (m *Model) forget(uid types.UID, p *inFlight) {
+	m.drop(uid, p)
+	m.update(p, p.partlyShown())
+	m.dropIfUnused(p.node)
+}
+
+// partlyShown reports whether a sample of p's node may show some of its use.
+func (p *inFlight) partlyShown() bool {
+	newest, sampled := p.node.history.newest()
+	return sampled && p.startedBefore(newest)
+}
+
+// update derives anew what p, which came, went or changed, bears upon. Only if
+// a sample shows some of it, or did before the change, that is more than a sum.
+func (m *Model) update(p *inFlight, partly bool) {
+	if partly {
+		m.recompute(p.node)
+		return
+	}
+	m.recount(p.node)
+}
+
+func (m *Model) drop(uid types.UID, p *inFlight) {
 	delete(m.pods, uid)
 	delete(p.node.pods, uid)
-	p.node.inFlight = p.node.inFlight.Sub(p.estimate)
-	m.dirty[p.node] = true
-	m.dropIfUnused(p.node)
 }
 
 func isTerminal(pod *v1.Pod) bool {

@@ -95,10 +95,16 @@ func (c *collector) CollectWithStability(ch chan<- metrics.Metric) {
 	}
 }
 
-// counts returns the number of pods in flight and the timestamp of the newest
-// sample (zero if there was none).
+// counts returns the number of pods whose full use the newest sample of their
+// node does not show, and the timestamp of the newest sample of any node (zero
+// if there was none).
 func (m *Model) counts() (inFlight int, newest time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return len(m.pods), m.newest
+	for _, p := range m.pods {
+		if sample, sampled := p.node.history.newest(); !sampled || !p.shownBy(sample, m.config.WarmUp) {
+			inFlight++
+		}
+	}
+	return inFlight, m.newest
 }

@@ -17,6 +17,8 @@ type Config struct {
 	Interval, Timeout time.Duration
 	// Expiration is the age from which a sample is stale.
 	Expiration time.Duration
+	// Window is the length of the history that statistics are made of.
+	Window time.Duration
 	// WarmUp is how long a pod runs before a sample can show its use.
 	WarmUp    time.Duration
 	Estimator Estimator
@@ -48,19 +50,7 @@ type Model struct {
 	polling     health
 	sampling    health
 	newest      time.Time // timestamp of the newest sample
-}
-
-// node is the mutable state behind a Node.
-type node struct {
-	name string
-	// slot is -1 until the API server has told us of the node: pods may be seen
-	// before their node is.
-	slot        int
-	allocatable Amounts
-	sample      Sample
-	sampled     bool
-	inFlight    Amounts
-	pods        map[types.UID]*inFlight
+	scratch     []weighted
 }
 
 // NewModel returns a model that reads source. It knows no node and polls
@@ -114,9 +104,7 @@ func (m *Model) publish() {
 		if n.slot < 0 {
 			continue // not known to the API server: nobody can ask for it
 		}
-		changed[n.slot] = &Node{
-			Slot: n.slot, Allocatable: n.allocatable, Sample: n.sample, Sampled: n.sampled, InFlight: n.inFlight,
-		}
+		changed[n.slot] = n.published()
 	}
 	var index map[string]int
 	if m.reindex {
@@ -226,19 +214,19 @@ func (m *Model) observe(logger klog.Logger, readings []Reading) {
 
 // take makes sample the newest of n, unless it is a repeated or late one.
 func (m *Model) take(n *node, sample Sample) {
-	if n.sampled && !sample.Timestamp.After(n.sample.Timestamp) {
+	if newest, ok := n.history.newest(); ok && !sample.Timestamp.After(newest.Timestamp) {
 		return
 	}
-	n.sample, n.sampled = sample, true
-	m.dirty[n] = true
+	n.history.add(sample)
 	if sample.Timestamp.After(m.newest) {
 		m.newest = sample.Timestamp
 	}
 	for uid, pod := range n.pods {
-		if pod.visibleIn(sample, m.config.WarmUp) {
-			m.forget(uid, pod)
+		if pod.shownBy(n.history.samples[0], m.config.WarmUp) {
+			m.drop(uid, pod)
 		}
 	}
+	m.recompute(n)
 }
 
 // SetNode tells the model that the node exists, and what it can allocate.
@@ -268,10 +256,10 @@ func (m *Model) RemoveNode(name string) {
 	m.slots[n.slot] = nil
 	m.freeSlots = append(m.freeSlots, n.slot)
 	m.freed[n.slot], m.reindex = true, true
-	delete(m.dirty, n)
 	// A node that comes back under this name is another machine, or the same
 	// one after a restart: what was measured says nothing of it.
-	n.slot, n.sampled, n.sample = -1, false, Sample{}
+	n.slot, n.history.samples = -1, nil
+	m.recompute(n)
 	m.dropIfUnused(n)
 }
 
@@ -280,6 +268,8 @@ func (m *Model) node(name string) *node {
 	n, ok := m.nodes[name]
 	if !ok {
 		n = &node{name: name, slot: -1, pods: map[types.UID]*inFlight{}}
+		n.history.window = m.config.Window
+		n.history.limit = historyLimit(m.config.Window, m.config.Interval)
 		m.nodes[name] = n
 	}
 	return n

@@ -69,7 +69,7 @@ func (f *fixture) inFlightCPU(name string) int64 {
 	if n == nil {
 		f.t.Fatalf("node %s is not known", name)
 	}
-	return n.InFlight[CPU]
+	return n.InFlight(Latest)[CPU]
 }
 
 // boundPod returns a pod of one core that is bound to the node but does not run yet.
@@ -97,8 +97,8 @@ func TestNodeStates(t *testing.T) {
 		t.Fatalf("a node without a sample: %v, state %v, want Missing", n, state)
 	}
 	f.sample("n", 2)
-	if n, state := f.node("n"); state != Fresh || n.Predicted() != (Amounts{2000, 1 << 30}) {
-		t.Fatalf("state %v, predicted %v", state, n.Predicted())
+	if n, state := f.node("n"); state != Fresh || n.Predicted[Latest] != (Amounts{2000, 1 << 30}) {
+		t.Fatalf("state %v, predicted %v", state, n.Predicted[Latest])
 	}
 	f.now.Step(expiration)
 	if _, state := f.node("n"); state != Fresh {
@@ -171,8 +171,8 @@ func TestPodIsInFlightUntilASampleShowsIt(t *testing.T) {
 	}
 	f.now.Step(1)
 	f.sample("n", 1)
-	if n, _ := f.node("n"); n.InFlight != (Amounts{}) || n.Predicted()[CPU] != 1000 {
-		t.Fatalf("shown by the sample: in flight %v, predicted %v", n.InFlight, n.Predicted())
+	if n, _ := f.node("n"); n.InFlight(Latest) != (Amounts{}) || n.Predicted[Latest][CPU] != 1000 {
+		t.Fatalf("shown by the sample: in flight %v, predicted %v", n.InFlight(Latest), n.Predicted[Latest])
 	}
 
 	f.SetPod(running(pod, start), false)
@@ -450,7 +450,7 @@ func checkView(t *testing.T, view *View, want map[string]Amounts) {
 	}
 	for name, inFlight := range want {
 		n := view.Node(name)
-		if n == nil || n.InFlight != inFlight || n.Slot >= view.Slots() {
+		if n == nil || n.InFlight(Latest) != inFlight || n.Slot >= view.Slots() {
 			t.Fatalf("node %s: %+v, want %v in flight", name, n, inFlight)
 		}
 	}

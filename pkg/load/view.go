@@ -23,16 +23,22 @@ type Node struct {
 	Slot int
 	// Allocatable is from the node's status.
 	Allocatable Amounts
-	// Sample is the newest sample. It is valid only if Sampled.
+	// Sample is the newest sample. It, and Measured, Deviation and Covered, are
+	// valid only if Sampled.
 	Sample  Sample
 	Sampled bool
-	// InFlight is the sum of the estimates of the pods in flight to the node.
-	InFlight Amounts
+	// Measured is each statistic of the samples in the window, Deviation their
+	// standard deviation, and Covered how much of the window they stand for.
+	Measured  Statistics
+	Deviation Amounts
+	Covered   time.Duration
+	// Predicted is what Measured will be once the pods in flight have been
+	// running for as long as the window.
+	Predicted Statistics
 }
 
-// Predicted returns what the node will use once its pods in flight have
-// started: measured + in flight. It means something only if the node is fresh.
-func (n *Node) Predicted() Amounts { return n.Sample.Usage.Add(n.InFlight) }
+// InFlight returns how much of the prediction is not measured yet.
+func (n *Node) InFlight(s Statistic) Amounts { return n.Predicted[s].Sub(n.Measured[s]) }
 
 // View is an immutable picture of all nodes at one moment. Its methods take no
 // lock and allocate nothing.

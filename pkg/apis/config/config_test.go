@@ -29,7 +29,8 @@ func TestGivenValuesReplaceDefaultsAndTheOthersStay(t *testing.T) {
 		"source": {"interval": "30s"},
 		"stalePolicy": "Reject",
 		"filter": {"thresholds": {"cpu": 60}},
-		"score": {"weights": {"memory": 0}},
+		"score": {"weights": {"memory": 0}, "riskAversion": 0.5},
+		"bands": [{"minPriority": 1000000, "thresholds": {"cpu": 90}}],
 		"estimate": {"defaults": {"memory": "1Gi", "cpu": 2}, "warmUp": "0s"},
 		"expiration": null
 	}`), field.NewPath("args"))
@@ -41,6 +42,9 @@ func TestGivenValuesReplaceDefaultsAndTheOthersStay(t *testing.T) {
 	}
 	if got.StalePolicy != Reject || got.Filter.Thresholds[CPU] != 60 || got.Filter.Thresholds[Memory] != 85 {
 		t.Errorf("stalePolicy %v, thresholds %v", got.StalePolicy, got.Filter.Thresholds)
+	}
+	if got.Score.RiskAversion != 0.5 || len(got.Bands) != 1 || *got.Bands[0].MinPriority != 1000000 || got.Bands[0].MaxPriority != nil {
+		t.Errorf("riskAversion %v, bands %+v", got.Score.RiskAversion, got.Bands)
 	}
 	if got.Score.Weights[CPU] != 1 || got.Score.Weights[Memory] != 0 || got.Estimate.WarmUp != 0 {
 		t.Errorf("weights %v, warmUp %v", got.Score.Weights, got.Estimate.WarmUp)
@@ -81,6 +85,21 @@ func TestFaults(t *testing.T) {
 		{nodeLoad, `{"source": {"interval": "2m"}}`, []string{`args.expiration: Invalid value: "1m30s": must be between 2m0s and 24h0m0s`}},
 		{nodeLoad, `{"source": {"timeout": "0s"}}`, []string{`args.source.timeout: Invalid value: "0s"`}},
 		{nodeLoad, `{"source": {"type": "Prometheus"}}`, []string{`args.source.type: Unsupported value: "Prometheus": supported values: "MetricsServer"`}},
+		{nodeLoad, `{"window": "3h"}`, []string{`args.window: Invalid value: "3h0m0s": must be between 0s and 2h5m0s`}},
+		{nodeLoad, `{"filter": {"statistic": "Mean"}, "score": {"statistic": 5, "riskAversion": -0.5}}`, []string{
+			`args.filter.statistic: Unsupported value: "Mean": supported values: "Latest", "Average", "P50", "P90", "P95", "P99", "Peak"`,
+			"args.score.riskAversion: Invalid value: -0.5: must be between 0 and 10",
+			`args.score.statistic: Invalid value: "5": must be a string`,
+		}},
+		{nodeLoad, `{"score": {"riskAversion": "high"}}`, []string{`args.score.riskAversion: Invalid value: "high": must be a number`}},
+		{nodeLoad, `{"bands": [{"minPriority": 5, "maxPriority": 4, "thresholds": {"cpu": 101}}, {}, {"minPriority": 3000000000, "thresholds": {"gpu": 1}, "name": "x"}]}`, []string{
+			"args.bands[0].maxPriority: Invalid value: 4: must be at least minPriority",
+			"args.bands[0].thresholds[cpu]: Invalid value: 101: must be between 0 and 100",
+			"args.bands[1].thresholds: Required value",
+			"args.bands[2].minPriority: Invalid value: 3000000000: must be between -2147483648 and 2147483647",
+			"args.bands[2].name: Forbidden: unknown field; known here: maxPriority, minPriority, thresholds",
+			"args.bands[2].thresholds[gpu]: Invalid value: 1: no source reports this resource",
+		}},
 		{nodeLoad, `{"stalePolicy": "Guess"}`, []string{`args.stalePolicy: Unsupported value: "Guess"`}},
 		{nodeLoad, `{"estimate": {"factors": {"cpu": -5}, "warmUp": "2h", "defaults": {"cpu": "lots", "memory": "-1"}}}`, []string{
 			`args.estimate.defaults[cpu]: Invalid value: "lots": must be a quantity`,
@@ -88,9 +107,9 @@ func TestFaults(t *testing.T) {
 			"args.estimate.factors[cpu]: Invalid value: -5: must be between 0 and 1000",
 			`args.estimate.warmUp: Invalid value: "2h0m0s": must be between 0s and 1h0m0s`,
 		}},
-		{nodeLoad, `{"window": "5m", "Source": {}}`, []string{
-			"args.Source: Forbidden: unknown field; known here: estimate, expiration, filter, score, source, stalePolicy",
-			"args.window: Forbidden: unknown field",
+		{nodeLoad, `{"windows": "5m", "Source": {}}`, []string{
+			"args.Source: Forbidden: unknown field; known here: bands, estimate, expiration, filter, score, source, stalePolicy, window",
+			"args.windows: Forbidden: unknown field",
 		}},
 		{nodeLoad, `[]`, []string{"args: Invalid value: []: must be an object"}},
 		{nodeLoad, `{} {}`, []string{`args: Invalid value: "{} {}": must be one JSON value`}},

@@ -85,6 +85,10 @@ func assign(fld *field.Path, value any, to reflect.Value) field.ErrorList {
 	if value == nil { // an explicit null means the default, as elsewhere in Kubernetes
 		return nil
 	}
+	if to.Kind() == reflect.Pointer { // a value that may be absent
+		to.Set(reflect.New(to.Type().Elem()))
+		to = to.Elem()
+	}
 	switch {
 	case to.Type() == durationType:
 		return assignText(fld, value, to, time.ParseDuration, `a duration such as "15s"`)
@@ -138,6 +142,14 @@ func assignScalar(fld *field.Path, value any, to reflect.Value) field.ErrorList 
 			}
 		}
 		return mismatch(fld, value, "an integer")
+	case reflect.Float64:
+		if number, ok := value.(json.Number); ok {
+			if f, err := number.Float64(); err == nil {
+				to.SetFloat(f)
+				return nil
+			}
+		}
+		return mismatch(fld, value, "a number")
 	}
 	return field.ErrorList{field.InternalError(fld, fmt.Errorf("no decoding for %s", to.Type()))}
 }
@@ -168,6 +180,9 @@ func assignMap(fld *field.Path, value any, to reflect.Value) field.ErrorList {
 	object, ok := value.(map[string]any)
 	if !ok {
 		return mismatch(fld, value, "an object")
+	}
+	if to.IsNil() {
+		to.Set(reflect.MakeMap(to.Type()))
 	}
 	var errs field.ErrorList
 	for _, key := range slices.Sorted(maps.Keys(object)) {

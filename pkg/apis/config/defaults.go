@@ -17,12 +17,18 @@ func DefaultNodeLoadArgs() *NodeLoadArgs {
 		},
 		// Six scrapes may fail before a node's measured load is no longer believed.
 		Expiration:  90 * time.Second,
+		Window:      5 * time.Minute,
 		StalePolicy: UseRequests,
 		Filter: Filter{
 			WhenUnsatisfiable: DoNotSchedule,
-			Thresholds:        map[string]int64{CPU: 75, Memory: 85},
+			// The line is for what is so now: a node that has just become hot takes
+			// no more, and one that has just cooled down takes pods at the next poll.
+			Statistic:  Latest,
+			Thresholds: map[string]int64{CPU: 75, Memory: 85},
 		},
 		Score: Score{
+			// Pods stay for longer than a sample: rank by what is usual.
+			Statistic:           Average,
 			Weights:             map[string]int64{CPU: 1, Memory: 1},
 			WorstResourceWeight: 1,
 		},

@@ -72,6 +72,7 @@ func (a *NodeLoadArgs) conflicts(fld *field.Path, other *NodeLoadArgs, otherFld 
 	}
 	same("source", a.Source, other.Source)
 	same("expiration", a.Expiration.String(), other.Expiration.String())
+	same("window", a.Window.String(), other.Window.String())
 	same("estimate", a.Estimate.comparable(), other.Estimate.comparable())
 	return errs
 }

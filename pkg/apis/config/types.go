@@ -48,6 +48,21 @@ const (
 	ScheduleAnyway UnsatisfiablePolicy = "ScheduleAnyway"
 )
 
+// Statistic names what condenses a node's history into one number.
+type Statistic string
+
+// The statistics: the newest sample, and over the window the mean,
+// percentiles, and the largest sample.
+const (
+	Latest  Statistic = "Latest"
+	Average Statistic = "Average"
+	P50     Statistic = "P50"
+	P90     Statistic = "P90"
+	P95     Statistic = "P95"
+	P99     Statistic = "P99"
+	Peak    Statistic = "Peak"
+)
+
 // Strategy says how DeviceFit ranks the nodes for a pod that needs devices.
 type Strategy string
 
@@ -60,16 +75,22 @@ const (
 
 // NodeLoadArgs are the arguments of the NodeLoad plugin.
 type NodeLoadArgs struct {
-	// Source, Expiration and Estimate configure the load model. All profiles of
+	// Source, Expiration, Window and Estimate configure the load model. All profiles of
 	// a process share one model, so they must be the same in each.
 	Source Source `json:"source"`
 	// Expiration is the age from which a sample is stale. At least source.interval.
 	Expiration time.Duration `json:"expiration"`
-	Estimate   Estimate      `json:"estimate"`
+	// Window is the length of the history that statistics are made of. 0 keeps
+	// the newest sample only; at most 500 times source.interval.
+	Window   time.Duration `json:"window"`
+	Estimate Estimate      `json:"estimate"`
 
 	StalePolicy StalePolicy `json:"stalePolicy"`
 	Filter      Filter      `json:"filter"`
 	Score       Score       `json:"score"`
+	// Bands are other thresholds for pods by priority. The first that a pod is
+	// in applies.
+	Bands []Band `json:"bands"`
 }
 
 // Source configures where measured use is read, and how often.
@@ -84,6 +105,8 @@ type Source struct {
 // Filter configures which nodes NodeLoad rejects.
 type Filter struct {
 	WhenUnsatisfiable UnsatisfiablePolicy `json:"whenUnsatisfiable"`
+	// Statistic of the node's history that is compared with the thresholds.
+	Statistic Statistic `json:"statistic"`
 	// Thresholds are percent of allocatable by resource, 0 to 100. A node whose
 	// predicted use is above is over the line. 0 turns the resource off. A
 	// resource that is not named keeps its default.
@@ -92,12 +115,28 @@ type Filter struct {
 
 // Score configures how NodeLoad ranks nodes.
 type Score struct {
+	// Statistic of the node's history that nodes are ranked by.
+	Statistic Statistic `json:"statistic"`
 	// Weights by resource, 0 to 100, at least one above 0. A resource that is
 	// not named keeps its default.
 	Weights map[string]int64 `json:"weights"`
 	// WorstResourceWeight is an extra weight for the resource that scores
 	// lowest on the node, 0 to 100.
 	WorstResourceWeight int64 `json:"worstResourceWeight"`
+	// RiskAversion is how many standard deviations of its history are added to
+	// a node's predicted use, 0 to 10.
+	RiskAversion float64 `json:"riskAversion"`
+}
+
+// Band is thresholds for the pods of a range of priorities.
+type Band struct {
+	// MinPriority and MaxPriority bound the range, both included. One that is
+	// not given does not.
+	MinPriority *int64 `json:"minPriority"`
+	MaxPriority *int64 `json:"maxPriority"`
+	// Thresholds are as those of Filter, whose values hold for a resource that
+	// is not named. At least one is.
+	Thresholds map[string]int64 `json:"thresholds"`
 }
 
 // Estimate configures how much a pod counts before its use is measured.

@@ -1,6 +1,11 @@
 package nodeload
 
 import (
+	"maps"
+	"math"
+
+	v1 "k8s.io/api/core/v1"
+	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
@@ -9,23 +14,75 @@ import (
 
 // policy is NodeLoad's arguments in the form that decides fastest.
 type policy struct {
-	// thresholds are percent of allocatable; 0 is off.
-	thresholds  load.Amounts
-	weights     load.Amounts
-	worstWeight int64
-	stale       config.StalePolicy
+	filterBy, scoreBy load.Statistic
+	// thresholds are percent of allocatable for a pod in no band; 0 is off.
+	thresholds   load.Amounts
+	bands        []band
+	weights      load.Amounts
+	worstWeight  int64
+	riskAversion float64
+	stale        config.StalePolicy
 	// soft: a node over the line is ranked last, not rejected.
 	soft bool
 }
 
+// band is thresholds for the pods of a range of priorities.
+type band struct {
+	low, high  int64
+	thresholds load.Amounts
+}
+
 func newPolicy(args *config.NodeLoadArgs) policy {
-	return policy{
-		thresholds:  byResource(args.Filter.Thresholds),
-		weights:     byResource(args.Score.Weights),
-		worstWeight: args.Score.WorstResourceWeight,
-		stale:       args.StalePolicy,
-		soft:        args.Filter.WhenUnsatisfiable == config.ScheduleAnyway,
+	p := policy{
+		filterBy:     statisticOf(args.Filter.Statistic),
+		scoreBy:      statisticOf(args.Score.Statistic),
+		thresholds:   byResource(args.Filter.Thresholds),
+		weights:      byResource(args.Score.Weights),
+		worstWeight:  args.Score.WorstResourceWeight,
+		riskAversion: args.Score.RiskAversion,
+		stale:        args.StalePolicy,
+		soft:         args.Filter.WhenUnsatisfiable == config.ScheduleAnyway,
 	}
+	for _, b := range args.Bands {
+		p.bands = append(p.bands, band{
+			low:        valueOr(b.MinPriority, math.MinInt32),
+			high:       valueOr(b.MaxPriority, math.MaxInt32),
+			thresholds: byResource(withDefaults(b.Thresholds, args.Filter.Thresholds)),
+		})
+	}
+	return p
+}
+
+func valueOr(value *int64, otherwise int64) int64 {
+	if value == nil {
+		return otherwise
+	}
+	return *value
+}
+
+func withDefaults(values, defaults map[string]int64) map[string]int64 {
+	all := maps.Clone(defaults)
+	maps.Copy(all, values)
+	return all
+}
+
+func statisticOf(name config.Statistic) load.Statistic {
+	return map[config.Statistic]load.Statistic{
+		config.Latest: load.Latest, config.Average: load.Average, config.Peak: load.Peak,
+		config.P50: load.P50, config.P90: load.P90, config.P95: load.P95, config.P99: load.P99,
+	}[name]
+}
+
+// thresholdsFor returns the thresholds of the first band that the pod is in,
+// or those for pods in none.
+func (p *policy) thresholdsFor(pod *v1.Pod) load.Amounts {
+	priority := int64(corev1helpers.PodPriority(pod))
+	for _, b := range p.bands {
+		if b.low <= priority && priority <= b.high {
+			return b.thresholds
+		}
+	}
+	return p.thresholds
 }
 
 func byResource(values map[string]int64) load.Amounts {
@@ -62,17 +119,24 @@ func (v verdict) reason() string {
 	}
 }
 
-// rejects reports whether there is a node that the policy would reject.
-func (p *policy) rejects() bool {
-	return p.stale == config.Reject || p.limits()
+// ask is what a pod asks of a node.
+type ask struct {
+	estimate   load.Amounts
+	thresholds load.Amounts
 }
 
-// limits reports whether there is a load for which the policy rejects a node.
-func (p *policy) limits() bool { return !p.soft && p.thresholds != load.Amounts{} }
+func (p *policy) askOf(pod *v1.Pod, estimate load.Amounts) ask {
+	return ask{estimate: estimate, thresholds: p.thresholdsFor(pod)}
+}
 
-// verdict decides whether a node takes a pod with this estimate. node may be
-// nil only if state is Missing.
-func (p *policy) verdict(state load.State, node *load.Node, allocatable, estimate load.Amounts) verdict {
+// rejects reports whether there is a node that the policy would reject for the pod.
+func (p *policy) rejects(a ask) bool {
+	return p.stale == config.Reject || !p.soft && a.thresholds != load.Amounts{}
+}
+
+// verdict decides whether a node takes a pod that asks for a. node may be nil
+// only if state is Missing.
+func (p *policy) verdict(state load.State, node *load.Node, allocatable load.Amounts, a ask) verdict {
 	if state != load.Fresh {
 		if p.stale == config.Reject {
 			return staleMetrics
@@ -82,9 +146,9 @@ func (p *policy) verdict(state load.State, node *load.Node, allocatable, estimat
 	if p.soft {
 		return fits
 	}
-	predicted := node.Predicted().Add(estimate)
+	predicted := node.Predicted[p.filterBy].Add(a.estimate)
 	for r := range load.NumResources {
-		if p.thresholds[r] > 0 && float64(predicted[r]) > p.line(r, allocatable) {
+		if a.thresholds[r] > 0 && float64(predicted[r]) > a.line(r, allocatable) {
 			return [load.NumResources]verdict{load.CPU: overCPU, load.Memory: overMemory}[r]
 		}
 	}
@@ -93,8 +157,8 @@ func (p *policy) verdict(state load.State, node *load.Node, allocatable, estimat
 
 // line returns the use above which a node is over the line: the threshold's
 // percent of allocatable, all of it where the threshold is off.
-func (p *policy) line(r load.Resource, allocatable load.Amounts) float64 {
-	threshold := p.thresholds[r]
+func (a *ask) line(r load.Resource, allocatable load.Amounts) float64 {
+	threshold := a.thresholds[r]
 	if threshold == 0 {
 		threshold = 100
 	}
@@ -109,6 +173,18 @@ const (
 	softBand = 10
 )
 
+// predicted returns the use that a node with fresh metrics is ranked by: the
+// statistic, and riskAversion standard deviations on top.
+func (p *policy) predicted(node *load.Node) load.Amounts {
+	predicted := node.Predicted[p.scoreBy]
+	if p.riskAversion > 0 {
+		for r, deviation := range node.Deviation {
+			predicted[r] += int64(p.riskAversion * float64(deviation))
+		}
+	}
+	return predicted
+}
+
 // score ranks a node by its predicted use with the pod on it:
 //
 //	s_r   = 100 x (line_r - predicted_r) / line_r, at least 0
@@ -121,13 +197,13 @@ const (
 // With ScheduleAnyway, nodes below the line score softBand to 100, and nodes
 // past it less than softBand, falling to 0 at twice the line, so that the
 // least hot is taken when all are hot.
-func (p *policy) score(predicted, allocatable load.Amounts) int64 {
+func (p *policy) score(predicted, allocatable load.Amounts, a ask) int64 {
 	sum, weights := 0.0, 0.0
 	worst := float64(fwk.MaxScore)
 	excess := 0.0 // how far past the line, as a part of it
 	for r := range load.NumResources {
-		line := p.line(r, allocatable)
-		if p.soft && p.thresholds[r] > 0 {
+		line := a.line(r, allocatable)
+		if p.soft && a.thresholds[r] > 0 {
 			excess = max(excess, ratio(float64(predicted[r])-line, line))
 		}
 		if p.weights[r] == 0 {
@@ -141,11 +217,11 @@ func (p *policy) score(predicted, allocatable load.Amounts) int64 {
 	score := (sum + float64(p.worstWeight)*worst) / (weights + float64(p.worstWeight))
 	switch {
 	case !p.soft:
-		return int64(score)
+		return int64(math.Round(score))
 	case excess > 0:
 		return int64((softBand - 1) * max(0, 1-excess))
 	default:
-		return int64(softBand + score*float64(fwk.MaxScore-softBand)/float64(fwk.MaxScore))
+		return int64(math.Round(softBand + score*float64(fwk.MaxScore-softBand)/float64(fwk.MaxScore)))
 	}
 }
 

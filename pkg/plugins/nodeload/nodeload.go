@@ -93,17 +93,19 @@ const stateKey fwk.StateKey = Name
 
 // cycle is what one scheduling cycle decides on.
 type cycle struct {
-	view     load.View
-	estimate load.Amounts
-	exempt   bool
+	view   load.View
+	ask    ask
+	exempt bool
 }
 
 // Clone shares the cycle: nothing changes it.
 func (c *cycle) Clone() fwk.StateData { return c }
 
 func (pl *NodeLoad) newCycle(pod *v1.Pod) *cycle {
-	return &cycle{view: pl.model.View(), estimate: pl.model.Estimate(pod), exempt: isExempt(pod)}
+	return &cycle{view: pl.model.View(), ask: pl.askOf(pod), exempt: isExempt(pod)}
 }
+
+func (pl *NodeLoad) askOf(pod *v1.Pod) ask { return pl.policy.askOf(pod, pl.model.Estimate(pod)) }
 
 func cycleOf(state fwk.CycleState) (*cycle, error) {
 	data, err := state.Read(stateKey)
@@ -118,7 +120,7 @@ func cycleOf(state fwk.CycleState) (*cycle, error) {
 func (pl *NodeLoad) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
 	c := pl.newCycle(pod)
 	state.Write(stateKey, c)
-	if c.exempt || !pl.policy.rejects() {
+	if c.exempt || !pl.policy.rejects(c.ask) {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}
 	pl.growRejections(c.view.Slots())
@@ -136,7 +138,7 @@ func (pl *NodeLoad) Filter(_ context.Context, state fwk.CycleState, _ *v1.Pod, n
 		return fwk.AsStatus(err)
 	}
 	node := c.view.Node(nodeInfo.Node().Name)
-	v := pl.policy.verdict(c.view.State(node), node, allocatableOf(nodeInfo), c.estimate)
+	v := pl.policy.verdict(c.view.State(node), node, allocatableOf(nodeInfo), c.ask)
 	if v == fits {
 		return nil
 	}
@@ -161,13 +163,13 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, _ *v1.Pod, no
 	var predicted load.Amounts
 	switch {
 	case c.view.State(node) == load.Fresh:
-		predicted = node.Predicted()
+		predicted = pl.policy.predicted(node)
 	case pl.policy.stale == config.Ignore:
 		return neutralScore, nil
 	default:
 		predicted = pl.model.Requested(requestedOf(nodeInfo))
 	}
-	return pl.policy.score(predicted.Add(c.estimate), allocatableOf(nodeInfo)), nil
+	return pl.policy.score(predicted.Add(c.ask.estimate), allocatableOf(nodeInfo), c.ask), nil
 }
 
 // ScoreExtensions returns nil: scores are on an absolute scale.
@@ -188,10 +190,11 @@ func (pl *NodeLoad) Unreserve(_ context.Context, _ fwk.CycleState, pod *v1.Pod, 
 // SignPod signs all that Filter and Score look at in a pod, so that pods with
 // equal signatures can share results for as long as the framework keeps them.
 func (pl *NodeLoad) SignPod(_ context.Context, pod *v1.Pod) ([]fwk.SignFragment, *fwk.Status) {
+	a := pl.askOf(pod)
 	return []fwk.SignFragment{{Key: "plimsoll.io/NodeLoad", Value: struct {
-		Estimate load.Amounts
-		Exempt   bool
-	}{pl.model.Estimate(pod), isExempt(pod)}}}, nil
+		Estimate, Thresholds load.Amounts
+		Exempt               bool
+	}{a.estimate, a.thresholds, isExempt(pod)}}}, nil
 }
 
 // isExempt reports whether the pod is never rejected for load: a DaemonSet's

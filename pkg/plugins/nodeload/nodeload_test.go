@@ -67,7 +67,7 @@ func newCluster(t testing.TB, args *config.NodeLoadArgs, nodes ...string) *clust
 	c := &cluster{clock: testingclock.NewFakeClock(epoch), measured: map[string][load.NumResources]float64{}}
 	c.informers = informers.NewSharedInformerFactory(fake.NewClientset(), 0)
 	model := load.NewModel(load.Config{
-		Interval: 15 * time.Second, Timeout: time.Second, Expiration: args.Expiration, WarmUp: time.Minute,
+		Interval: 15 * time.Second, Timeout: time.Second, Expiration: args.Expiration, Window: args.Window, WarmUp: time.Minute,
 		Estimator: load.Estimator{Factors: [load.NumResources]int64{100, 100}, Defaults: load.Amounts{250, 200 << 20}},
 		Clock:     c.clock,
 	}, c)
@@ -302,8 +302,8 @@ func TestScore(t *testing.T) {
 		{"half way in both", both(1, 1, 1), 3.75, 85 * gi / 2, 50},
 		{"cpu only", both(1, 0, 0), 3.75, 85 * gi, 50},
 		{"the mean", both(1, 1, 0), 3.75, 0, 75},
-		{"the worst counts once more", both(1, 1, 1), 3.75, 0, 66},
-		{"weights", both(3, 1, 0), 3.75, 0, 62},
+		{"the worst counts once more", both(1, 1, 1), 3.75, 0, 67},
+		{"weights", both(3, 1, 0), 3.75, 0, 63},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := newCluster(t, test.args, "n")
@@ -311,6 +311,78 @@ func TestScore(t *testing.T) {
 			c.poll(t)
 			if got := c.schedule(t, pod("p", "0", "0"))["n"]; got.reason != "" || got.score != test.want {
 				t.Errorf("%+v, want score %d", got, test.want)
+			}
+		})
+	}
+}
+
+func TestBandsByPriority(t *testing.T) {
+	c := newCluster(t, args(func(a *config.NodeLoadArgs) {
+		a.Bands = []config.Band{
+			{MinPriority: new(int64(1000)), Thresholds: map[string]int64{"cpu": 95}},
+			{MinPriority: new(int64(500)), MaxPriority: new(int64(2000)), Thresholds: map[string]int64{"cpu": 85}},
+			{MaxPriority: new(int64(-1)), Thresholds: map[string]int64{"cpu": 50, "memory": 10}},
+		}
+	}), "n")
+	c.use("n", 6, 5*gi)
+	c.poll(t)
+	for _, test := range []struct {
+		priority int32
+		cpu      string
+		want     string
+	}{
+		{1000, "3500m", ""}, {1000, "3501m", overCPU.reason()}, // the first band that matches counts
+		{999, "2500m", ""}, {999, "2501m", overCPU.reason()},
+		{499, "1500m", ""}, {499, "1501m", overCPU.reason()}, // in no band
+		{-1, "1m", overCPU.reason()},
+	} {
+		p := st.MakePod().Name("p").UID("p").Namespace("default").Priority(test.priority).Req(map[v1.ResourceName]string{"cpu": test.cpu, "memory": "1Gi"}).Obj()
+		if got := c.schedule(t, p)["n"].reason; got != test.want {
+			t.Errorf("priority %d, %s: rejected for %q, want %q", test.priority, test.cpu, got, test.want)
+		}
+	}
+	c.clock.Step(15 * time.Second)
+	c.use("n", 1, 80*gi)
+	c.poll(t)
+	high := st.MakePod().Name("p").UID("p").Priority(1000).Req(map[v1.ResourceName]string{"memory": "6Gi"}).Obj()
+	if got := c.schedule(t, high)["n"].reason; got != overMemory.reason() {
+		t.Errorf("a band without a memory threshold has that of filter: %q", got)
+	}
+}
+
+func TestStatistics(t *testing.T) {
+	history := []float64{9, 9, 9, 1} // a window of 15 s each; the newest last
+	for _, test := range []struct {
+		filter, score config.Statistic
+		risk          float64
+		reason        string
+		score100      int64 // with the line at 100 % of 10 cores
+	}{
+		{config.Latest, config.Latest, 0, "", 90},
+		{config.Latest, config.Average, 0, "", 30},
+		{config.Latest, config.Peak, 0, "", 10},
+		{config.Latest, config.P50, 0, "", 10},
+		{config.Latest, config.Average, 0.5, "", 13}, // the deviation is 3.46 cores
+		{config.Average, config.Latest, 0, overCPU.reason(), 0},
+		{config.P90, config.Latest, 0, overCPU.reason(), 0},
+	} {
+		t.Run(fmt.Sprintf("%s %s %v", test.filter, test.score, test.risk), func(t *testing.T) {
+			c := newCluster(t, args(func(a *config.NodeLoadArgs) {
+				a.Window = time.Minute
+				a.Filter.Statistic, a.Score.Statistic, a.Score.RiskAversion = test.filter, test.score, test.risk
+				a.Score.Weights = map[string]int64{"cpu": 1}
+				a.Filter.Thresholds = map[string]int64{"cpu": 100}
+				if test.reason != "" {
+					a.Filter.Thresholds["cpu"] = 65
+				}
+			}), "n")
+			for _, cores := range history {
+				c.clock.Step(15 * time.Second)
+				c.use("n", cores, 0)
+				c.poll(t)
+			}
+			if got := c.schedule(t, pod("p", "0", "0"))["n"]; got.reason != test.reason || got.score != test.score100 {
+				t.Errorf("%+v", got)
 			}
 		})
 	}
@@ -342,7 +414,7 @@ func TestScoresStayInRange(t *testing.T) {
 		p.soft = soft
 		for _, predicted := range []load.Amounts{{}, {1, 1}, {7500, 85 * gi}, {1 << 50, 1 << 50}, {1 << 62, 1 << 62}} {
 			for _, allocatable := range []load.Amounts{{}, {1, 1}, {10000, 100 * gi}} {
-				if s := p.score(predicted, allocatable); s < fwk.MinScore || s > fwk.MaxScore {
+				if s := p.score(predicted, allocatable, ask{thresholds: p.thresholds}); s < fwk.MinScore || s > fwk.MaxScore {
 					t.Errorf("soft %t, predicted %v of %v: score %d", soft, predicted, allocatable, s)
 				}
 			}
@@ -436,7 +508,7 @@ func BenchmarkActivateHotCluster(b *testing.B) {
 		if err := store.Add(p); err != nil {
 			b.Fatal(err)
 		}
-		c.waiting.put(&waitingPod{pod: p, estimate: load.Amounts{load.CPU: 1000, load.Memory: gi}, rejectedBy: all})
+		c.waiting.put(&waitingPod{pod: p, ask: c.askOf(p), rejectedBy: all})
 	}
 	for b.Loop() {
 		c.activate(b.Context())

@@ -25,8 +25,8 @@ type waitingPods struct {
 }
 
 type waitingPod struct {
-	pod      *v1.Pod
-	estimate load.Amounts
+	pod *v1.Pod
+	ask ask
 	// rejectedBy are the slots of the nodes. A slot that has been given to
 	// another node since costs one attempt in vain at the worst.
 	rejectedBy slotSet
@@ -98,7 +98,7 @@ func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.
 		}
 	}
 	if rejected {
-		pl.waiting.put(&waitingPod{pod: pod, estimate: c.estimate, rejectedBy: rejectedBy, since: c.view.Now})
+		pl.waiting.put(&waitingPod{pod: pod, ask: c.ask, rejectedBy: rejectedBy, since: c.view.Now})
 	}
 	return nil, unchanged
 }
@@ -112,7 +112,7 @@ func (pl *NodeLoad) activate(ctx context.Context) {
 		return
 	}
 	view := pl.model.View()
-	open := pl.nodesWithRoom(&view, smallest(waiting))
+	open := pl.nodesWithRoom(&view, leastDemanding(waiting))
 	taken := make([]load.Amounts, len(open))
 	wake := map[string]*v1.Pod{}
 	for _, w := range waiting {
@@ -120,9 +120,9 @@ func (pl *NodeLoad) activate(ctx context.Context) {
 			if !w.rejectedBy.has(node.Slot) {
 				continue
 			}
-			ask := w.estimate.Add(taken[i])
-			if pl.policy.verdict(view.State(node), node, node.Allocatable, ask) == fits {
-				taken[i] = ask
+			a := ask{estimate: w.ask.estimate.Add(taken[i]), thresholds: w.ask.thresholds}
+			if pl.policy.verdict(view.State(node), node, node.Allocatable, a) == fits {
+				taken[i] = a.estimate
 				wake[klog.KObj(w.pod).String()] = w.pod
 				break
 			}
@@ -135,25 +135,30 @@ func (pl *NodeLoad) activate(ctx context.Context) {
 	}
 }
 
-// nodesWithRoom returns the nodes that take a pod with this estimate: on a hot
+// nodesWithRoom returns the nodes that take a pod that asks for a: on a hot
 // cluster few or none, so that 5,000 pods that wait there cost next to nothing.
-func (pl *NodeLoad) nodesWithRoom(view *load.View, estimate load.Amounts) []*load.Node {
+func (pl *NodeLoad) nodesWithRoom(view *load.View, a ask) []*load.Node {
 	var open []*load.Node
 	for node := range view.All {
-		if pl.policy.verdict(view.State(node), node, node.Allocatable, estimate) == fits {
+		if pl.policy.verdict(view.State(node), node, node.Allocatable, a) == fits {
 			open = append(open, node)
 		}
 	}
 	return open
 }
 
-// smallest returns the least that any of the pods, of which there is at least
-// one, is estimated to use of each resource.
-func smallest(pods []*waitingPod) load.Amounts {
-	least := pods[0].estimate
+// leastDemanding returns an ask that every node grants which grants that of any
+// of the pods, of which there is at least one.
+func leastDemanding(pods []*waitingPod) ask {
+	least := pods[0].ask
 	for _, p := range pods[1:] {
-		for r := range least {
-			least[r] = min(least[r], p.estimate[r])
+		for r := range load.NumResources {
+			least.estimate[r] = min(least.estimate[r], p.ask.estimate[r])
+			if t := p.ask.thresholds[r]; t == 0 || least.thresholds[r] == 0 {
+				least.thresholds[r] = 0 // no threshold is the most generous one
+			} else {
+				least.thresholds[r] = max(least.thresholds[r], t)
+			}
 		}
 	}
 	return least
@@ -200,7 +205,7 @@ func (pl *NodeLoad) afterNodeChange(_ klog.Logger, pod *v1.Pod, oldObj, newObj a
 	view := pl.model.View()
 	node := view.Node(changed.Name)
 	allocatable := load.AmountsOf(changed.Status.Allocatable)
-	if pl.policy.verdict(view.State(node), node, allocatable, pl.model.Estimate(pod)) != fits {
+	if pl.policy.verdict(view.State(node), node, allocatable, pl.askOf(pod)) != fits {
 		return fwk.QueueSkip, nil
 	}
 	return fwk.Queue, nil

@@ -1,0 +1,79 @@
+package load
+
+import "time"
+
+// history is the samples of one node over a window, oldest first. Its length is
+// bounded by the window and the shortest interval between polls.
+type history struct {
+	window  time.Duration
+	limit   int
+	samples []Sample
+}
+
+// historyLimit returns how many samples a window can hold: one a poll, one
+// that reaches into the window from before it, and the one being added.
+func historyLimit(window, interval time.Duration) int {
+	return int(window/max(interval, time.Second)) + 2
+}
+
+// newest returns the newest sample, and whether there is one.
+func (h *history) newest() (Sample, bool) {
+	if len(h.samples) == 0 {
+		return Sample{}, false
+	}
+	return h.samples[len(h.samples)-1], true
+}
+
+// add takes in a sample that is newer than all before, and drops those that
+// ended before the window that ends with it.
+func (h *history) add(s Sample) {
+	begin := s.Timestamp.Add(-h.window)
+	drop := 0
+	for drop < len(h.samples) && (!h.samples[drop].Timestamp.After(begin) || len(h.samples)-drop >= h.limit) {
+		drop++
+	}
+	h.samples = append(h.samples[:0], h.samples[drop:]...)
+	h.samples = append(h.samples, s)
+}
+
+// weight returns the time that sample i stands for: its own window, less what
+// the sample before covers already, and less what lies before the history's
+// window. It is above 0.
+func (h *history) weight(i int) time.Duration {
+	s := h.samples[i]
+	newest := h.samples[len(h.samples)-1]
+	weight := s.Timestamp.Sub(newest.Timestamp.Add(-h.window))
+	if s.Window > 0 {
+		weight = min(weight, s.Window)
+	}
+	if i > 0 {
+		weight = min(weight, s.Timestamp.Sub(h.samples[i-1].Timestamp))
+	}
+	return max(weight, 1)
+}
+
+// covered returns how much of the window the samples stand for.
+func (h *history) covered() (sum time.Duration) {
+	for i := range h.samples {
+		sum += h.weight(i)
+	}
+	return sum
+}
+
+// statistics returns the statistics of the samples, to each of which extra is
+// added, and the standard deviation. scratch is memory to use.
+func (h *history) statistics(extra func(Sample) Amounts, scratch []weighted) (result Statistics, deviation Amounts, _ []weighted) {
+	for r := range NumResources {
+		scratch = scratch[:0]
+		for i, s := range h.samples {
+			amount := s.Usage.Add(extra(s))[r]
+			scratch = append(scratch, weighted{amount: amount, weight: h.weight(i)})
+		}
+		values, spread := summarize(scratch)
+		for statistic, value := range values {
+			result[statistic][r] = value
+		}
+		deviation[r] = spread
+	}
+	return result, deviation, scratch
+}
