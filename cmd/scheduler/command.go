@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"k8s.io/component-base/metrics/legacyregistry"
 	utilversion "k8s.io/component-base/version"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
@@ -25,8 +26,10 @@ import (
 // all of their arguments before anything is started.
 func newCommand(version string) *cobra.Command {
 	var shared sharedModel
+	metrics := nodeload.NewMetrics()
+	legacyregistry.MustRegister(metrics.All()...)
 	cmd := app.NewSchedulerCommand(
-		app.WithPlugin(nodeload.Name, nodeload.Factory(shared.get)),
+		app.WithPlugin(nodeload.Name, nodeload.Factory(shared.get, metrics)),
 		app.WithPlugin(devicefit.Name, devicefit.New),
 		app.WithPlugin(targetloadpacking.Name, targetloadpacking.New),
 		app.WithPlugin(loadvariationriskbalancing.Name, loadvariationriskbalancing.New),

@@ -58,6 +58,7 @@ func modelConfig(args *config.NodeLoadArgs) load.Config {
 		Expiration: args.Expiration,
 		Window:     args.Window,
 		WarmUp:     args.Estimate.WarmUp,
+		Learn:      args.Estimate.Learn,
 	}
 	for r := range load.NumResources {
 		cfg.Estimator.Factors[r] = args.Estimate.Factors[string(r.Name())]

@@ -33,6 +33,20 @@ func (m *Model) reportPoll(ctx context.Context, err error) {
 	logger.Info("Polling node metrics works again")
 }
 
+// reportPodPoll logs when polls of single pods begin and cease to fail.
+func (m *Model) reportPodPoll(ctx context.Context, err error) {
+	m.mu.Lock()
+	changed := m.podPolling.becomes(err != nil)
+	m.mu.Unlock()
+	switch logger := klog.FromContext(ctx); {
+	case !changed:
+	case err != nil:
+		logger.Error(err, "Polling pod metrics fails; pods that start count by their full estimates, and nothing is learned")
+	default:
+		logger.Info("Polling pod metrics works again")
+	}
+}
+
 // reportFreshness logs when the last node loses, and the first node gets back,
 // a fresh sample.
 func (m *Model) reportFreshness(ctx context.Context) {

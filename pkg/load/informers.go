@@ -57,13 +57,13 @@ func (m *Model) podHandler() cache.ResourceEventHandler {
 			// again under the same name as an update.
 			recreated := before.UID != pod.UID
 			if recreated {
-				m.RemovePod(before.UID)
+				m.RemovePod(before)
 			}
 			m.SetPod(pod, recreated || before.Spec.NodeName == "")
 		},
 		DeleteFunc: func(obj any) {
 			if pod, ok := lastKnown(obj).(*v1.Pod); ok {
-				m.RemovePod(pod.UID)
+				m.RemovePod(pod)
 			}
 		},
 	}

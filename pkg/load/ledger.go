@@ -10,6 +10,7 @@ import (
 // inFlight is a pod of the ledger: assigned to a node, in whose history there
 // is a sample that does not show the pod's full use.
 type inFlight struct {
+	name     types.NamespacedName
 	node     *node
 	estimate Amounts
 	// reserved: a scheduling cycle of this process holds the pod on the node.
@@ -19,6 +20,10 @@ type inFlight struct {
 	// runningSince is when the last container started, by the node's clock;
 	// zero while any is not running.
 	runningSince time.Time
+	// seen is what the pod was last seen to use, by itself; warm, that it had
+	// been running for warmUp by then.
+	seen Amounts
+	warm bool
 }
 
 // startedBefore reports whether sample may show any of the pod's use.
@@ -32,12 +37,22 @@ func (p *inFlight) shownBy(sample Sample, warmUp time.Duration) bool {
 	return p.assigned && !p.runningSince.IsZero() && !sample.Start().Before(p.runningSince.Add(warmUp))
 }
 
-// missingFrom returns what of the pod's use sample does not show.
+// missingFrom returns what of the pod's use sample does not show: nothing if it
+// shows all, all if the pod had not started, and else the estimate less what
+// the pod was seen to use.
 func (p *inFlight) missingFrom(sample Sample, warmUp time.Duration) Amounts {
-	if p.shownBy(sample, warmUp) {
-		return Amounts{}
+	use := p.estimate
+	if p.warm {
+		use = p.seen
 	}
-	return p.estimate
+	switch {
+	case p.shownBy(sample, warmUp):
+		return Amounts{}
+	case !p.startedBefore(sample):
+		return use
+	default:
+		return use.Sub(p.seen).max(Amounts{})
+	}
 }
 
 // Reserve counts pod on the node from now on, before the API server knows. It
@@ -75,11 +90,12 @@ func (m *Model) SetPod(pod *v1.Pod, isNew bool) {
 		return
 	}
 	if isTerminal(pod) {
-		m.RemovePod(pod.UID)
+		m.RemovePod(pod)
 		return
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.follow(pod)
 	if _, known := m.pods[pod.UID]; !known && !isNew {
 		return // it has left the ledger already
 	}
@@ -97,11 +113,15 @@ func (m *Model) SetPod(pod *v1.Pod, isNew bool) {
 }
 
 // RemovePod tells the model that the pod is gone, or will use nothing more.
-func (m *Model) RemovePod(uid types.UID) {
+func (m *Model) RemovePod(pod *v1.Pod) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if pod, ok := m.pods[uid]; ok {
-		m.forget(uid, pod)
+	name := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}
+	if s, followed := m.subjects[name]; followed && s.uid == pod.UID {
+		m.unfollow(name, s)
+	}
+	if p, ok := m.pods[pod.UID]; ok {
+		m.forget(pod.UID, p)
 		m.relieve()
 	}
 }
@@ -115,12 +135,12 @@ func (m *Model) track(pod *v1.Pod, nodeName string) *inFlight {
 		ok = false
 	}
 	if !ok {
-		p = &inFlight{node: m.node(nodeName)}
+		p = &inFlight{node: m.node(nodeName), name: types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}}
 		m.pods[pod.UID] = p
 		p.node.pods[pod.UID] = p
 	}
 	// The estimate is taken anew each time: a pod may be resized while it starts.
-	p.estimate = m.Estimate(pod)
+	p.estimate = m.estimate(pod)
 	m.dirty[p.node] = true
 	return p
 }

@@ -14,6 +14,7 @@ type instruments struct {
 	pollDuration *metrics.Histogram
 	pollErrors   *metrics.Counter
 	drops        *metrics.CounterVec
+	ratio        *metrics.HistogramVec
 }
 
 func newMetrics() *instruments {
@@ -34,6 +35,21 @@ func newMetrics() *instruments {
 			Help:           "Node readings that could not be believed, by reason.",
 			StabilityLevel: metrics.ALPHA,
 		}, []string{"reason"}),
+		ratio: metrics.NewHistogramVec(&metrics.HistogramOpts{
+			Namespace: namespace, Name: "prediction_ratio",
+			Help:           "What a pod was measured to use when it had warmed up, divided by its estimate, by resource. 1 is a perfect estimate.",
+			Buckets:        []float64{0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1, 1.15, 1.4, 2, 3, 5, 10, 20},
+			StabilityLevel: metrics.ALPHA,
+		}, []string{"resource"}),
+	}
+}
+
+// predicted compares what a pod uses with what it was estimated to use.
+func (i *instruments) predicted(estimate, usage Amounts) {
+	for r := range NumResources {
+		if estimate[r] > 0 {
+			i.ratio.WithLabelValues(string(r.Name())).Observe(float64(usage[r]) / float64(estimate[r]))
+		}
 	}
 }
 
@@ -49,7 +65,7 @@ func (i *instruments) dropped(reason dropReason) { i.drops.WithLabelValues(strin
 // Counters returns the model's counters, to be registered with a metrics
 // registry. Until they are, they count nothing.
 func (m *Model) Counters() []metrics.Registerable {
-	return []metrics.Registerable{m.metrics.pollDuration, m.metrics.pollErrors, m.metrics.drops}
+	return []metrics.Registerable{m.metrics.pollDuration, m.metrics.pollErrors, m.metrics.drops, m.metrics.ratio}
 }
 
 // Collector returns the model's gauges, which are read off the model when a

@@ -22,6 +22,9 @@ type Config struct {
 	// WarmUp is how long a pod runs before a sample can show its use.
 	WarmUp    time.Duration
 	Estimator Estimator
+	// Learn has the real use of a workload's running pods be the estimate for
+	// its next one.
+	Learn bool
 	// Clock defaults to the real one.
 	Clock clock.WithTicker
 }
@@ -29,10 +32,12 @@ type Config struct {
 // Model is the load model of a process. Its methods may be called from any
 // goroutine.
 type Model struct {
-	config  Config
-	source  Source
-	clock   clock.WithTicker
-	metrics *instruments
+	config Config
+	source Source
+	// podSource is source if it can measure single pods, else nil.
+	podSource PodSource
+	clock     clock.WithTicker
+	metrics   *instruments
 
 	// relieved wakes Run when a node's predicted use fell between two polls.
 	relieved chan struct{}
@@ -40,7 +45,9 @@ type Model struct {
 	mu          sync.Mutex
 	nodes       map[string]*node
 	pods        map[types.UID]*inFlight // the ledger
-	slots       []*node                 // by slot; nil is free
+	subjects    map[types.NamespacedName]*subject
+	workloads   map[workloadKey]*workload
+	slots       []*node // by slot; nil is free
 	freeSlots   []int
 	dirty       map[*node]bool // to be published by the next View
 	freed       map[int]bool   // slots to be published as free
@@ -48,6 +55,7 @@ type Model struct {
 	published   *snapshot
 	subscribers []func(context.Context)
 	polling     health
+	podPolling  health
 	sampling    health
 	newest      time.Time // timestamp of the newest sample
 	scratch     []weighted
@@ -59,7 +67,9 @@ func NewModel(config Config, source Source) *Model {
 	if config.Clock == nil {
 		config.Clock = clock.RealClock{}
 	}
+	podSource, _ := source.(PodSource)
 	return &Model{
+		podSource: podSource,
 		config:    config,
 		source:    source,
 		clock:     config.Clock,
@@ -67,14 +77,32 @@ func NewModel(config Config, source Source) *Model {
 		relieved:  make(chan struct{}, 1),
 		nodes:     map[string]*node{},
 		pods:      map[types.UID]*inFlight{},
+		subjects:  map[types.NamespacedName]*subject{},
+		workloads: map[workloadKey]*workload{},
 		dirty:     map[*node]bool{},
 		freed:     map[int]bool{},
 		published: &snapshot{},
 	}
 }
 
-// Estimate returns how much pod is expected to use.
-func (m *Model) Estimate(pod *v1.Pod) Amounts { return m.config.Estimator.Pod(pod) }
+// Estimate returns how much pod is expected to use: what its workload's pods
+// use if that is known, else what it requests suggests.
+func (m *Model) Estimate(pod *v1.Pod) Amounts {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.estimate(pod)
+}
+
+func (m *Model) estimate(pod *v1.Pod) Amounts {
+	if len(m.workloads) > 0 {
+		if key, ok := m.workloadOf(pod); ok {
+			if w := m.workloads[key]; w != nil && w.known {
+				return w.estimate
+			}
+		}
+	}
+	return m.config.Estimator.Pod(pod)
+}
 
 // Requested returns the use to expect from pods that request this much. It
 // stands in for the measured use of a node without fresh metrics.
@@ -188,7 +216,11 @@ func (m *Model) poll(ctx context.Context) {
 		m.observe(klog.FromContext(ctx), readings)
 	}
 	m.reportFreshness(ctx)
-	m.notify(ctx)
+	m.notify(ctx) // before what follows, so that pods need not wait for it
+	if err == nil {
+		m.pollPods(pollCtx)
+	}
+	m.forgetWorkloads()
 }
 
 // observe takes in what a poll has read.

@@ -344,7 +344,7 @@ func TestRunTellsSoonOfAPodThatIsGone(t *testing.T) {
 	go func() { defer close(ended); f.Run(ctx) }()
 	<-told // the first poll
 	f.Reserve(boundPod("p", "n"), "n")
-	f.RemovePod("p")
+	f.RemovePod(boundPod("p", "n"))
 	// Run starts the delay when it hears of the pod.
 	for len(f.relieved) > 0 {
 		runtime.Gosched()
@@ -410,7 +410,7 @@ func TestViewsAgreeWithTheReferenceAndNeverChange(t *testing.T) {
 			ref.pods[pod.UID] = pod
 		case 5:
 			uid := types.UID(fmt.Sprintf("p%d", random.IntN(200)))
-			f.RemovePod(uid)
+			f.RemovePod(boundPod(string(uid), ""))
 			delete(ref.pods, uid)
 		}
 		if step%97 != 0 {
@@ -430,7 +430,7 @@ func TestViewsAgreeWithTheReferenceAndNeverChange(t *testing.T) {
 		f.RemoveNode(n)
 	}
 	for uid := range ref.pods {
-		f.RemovePod(uid)
+		f.RemovePod(boundPod(string(uid), ""))
 	}
 	if len(f.nodes)+len(f.pods) != 0 {
 		t.Errorf("%d nodes and %d pods are left in an empty cluster", len(f.nodes), len(f.pods))

@@ -163,7 +163,7 @@ func TestPredictionAgreesWithTheReference(t *testing.T) {
 			}
 		case 2:
 			for uid := range stories {
-				f.RemovePod(boundPod(uid, "n").UID)
+				f.RemovePod(boundPod(uid, "n"))
 				delete(stories, uid)
 				break
 			}

@@ -39,6 +39,7 @@ func DefaultNodeLoadArgs() *NodeLoadArgs {
 				Memory: resource.MustParse("200Mi"),
 			},
 			WarmUp: time.Minute,
+			Learn:  true,
 		},
 	}
 }

@@ -84,5 +84,5 @@ func (e Estimate) comparable() map[string]any {
 	for name, quantity := range e.Defaults {
 		defaults[name] = quantity.AsDec().String()
 	}
-	return map[string]any{"factors": e.Factors, "defaults": defaults, "warmUp": e.WarmUp.String()}
+	return map[string]any{"factors": e.Factors, "defaults": defaults, "warmUp": e.WarmUp.String(), "learn": e.Learn}
 }

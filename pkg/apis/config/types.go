@@ -148,6 +148,9 @@ type Estimate struct {
 	// WarmUp is how long a pod runs before a sample is taken to show its use.
 	// 0 to 1h.
 	WarmUp time.Duration `json:"warmUp"`
+	// Learn has the real use of a workload's running pods be the estimate for
+	// its next one. It needs a source that measures pods: MetricsServer.
+	Learn bool `json:"learn"`
 }
 
 // DeviceFitArgs are the arguments of the DeviceFit plugin.

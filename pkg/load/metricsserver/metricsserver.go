@@ -1,5 +1,5 @@
-// Package metricsserver is the load source that reads NodeMetrics from the
-// metrics.k8s.io API, which metrics-server or an adapter serves.
+// Package metricsserver is the load source that reads NodeMetrics, and single
+// PodMetrics, from the metrics.k8s.io API, which metrics-server or an adapter serves.
 package metricsserver
 
 import (
@@ -17,12 +17,12 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
-// Source polls NodeMetrics, all nodes with one list call.
+// Source polls NodeMetrics, all nodes with one list call, and single PodMetrics.
 type Source struct {
-	nodes metricsclient.NodeMetricsInterface
+	client metricsclient.MetricsV1beta1Interface
 }
 
-var _ load.Source = &Source{}
+var _ load.PodSource = &Source{}
 
 // New returns a source for the API server that kubeConfig leads to. It makes
 // no connection yet.
@@ -36,12 +36,12 @@ func New(kubeConfig *rest.Config) (*Source, error) {
 	if err != nil {
 		return nil, fmt.Errorf("client for metrics.k8s.io: %w", err)
 	}
-	return &Source{nodes: client.NodeMetricses()}, nil
+	return &Source{client: client}, nil
 }
 
 // Poll implements load.Source.
 func (s *Source) Poll(ctx context.Context) ([]load.Reading, error) {
-	list, err := s.nodes.List(ctx, metav1.ListOptions{})
+	list, err := s.client.NodeMetricses().List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return nil, fmt.Errorf("list NodeMetrics of metrics.k8s.io: %w", err)
 	}

@@ -148,7 +148,7 @@ func (p *policy) verdict(state load.State, node *load.Node, allocatable load.Amo
 	}
 	predicted := node.Predicted[p.filterBy].Add(a.estimate)
 	for r := range load.NumResources {
-		if a.thresholds[r] > 0 && float64(predicted[r]) > a.line(r, allocatable) {
+		if a.thresholds[r] > 0 && float64(predicted[r]) > line(a.thresholds[r], allocatable[r]) {
 			return [load.NumResources]verdict{load.CPU: overCPU, load.Memory: overMemory}[r]
 		}
 	}
@@ -157,12 +157,11 @@ func (p *policy) verdict(state load.State, node *load.Node, allocatable load.Amo
 
 // line returns the use above which a node is over the line: the threshold's
 // percent of allocatable, all of it where the threshold is off.
-func (a *ask) line(r load.Resource, allocatable load.Amounts) float64 {
-	threshold := a.thresholds[r]
+func line(threshold, allocatable int64) float64 {
 	if threshold == 0 {
 		threshold = 100
 	}
-	return float64(threshold) * float64(allocatable[r]) / 100
+	return float64(threshold) * float64(allocatable) / 100
 }
 
 const (
@@ -202,14 +201,14 @@ func (p *policy) score(predicted, allocatable load.Amounts, a ask) int64 {
 	worst := float64(fwk.MaxScore)
 	excess := 0.0 // how far past the line, as a part of it
 	for r := range load.NumResources {
-		line := a.line(r, allocatable)
+		limit := line(a.thresholds[r], allocatable[r])
 		if p.soft && a.thresholds[r] > 0 {
-			excess = max(excess, ratio(float64(predicted[r])-line, line))
+			excess = max(excess, ratio(float64(predicted[r])-limit, limit))
 		}
 		if p.weights[r] == 0 {
 			continue
 		}
-		s := float64(fwk.MaxScore) * max(0, 1-ratio(float64(predicted[r]), line))
+		s := float64(fwk.MaxScore) * max(0, 1-ratio(float64(predicted[r]), limit))
 		sum += float64(p.weights[r]) * s
 		weights += float64(p.weights[r])
 		worst = min(worst, s)

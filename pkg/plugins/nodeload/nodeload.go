@@ -37,6 +37,7 @@ type NodeLoad struct {
 	model   *load.Model
 	policy  policy
 	waiting *waitingPods
+	metrics *Metrics
 	// rejections holds, by slot of a node, the statuses to reject it with, so
 	// that Filter allocates none. The framework writes its plugin's name into a
 	// status that it is given, and runs Filter for many nodes at once: hence one
@@ -63,7 +64,7 @@ var (
 type ModelProvider func(ctx context.Context, args *config.NodeLoadArgs, handle fwk.Handle) (*load.Model, error)
 
 // Factory returns what makes the plugin for a profile.
-func Factory(models ModelProvider) func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
+func Factory(models ModelProvider, metrics *Metrics) func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
 	return func(ctx context.Context, obj runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
 		fld := field.NewPath("profiles").Key(handle.ProfileName()).Child("pluginConfig").Key(Name).Child("args")
 		args, errs := config.DecodeNodeLoad(obj, fld)
@@ -74,15 +75,15 @@ func Factory(models ModelProvider) func(context.Context, runtime.Object, fwk.Han
 		if err != nil {
 			return nil, err
 		}
-		return New(args, model, handle), nil
+		return New(args, model, metrics, handle), nil
 	}
 }
 
 // New returns the plugin for the profile that handle belongs to.
-func New(args *config.NodeLoadArgs, model *load.Model, handle fwk.Handle) *NodeLoad {
-	pl := &NodeLoad{handle: handle, model: model, policy: newPolicy(args), waiting: newWaitingPods()}
+func New(args *config.NodeLoadArgs, model *load.Model, metrics *Metrics, handle fwk.Handle) *NodeLoad {
+	pl := &NodeLoad{handle: handle, model: model, policy: newPolicy(args), waiting: newWaitingPods(), metrics: metrics}
 	pl.rejections.Store(&[]rejection{})
-	model.Subscribe(pl.activate)
+	model.Subscribe(pl.afterChange)
 	return pl
 }
 

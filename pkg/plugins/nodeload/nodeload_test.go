@@ -71,7 +71,7 @@ func newCluster(t testing.TB, args *config.NodeLoadArgs, nodes ...string) *clust
 		Estimator: load.Estimator{Factors: [load.NumResources]int64{100, 100}, Defaults: load.Amounts{250, 200 << 20}},
 		Clock:     c.clock,
 	}, c)
-	c.NodeLoad = New(args, model, handle{c: c})
+	c.NodeLoad = New(args, model, NewMetrics(), handle{c: c})
 	for _, name := range nodes {
 		node := st.MakeNode().Name(name).Capacity(map[v1.ResourceName]string{"cpu": "10", "memory": "100Gi", "pods": "110"}).Obj()
 		c.nodes = append(c.nodes, node)
@@ -511,7 +511,7 @@ func BenchmarkActivateHotCluster(b *testing.B) {
 		c.waiting.put(&waitingPod{pod: p, ask: c.askOf(p), rejectedBy: all})
 	}
 	for b.Loop() {
-		c.activate(b.Context())
+		c.afterChange(b.Context())
 	}
 	if len(c.activated) > 0 {
 		b.Errorf("%d pods woken on a hot cluster", len(c.activated))

@@ -88,31 +88,39 @@ func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.
 	if err != nil {
 		return nil, fwk.AsStatus(err)
 	}
-	rejectedBy, rejected := make(slotSet, c.view.Slots()/64+1), false
+	rejectedBy := make(slotSet, c.view.Slots()/64+1)
+	var verdicts [numVerdicts]bool
 	for _, nodeInfo := range nodes {
 		name := nodeInfo.Node().Name
 		node := c.view.Node(name)
 		if node != nil && statuses.Get(name).Plugin() == Name {
 			rejectedBy.add(node.Slot)
-			rejected = true
+			verdicts[pl.policy.verdict(c.view.State(node), node, allocatableOf(nodeInfo), c.ask)] = true
 		}
 	}
-	if rejected {
+	if verdicts != [numVerdicts]bool{} {
+		pl.metrics.rejected(pl.handle.ProfileName(), verdicts)
 		pl.waiting.put(&waitingPod{pod: pod, ask: c.ask, rejectedBy: rejectedBy, since: c.view.Now})
 	}
 	return nil, unchanged
 }
 
+// afterChange is called whenever a node may have room that it had not before.
+func (pl *NodeLoad) afterChange(ctx context.Context) {
+	view := pl.model.View()
+	pl.metrics.countOverLine(pl.handle.ProfileName(), &pl.policy, &view)
+	pl.activate(ctx, &view)
+}
+
 // activate puts those waiting pods back into the queue that a node which
 // rejected them would take now. What a pod would take of a node is counted, so
 // that room for three pods wakes three, and not all that wait.
-func (pl *NodeLoad) activate(ctx context.Context) {
+func (pl *NodeLoad) activate(ctx context.Context, view *load.View) {
 	waiting := slices.DeleteFunc(pl.waiting.inOrder(), pl.dropIfNotPending)
 	if len(waiting) == 0 {
 		return
 	}
-	view := pl.model.View()
-	open := pl.nodesWithRoom(&view, leastDemanding(waiting))
+	open := pl.nodesWithRoom(view, leastDemanding(waiting))
 	taken := make([]load.Amounts, len(open))
 	wake := map[string]*v1.Pod{}
 	for _, w := range waiting {
@@ -123,6 +131,7 @@ func (pl *NodeLoad) activate(ctx context.Context) {
 			a := ask{estimate: w.ask.estimate.Add(taken[i]), thresholds: w.ask.thresholds}
 			if pl.policy.verdict(view.State(node), node, node.Allocatable, a) == fits {
 				taken[i] = a.estimate
+				pl.metrics.woken(pl.handle.ProfileName(), view.Now.Sub(w.since))
 				wake[klog.KObj(w.pod).String()] = w.pod
 				break
 			}

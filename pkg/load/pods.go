@@ -1,0 +1,171 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+)
+
+// PodSource is a Source that also reports what single pods use.
+type PodSource interface {
+	Source
+	// PollPods returns the newest reading of each of the pods that the source
+	// has one of. A pod that it does not know is no error.
+	PollPods(ctx context.Context, pods []types.NamespacedName) ([]PodReading, error)
+}
+
+// PodReading is what a source says of one pod, not checked yet. Reading.Node is
+// not used.
+type PodReading struct {
+	Pod types.NamespacedName
+	Reading
+}
+
+// podBudget is how many pods are asked for in one poll: at one request each, 100
+// requests in 15 s, whatever the size of the cluster.
+const podBudget = 100
+
+// subject is a running pod whose use is worth knowing.
+type subject struct {
+	uid          types.UID
+	runningSince time.Time
+	workload     *workload // nil if it has none, or nothing is learned
+	// measured is the timestamp of the newest reading that was used.
+	measured time.Time
+}
+
+// pollPods asks the source for the use of the pods that need it: first those
+// that the samples show in part, so that this part is not counted twice, then
+// those that workloads are learned from, the longest unmeasured first.
+func (m *Model) pollPods(ctx context.Context) {
+	if m.podSource == nil {
+		return
+	}
+	pods := m.podsToMeasure()
+	if len(pods) == 0 {
+		return
+	}
+	readings, err := m.podSource.PollPods(ctx, pods)
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return // we are being stopped: that is no failure of the source
+	}
+	m.reportPodPoll(ctx, err)
+	if err != nil {
+		return
+	}
+	m.observePods(klog.FromContext(ctx), readings)
+	m.notify(ctx) // what a pod uses already no longer counts twice
+}
+
+func (m *Model) podsToMeasure() []types.NamespacedName {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var pods []types.NamespacedName
+	for _, p := range m.pods {
+		if len(pods) < podBudget && !p.warm && p.partlyShown() {
+			pods = append(pods, p.name)
+		}
+	}
+	if len(pods) == podBudget || !m.config.Learn {
+		return pods
+	}
+	for _, w := range m.workloadsByAge() {
+		if len(pods) == podBudget {
+			break
+		}
+		if name, ok := w.nextToMeasure(m); ok {
+			w.asked = m.clock.Now()
+			pods = append(pods, name)
+		}
+	}
+	return pods
+}
+
+// workloadsByAge returns the workloads, the one that has not been asked for
+// the longest first.
+func (m *Model) workloadsByAge() []*workload {
+	all := make([]*workload, 0, len(m.workloads))
+	for _, w := range m.workloads {
+		all = append(all, w)
+	}
+	slices.SortFunc(all, func(a, b *workload) int { return a.asked.Compare(b.asked) })
+	return all
+}
+
+// observePods takes in what single pods use.
+func (m *Model) observePods(logger klog.Logger, readings []PodReading) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.clock.Now()
+	for i := range readings {
+		s, known := m.subjects[readings[i].Pod]
+		if !known {
+			continue // gone since it was asked for
+		}
+		sample, reason := readings[i].check(now)
+		if reason != "" {
+			m.metrics.dropped(reason)
+			logger.V(5).Info("Dropped a load reading", "pod", readings[i].Pod, "reason", string(reason))
+			continue
+		}
+		// A pod made again under the same name must not inherit the old one's use.
+		if sample.Start().Before(s.runningSince) || !sample.Timestamp.After(s.measured) {
+			continue
+		}
+		s.measured = sample.Timestamp
+		m.seePod(s, sample)
+	}
+}
+
+// seePod takes in a sample of one pod.
+func (m *Model) seePod(s *subject, sample Sample) {
+	warm := !sample.Start().Before(s.runningSince.Add(m.config.WarmUp))
+	if warm && s.workload != nil {
+		s.workload.learn(sample)
+	}
+	if p, inLedger := m.pods[s.uid]; inLedger {
+		if warm && !p.warm {
+			m.metrics.predicted(p.estimate, sample.Usage)
+		}
+		p.seen, p.warm = sample.Usage, warm
+		m.recompute(p.node)
+	}
+}
+
+// follow keeps the record of a running pod.
+func (m *Model) follow(pod *v1.Pod) {
+	if m.podSource == nil {
+		return
+	}
+	name := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}
+	since := runningSince(pod)
+	s, known := m.subjects[name]
+	if known && (s.uid != pod.UID || since.IsZero()) {
+		m.unfollow(name, s)
+		known = false
+	}
+	if since.IsZero() {
+		return
+	}
+	if !known {
+		s = &subject{uid: pod.UID}
+		m.subjects[name] = s
+		if m.config.Learn {
+			s.workload = m.join(pod, name)
+		}
+	}
+	s.runningSince = since
+}
+
+// unfollow drops the record of a pod that no longer runs.
+func (m *Model) unfollow(name types.NamespacedName, s *subject) {
+	delete(m.subjects, name)
+	if s.workload != nil {
+		m.leave(s.workload, name)
+	}
+}

@@ -1,0 +1,224 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	appsv1 "k8s.io/api/apps/v1"
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+)
+
+// fakePodSource also answers for pods, over the window that ends now, with
+// what a test says that they use, in cores.
+type fakePodSource struct {
+	fakeSource
+	f     *fixture
+	cores map[string]float64
+	err   error
+	asked int // pods, in the last poll
+}
+
+func (s *fakePodSource) PollPods(_ context.Context, pods []types.NamespacedName) ([]PodReading, error) {
+	s.asked = len(pods)
+	var readings []PodReading
+	for _, pod := range pods {
+		if cores, ok := s.cores[pod.Name]; ok {
+			readings = append(readings, PodReading{Pod: pod, Reading: Reading{
+				Timestamp: s.f.now.Now(), Window: window, Usage: [NumResources]float64{cores, 1 << 30},
+			}})
+		}
+	}
+	return readings, s.err
+}
+
+func newPodFixture(t *testing.T) (*fixture, *fakePodSource) {
+	f := newFixture(t)
+	pods := &fakePodSource{f: f, cores: map[string]float64{}}
+	f.source = &pods.fakeSource
+	config := f.config
+	config.Learn, config.Window = true, 5*time.Minute
+	f.Model = NewModel(config, pods)
+	f.SetNode("n", Amounts{64000, 1 << 40})
+	return f, pods
+}
+
+func TestWhatAPodIsSeenToUseIsNotCountedTwice(t *testing.T) {
+	f, pods := newPodFixture(t)
+	f.sample("n", 1)
+	pod := boundPod("p", "n") // estimated at one core
+	f.SetPod(pod, true)
+	f.SetPod(running(pod, f.now.Now()), false)
+	f.now.Step(2 * window)
+	pods.cores["p"] = 0.4
+	f.sample("n", 1.4)
+	if n, _ := f.node("n"); n.Predicted[Latest][CPU] != 2000 {
+		t.Errorf("1.4 cores measured, 0.4 of them the pod's: predicted %v, want 2000", n.Predicted[Latest])
+	}
+	f.now.Step(window)
+	pods.cores["p"] = 1.5 // more than its estimate
+	f.sample("n", 2.5)
+	if n, _ := f.node("n"); n.Predicted[Latest][CPU] != 2500 {
+		t.Errorf("2.5 cores measured, 1.5 of them the pod's: predicted %v, want 2500", n.Predicted[Latest])
+	}
+	f.now.Step(warmUp)
+	pods.cores["p"] = 0.5
+	f.sample("n", 1.5)
+	if n, _ := f.node("n"); n.Predicted[Latest][CPU] != 1500 {
+		t.Errorf("warmed up: predicted %v, want 1500", n.Predicted[Latest])
+	}
+}
+
+func TestPodMadeAgainUnderTheSameNameInheritsNothing(t *testing.T) {
+	f, pods := newPodFixture(t)
+	f.sample("n", 1)
+	old := boundPod("p", "n")
+	f.SetPod(running(old, f.now.Now()), true)
+	f.now.Step(window)
+	next := old.DeepCopy()
+	next.UID = "next"
+	f.podHandler().OnUpdate(old, running(next, f.now.Now()))
+	f.now.Step(1)
+	pods.cores["p"] = 0.7 // over a window that began before the new pod
+	f.sample("n", 1)
+	if n, _ := f.node("n"); n.Predicted[Latest][CPU] != 2000 {
+		t.Errorf("predicted %v: the old pod's use was taken for the new one's", n.Predicted[Latest])
+	}
+	if len(f.subjects) != 1 || len(f.pods) != 1 {
+		t.Errorf("%d pods followed, %d in the ledger, want one each", len(f.subjects), len(f.pods))
+	}
+}
+
+func TestFailureToMeasurePodsLeavesNodesAsTheyAre(t *testing.T) {
+	f, pods := newPodFixture(t)
+	f.sample("n", 1)
+	f.SetPod(running(boundPod("p", "n"), f.now.Now()), true)
+	f.now.Step(window)
+	pods.cores["p"], pods.err = 0.4, errors.New("no pod metrics")
+	f.sample("n", 1.4)
+	if n, state := f.node("n"); state != Fresh || n.Predicted[Latest][CPU] != 2400 {
+		t.Errorf("state %v, predicted %v, want the full estimate on top", state, n.Predicted[Latest])
+	}
+}
+
+// replica is a pod of a Deployment's ReplicaSet.
+func replica(name, controller, template string) *v1.Pod {
+	pod := boundPod(name, "n")
+	pod.Labels = map[string]string{appsv1.DefaultDeploymentUniqueLabelKey: template}
+	pod.OwnerReferences = []metav1.OwnerReference{{Kind: "ReplicaSet", Name: controller, UID: types.UID(controller), Controller: new(true)}}
+	return pod
+}
+
+// runFor lets polls pass.
+func (f *fixture) runFor(duration time.Duration) {
+	for range duration / window {
+		f.now.Step(window)
+		f.sample("n", 1)
+	}
+}
+
+func TestEstimatesAreLearned(t *testing.T) {
+	f, pods := newPodFixture(t)
+	f.SetPod(running(replica("a", "web", "1"), f.now.Now()), true)
+	pods.cores["a"] = 2
+	f.runFor(warmUp + learnAfter - window)
+	next := replica("next", "web", "1")
+	if got := f.Estimate(next); got[CPU] != 1000 {
+		t.Fatalf("estimate %v from a single young pod, want that of its request", got)
+	}
+	f.runFor(4 * window)
+	if got := f.Estimate(next)[CPU]; got < 2000 || got > 2200 {
+		t.Fatalf("estimate %dm, want 2000m to 2200m: the workload uses 2 cores", got)
+	}
+	otherRequest := replica("x", "web", "1")
+	otherRequest.Spec.Containers[0].Resources.Requests = requests("3", "1Gi")
+	noController := boundPod("x", "n")
+	for name, test := range map[string]struct {
+		pod  *v1.Pod
+		want int64
+	}{
+		"another controller": {replica("x", "db", "1"), 1000},
+		"another template":   {replica("x", "web", "2"), 1000},
+		"other requests":     {otherRequest, 3000},
+		"no controller":      {noController, 1000},
+	} {
+		if got := f.Estimate(test.pod)[CPU]; got != test.want {
+			t.Errorf("%s: estimate %dm, want %dm", name, got, test.want)
+		}
+	}
+
+	f.RemovePod(replica("a", "web", "1"))
+	if got := f.Estimate(next)[CPU]; got < 2000 {
+		t.Errorf("estimate %dm at once after the last pod left: it is forgotten too soon", got)
+	}
+	f.runFor(workloadGrace + 2*window)
+	if got := f.Estimate(next)[CPU]; got != 1000 || len(f.workloads)+len(f.subjects) != 0 {
+		t.Errorf("estimate %dm, %d workloads and %d pods remembered after the workload is gone", got, len(f.workloads), len(f.subjects))
+	}
+}
+
+func TestPodsAreMeasuredWithinTheBudgetAndInTurn(t *testing.T) {
+	f, pods := newPodFixture(t)
+	for i := range 3 * podBudget {
+		name := fmt.Sprint("p", i)
+		f.SetPod(running(replica(name, fmt.Sprint("w", i), "1"), f.now.Now().Add(-time.Hour)), true)
+		pods.cores[name] = 1
+	}
+	for range 3 {
+		f.now.Step(window)
+		f.sample("n", 1)
+		if pods.asked != podBudget {
+			t.Fatalf("asked for %d pods, want %d", pods.asked, podBudget)
+		}
+	}
+	for key, w := range f.workloads {
+		if w.use[CPU].observed != window {
+			t.Fatalf("workload %v was measured for %v after three polls, want once", key, w.use[CPU].observed)
+		}
+	}
+}
+
+func TestHistogramPercentileAgreesWithASortedList(t *testing.T) {
+	random := rand.New(rand.NewPCG(9, 10))
+	for range 300 {
+		var h histogram
+		var list []int64
+		for range 1 + random.IntN(200) {
+			amount := int64(math.Exp(random.Float64() * 30))
+			h.add(amount, epoch, time.Second)
+			list = append(list, amount)
+		}
+		slices.Sort(list)
+		want := referencePercentile(list, 90)
+		if got := h.percentile(0.9); got < want-1 || float64(got) > 1.1*float64(want)+1 {
+			t.Fatalf("percentile %d, want %d to a tenth more", got, want)
+		}
+	}
+}
+
+func TestHistogramDecays(t *testing.T) {
+	var h histogram
+	for i := range 100 {
+		h.add(8000, epoch.Add(time.Duration(i)*time.Minute), time.Minute)
+	}
+	// After twenty half-lives an hour of the new use outweighs the old.
+	for i := range 60 {
+		h.add(1000, epoch.Add(20*learnHalfLife+time.Duration(i)*time.Minute), time.Minute)
+	}
+	if got := h.percentile(0.9); got > 1100 {
+		t.Errorf("percentile %d, want about 1000: the old use is long past", got)
+	}
+	for i := range 1000 { // years, without growing or overflowing
+		h.add(1000, epoch.Add(time.Duration(i)*10*learnHalfLife), time.Minute)
+	}
+	if got := h.percentile(0.9); got < 1000 || got > 1100 || len(h.weights) > 3 {
+		t.Errorf("percentile %d from %d buckets", got, len(h.weights))
+	}
+}
