@@ -83,7 +83,12 @@ func TestCancelledStartLeavesNothing(t *testing.T) {
 		_, err := cluster.Start(ctx, cluster.Options{Log: log})
 		done <- err
 	}()
-	dir := <-log.found
+	var dir string
+	select {
+	case dir = <-log.found:
+	case <-ctx.Done():
+		t.Fatal("Start does not say where it starts")
+	}
 	// Cancel in the middle: as soon as the first component runs.
 	err := cluster.WaitFor(ctx, "etcd to run", func(context.Context) (bool, error) {
 		return len(processes(t, dir+"/clusters")) > 0, nil
@@ -98,24 +103,26 @@ func TestCancelledStartLeavesNothing(t *testing.T) {
 	checkGone(t, dir)
 }
 
-func TestKeepLeavesItRunning(t *testing.T) {
+func TestKeepLeavesItRunningUntilItIsRemoved(t *testing.T) {
 	t.Parallel()
 	ctx := testContext(t)
-	log := &logPicker{after: "To stop it: ", found: make(chan string, 1)}
-	c, err := cluster.Start(ctx, cluster.Options{Log: log, Keep: true})
+	c, err := cluster.Start(ctx, cluster.Options{Keep: true})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Close(); err != nil {
-		t.Fatal(err)
+		t.Error(err)
 	}
 	if _, err := c.Kubectl(ctx, "get", "namespaces"); err != nil {
 		t.Error(err)
 	}
-	if out, err := exec.CommandContext(ctx, "sh", "-c", <-log.found).CombinedOutput(); err != nil {
-		t.Errorf("%v: %s", err, out)
+	if err := cluster.Remove(c.Dir); err != nil {
+		t.Error(err)
 	}
 	checkGone(t, c.Dir)
+	if err := cluster.Remove(t.TempDir()); err == nil {
+		t.Error("Remove takes a directory that is no cluster's")
+	}
 }
 
 // logPicker is a log that finds the rest of the line after a text.
