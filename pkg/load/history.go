@@ -60,13 +60,14 @@ func (h *history) covered() (sum time.Duration) {
 	return sum
 }
 
-// statistics returns the statistics of the samples, to each of which extra is
-// added, and the standard deviation. scratch is memory to use.
-func (h *history) statistics(extra func(Sample) Amounts, scratch []weighted) (result Statistics, deviation Amounts, _ []weighted) {
+// statistics returns the statistics of the samples, to each of which difference
+// is added (the sum is at least 0), and the standard deviation. scratch is
+// memory to use.
+func (h *history) statistics(difference func(Sample) Amounts, scratch []weighted) (result Statistics, deviation Amounts, _ []weighted) {
 	for r := range NumResources {
 		scratch = scratch[:0]
 		for i, s := range h.samples {
-			amount := s.Usage.Add(extra(s))[r]
+			amount := max(s.Usage.Add(difference(s))[r], 0)
 			scratch = append(scratch, weighted{amount: amount, weight: h.weight(i)})
 		}
 		values, spread := summarize(scratch)

@@ -117,11 +117,17 @@ func (m *Model) RemovePod(pod *v1.Pod) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	name := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}
-	if s, followed := m.subjects[name]; followed && s.uid == pod.UID {
-		m.unfollow(name, s)
-	}
 	if p, ok := m.pods[pod.UID]; ok {
 		m.forget(pod.UID, p)
+		m.relieve()
+	}
+	s, followed := m.subjects[name]
+	if !followed || s.uid != pod.UID {
+		return
+	}
+	m.unfollow(name, s)
+	if n := m.nodes[pod.Spec.NodeName]; n != nil && len(n.history.samples) > 0 && s.known(m.clock.Now()) {
+		m.depart(n, s.use, s.runningSince)
 		m.relieve()
 	}
 }

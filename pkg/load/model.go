@@ -47,6 +47,8 @@ type Model struct {
 	pods        map[types.UID]*inFlight // the ledger
 	subjects    map[types.NamespacedName]*subject
 	workloads   map[workloadKey]*workload
+	wanted      map[types.NamespacedName]bool // pods to be measured next
+	podPolls    uint64
 	slots       []*node // by slot; nil is free
 	freeSlots   []int
 	dirty       map[*node]bool // to be published by the next View
@@ -79,6 +81,7 @@ func NewModel(config Config, source Source) *Model {
 		pods:      map[types.UID]*inFlight{},
 		subjects:  map[types.NamespacedName]*subject{},
 		workloads: map[workloadKey]*workload{},
+		wanted:    map[types.NamespacedName]bool{},
 		dirty:     map[*node]bool{},
 		freed:     map[int]bool{},
 		published: &snapshot{},
@@ -115,7 +118,7 @@ func (m *Model) View() View {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.publish()
-	return View{snapshot: m.published, Now: m.clock.Now(), expiration: m.config.Expiration}
+	return View{snapshot: m.published, Now: m.clock.Now(), PodPolls: m.podPolls, expiration: m.config.Expiration}
 }
 
 // publish makes the changes since the last view visible. Doing it here, not at
@@ -166,14 +169,14 @@ const reliefDelay = time.Second
 func (m *Model) Run(ctx context.Context) {
 	polls := m.clock.NewTicker(m.config.Interval)
 	defer polls.Stop()
-	m.poll(ctx)
+	m.Poll(ctx)
 	var relief <-chan time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-polls.C():
-			m.poll(ctx)
+			m.Poll(ctx)
 		case <-m.relieved:
 			if relief == nil {
 				relief = m.clock.After(reliefDelay)
@@ -202,7 +205,9 @@ func (m *Model) notify(ctx context.Context) {
 	}
 }
 
-func (m *Model) poll(ctx context.Context) {
+// Poll polls the source once, takes in what it says and tells the subscribers.
+// Run does so on the interval.
+func (m *Model) Poll(ctx context.Context) {
 	pollCtx, cancel := context.WithTimeout(ctx, m.config.Timeout)
 	defer cancel()
 	start := m.clock.Now()
@@ -258,6 +263,7 @@ func (m *Model) take(n *node, sample Sample) {
 			m.drop(uid, pod)
 		}
 	}
+	n.dropDeparted()
 	m.recompute(n)
 }
 
@@ -290,7 +296,7 @@ func (m *Model) RemoveNode(name string) {
 	m.freed[n.slot], m.reindex = true, true
 	// A node that comes back under this name is another machine, or the same
 	// one after a restart: what was measured says nothing of it.
-	n.slot, n.history.samples = -1, nil
+	n.slot, n.history.samples, n.departed = -1, nil, nil
 	m.recompute(n)
 	m.dropIfUnused(n)
 }

@@ -54,7 +54,7 @@ func newFixture(t *testing.T) *fixture {
 func (f *fixture) sample(node string, cores float64) {
 	f.source.readings = []Reading{{Node: node, Timestamp: f.now.Now(), Window: window, Usage: [NumResources]float64{cores, 1 << 30}}}
 	f.source.err = nil
-	f.poll(f.t.Context())
+	f.Poll(f.t.Context())
 }
 
 func (f *fixture) node(name string) (*Node, State) {
@@ -120,7 +120,7 @@ func TestRepeatedAndLateSamplesChangeNothing(t *testing.T) {
 	f.sample("n", 2)
 	for _, age := range []time.Duration{0, time.Second} {
 		f.source.readings = []Reading{{Node: "n", Timestamp: f.now.Now().Add(-age), Window: window, Usage: [NumResources]float64{7, 7}}}
-		f.poll(t.Context())
+		f.Poll(t.Context())
 		if n, _ := f.node("n"); n.Sample.Usage[CPU] != 2000 {
 			t.Errorf("a sample of age %v replaced the newest one: %v", age, n.Sample)
 		}
@@ -293,7 +293,7 @@ func TestOutageOfTheSource(t *testing.T) {
 	f.source.err = errors.New("metrics-server is down")
 	for range 10 {
 		f.now.Step(15 * time.Second)
-		f.poll(ctx)
+		f.Poll(ctx)
 		n, state := f.node("n")
 		if age := f.now.Since(epoch); (state == Fresh) != (age <= expiration) {
 			t.Fatalf("after %v: state %v", age, state)
@@ -308,7 +308,7 @@ func TestOutageOfTheSource(t *testing.T) {
 	lines = nil
 	f.source.err = nil
 	f.source.readings[0].Timestamp = f.now.Now()
-	f.poll(ctx)
+	f.Poll(ctx)
 	if _, state := f.node("n"); state != Fresh {
 		t.Errorf("after the outage: state %v", state)
 	}

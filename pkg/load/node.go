@@ -1,6 +1,9 @@
 package load
 
 import (
+	"slices"
+	"time"
+
 	"k8s.io/apimachinery/pkg/types"
 )
 
@@ -13,6 +16,7 @@ type node struct {
 	allocatable Amounts
 	history     history
 	pods        map[types.UID]*inFlight
+	departed    []departure
 
 	// What follows is derived from the above (see recompute).
 	measured  Statistics
@@ -54,15 +58,64 @@ func (m *Model) recompute(n *node) {
 	nothing := func(Sample) Amounts { return Amounts{} }
 	n.measured, n.deviation, m.scratch = n.history.statistics(nothing, m.scratch)
 	n.settled = n.measured
-	if len(n.partly) > 0 {
-		unseen := func(s Sample) (sum Amounts) {
+	if len(n.partly)+len(n.departed) > 0 {
+		difference := func(s Sample) (sum Amounts) {
 			for _, pod := range n.partly {
 				sum = sum.Add(pod.missingFrom(s, m.config.WarmUp))
 			}
+			for i := range n.departed {
+				sum = sum.Sub(n.departed[i].shownBy(s))
+			}
 			return sum
 		}
-		n.settled, _, m.scratch = n.history.statistics(unseen, m.scratch)
+		n.settled, _, m.scratch = n.history.statistics(difference, m.scratch)
 	}
+}
+
+// departure is a pod that has left its node, and is still in samples of it.
+type departure struct {
+	use           Amounts
+	since, leftAt time.Time
+}
+
+// shownBy returns how much of the sample is the pod's use.
+func (d *departure) shownBy(s Sample) Amounts {
+	from, to := s.Start(), s.Timestamp
+	if d.since.After(from) {
+		from = d.since
+	}
+	if d.leftAt.Before(to) {
+		to = d.leftAt
+	}
+	switch {
+	case !from.Before(to) && s.Window > 0:
+		return Amounts{}
+	case s.Window <= 0: // of one moment
+		if to.Before(s.Timestamp) {
+			return Amounts{}
+		}
+		return d.use
+	}
+	share := to.Sub(from).Seconds() / s.Window.Seconds()
+	var part Amounts
+	for r := range part {
+		part[r] = int64(share * float64(d.use[r]))
+	}
+	return part
+}
+
+// depart notes that a pod whose use is known has left n, so that what samples
+// show of it is taken off. Pods whose use is not known stay in the samples
+// until those are replaced.
+func (m *Model) depart(n *node, use Amounts, since time.Time) {
+	n.departed = append(n.departed, departure{use: use, since: since, leftAt: m.clock.Now()})
+	m.recompute(n)
+}
+
+// dropDeparted drops the departures that no sample shows any more.
+func (n *node) dropDeparted() {
+	oldest := n.history.samples[0].Start()
+	n.departed = slices.DeleteFunc(n.departed, func(d departure) bool { return !oldest.Before(d.leftAt) })
 }
 
 // recount is the part of recompute that is due when only pods came or went

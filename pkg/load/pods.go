@@ -35,13 +35,29 @@ type subject struct {
 	uid          types.UID
 	runningSince time.Time
 	workload     *workload // nil if it has none, or nothing is learned
-	// measured is the timestamp of the newest reading that was used.
+	// measured is the timestamp of the newest reading that was used, and use
+	// what it said; warm, that the pod had been running for warmUp by then.
 	measured time.Time
+	use      Amounts
+	warm     bool
 }
+
+// useExpiration is the age from which what a pod was seen to use is not
+// believed any more.
+const useExpiration = 5 * time.Minute
+
+// known reports whether it is known what the pod uses.
+func (s *subject) known(now time.Time) bool {
+	return s.warm && now.Sub(s.measured) <= useExpiration
+}
+
+// maxWanted bounds the pods that are asked for by Relief.
+const maxWanted = 10 * podBudget
 
 // pollPods asks the source for the use of the pods that need it: first those
 // that the samples show in part, so that this part is not counted twice, then
-// those that workloads are learned from, the longest unmeasured first.
+// those that preemption wants to know of, then those that workloads are
+// learned from, the longest unmeasured first.
 func (m *Model) pollPods(ctx context.Context) {
 	if m.podSource == nil {
 		return
@@ -69,6 +85,15 @@ func (m *Model) podsToMeasure() []types.NamespacedName {
 	for _, p := range m.pods {
 		if len(pods) < podBudget && !p.warm && p.partlyShown() {
 			pods = append(pods, p.name)
+		}
+	}
+	for name := range m.wanted {
+		if len(pods) == podBudget {
+			break
+		}
+		delete(m.wanted, name)
+		if m.subjects[name] != nil {
+			pods = append(pods, name)
 		}
 	}
 	if len(pods) == podBudget || !m.config.Learn {
@@ -101,6 +126,7 @@ func (m *Model) workloadsByAge() []*workload {
 func (m *Model) observePods(logger klog.Logger, readings []PodReading) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.podPolls++
 	now := m.clock.Now()
 	for i := range readings {
 		s, known := m.subjects[readings[i].Pod]
@@ -125,6 +151,7 @@ func (m *Model) observePods(logger klog.Logger, readings []PodReading) {
 // seePod takes in a sample of one pod.
 func (m *Model) seePod(s *subject, sample Sample) {
 	warm := !sample.Start().Before(s.runningSince.Add(m.config.WarmUp))
+	s.use, s.warm = sample.Usage, warm
 	if warm && s.workload != nil {
 		s.workload.learn(sample)
 	}
@@ -135,6 +162,33 @@ func (m *Model) seePod(s *subject, sample Sample) {
 		p.seen, p.warm = sample.Usage, warm
 		m.recompute(p.node)
 	}
+}
+
+// Relief returns by how much the predicted use of its node would fall at once
+// if the pod were removed, and whether that is known. If it is not, the pod is
+// among the first to be measured at the next poll.
+func (m *Model) Relief(pod *v1.Pod) (Amounts, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	name := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}
+	if p, ok := m.pods[pod.UID]; ok && !p.warm {
+		newest, sampled := p.node.history.newest()
+		if !sampled {
+			return p.estimate, true
+		}
+		return p.missingFrom(newest, m.config.WarmUp).Add(p.seen), true
+	}
+	s := m.subjects[name]
+	if s == nil || s.uid != pod.UID {
+		return Amounts{}, false
+	}
+	if s.known(m.clock.Now()) {
+		return s.use, true
+	}
+	if len(m.wanted) < maxWanted {
+		m.wanted[name] = true
+	}
+	return Amounts{}, false
 }
 
 // follow keeps the record of a running pod.

@@ -117,12 +117,7 @@ func replica(name, controller, template string) *v1.Pod {
 }
 
 // runFor lets polls pass.
-func (f *fixture) runFor(duration time.Duration) {
-	for range duration / window {
-		f.now.Step(window)
-		f.sample("n", 1)
-	}
-}
+func (f *fixture) runFor(duration time.Duration) { f.runForAt(duration, 1) }
 
 func TestEstimatesAreLearned(t *testing.T) {
 	f, pods := newPodFixture(t)
@@ -220,5 +215,84 @@ func TestHistogramDecays(t *testing.T) {
 	}
 	if got := h.percentile(0.9); got < 1000 || got > 1100 || len(h.weights) > 3 {
 		t.Errorf("percentile %d from %d buckets", got, len(h.weights))
+	}
+}
+
+// warmPod is on the node and known to use cores.
+func (f *fixture) warmPod(pods *fakePodSource, name string, cores float64) *v1.Pod {
+	pod := running(replica(name, name, "1"), f.now.Now().Add(-time.Hour))
+	f.SetPod(pod, true)
+	pods.cores[name] = cores
+	return pod
+}
+
+func TestAPodThatLeavesIsTakenOffTheSamplesThatShowIt(t *testing.T) {
+	f, pods := newPodFixture(t)
+	gone := f.warmPod(pods, "gone", 3)
+	f.runForAt(5*time.Minute, 4) // 3 cores of it are the pod's
+	f.RemovePod(gone)
+	for i := range 40 {
+		n, _ := f.node("n")
+		for _, s := range []Statistic{Latest, Average, Peak} {
+			if got := n.Predicted[s][CPU]; got < 990 || got > 1010 {
+				t.Fatalf("%v after it left: statistic %d predicts %dm, want 1000m", time.Duration(i)*window, s, got)
+			}
+		}
+		f.now.Step(window)
+		f.sample("n", 1)
+	}
+	if n := f.nodes["n"]; len(n.departed) != 0 {
+		t.Errorf("%d departures are remembered that no sample shows", len(n.departed))
+	}
+}
+
+// A pod that leaves in the middle of a sample's window is taken off in part.
+func TestAPodThatLeavesWithinAWindow(t *testing.T) {
+	f, pods := newPodFixture(t)
+	gone := f.warmPod(pods, "gone", 3)
+	f.runForAt(5*time.Minute, 4)
+	f.now.Step(window / 3)
+	f.RemovePod(gone)
+	f.now.Step(2 * window / 3)
+	f.sample("n", 2) // a third of the window at 4, the rest at 1
+	if n, _ := f.node("n"); n.Predicted[Latest][CPU] != 1000 {
+		t.Errorf("predicted %v, want 1000", n.Predicted[Latest])
+	}
+}
+
+func (f *fixture) runForAt(duration time.Duration, cores float64) {
+	for range duration / window {
+		f.now.Step(window)
+		f.sample("n", cores)
+	}
+}
+
+func TestReliefIsWhatThePredictionFallsBy(t *testing.T) {
+	f, pods := newPodFixture(t)
+	f.config.Learn = false // so that only what is asked for is measured
+	coming := boundPod("coming", "n")
+	f.Reserve(coming, "n")
+	old := f.warmPod(pods, "old", 3)
+	f.runForAt(time.Minute, 4)
+
+	if _, known := f.Relief(old); known {
+		t.Fatal("the relief of a pod that was never measured is known")
+	}
+	f.runForAt(window, 4)
+	if pods.asked != 1 {
+		t.Fatalf("asked for %d pods, want the one whose relief was asked for", pods.asked)
+	}
+	stranger := boundPod("stranger", "n")
+	if _, known := f.Relief(stranger); known {
+		t.Error("the relief of an unknown pod is known")
+	}
+	for _, pod := range []*v1.Pod{coming, old} {
+		relief, known := f.Relief(pod)
+		before, _ := f.node("n")
+		f.RemovePod(pod)
+		after, _ := f.node("n")
+		if want := before.Predicted[Latest][CPU] - after.Predicted[Latest][CPU]; !known || relief[CPU] != want || want == 0 {
+			t.Errorf("%s: relief %v (known: %t), but the prediction fell by %d", pod.Name, relief, known, want)
+		}
 	}
 }

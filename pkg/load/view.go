@@ -45,7 +45,9 @@ func (n *Node) InFlight(s Statistic) Amounts { return n.Predicted[s].Sub(n.Measu
 type View struct {
 	*snapshot
 	// Now is when the view was taken.
-	Now        time.Time
+	Now time.Time
+	// PodPolls is how often single pods had been measured (see Model.Relief).
+	PodPolls   uint64
 	expiration time.Duration
 }
 

@@ -252,10 +252,13 @@ func newRejection() (r rejection) {
 	return r
 }
 
-// newStatus returns a status that tells preemption not to try the node: what
-// it could evict would not lower what was measured before the next samples.
+// newStatus returns the status for a verdict. Preemption may free a node that
+// is over the line, but cannot make metrics fresh.
 func newStatus(v verdict) *fwk.Status {
-	return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, v.reason())
+	if v == staleMetrics {
+		return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, v.reason())
+	}
+	return fwk.NewStatus(fwk.Unschedulable, v.reason())
 }
 
 func (pl *NodeLoad) reject(node *load.Node, v verdict) *fwk.Status {

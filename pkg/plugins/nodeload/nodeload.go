@@ -20,6 +20,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/apis/scheduling"
@@ -94,16 +95,25 @@ const stateKey fwk.StateKey = Name
 
 // cycle is what one scheduling cycle decides on.
 type cycle struct {
+	pod    types.UID
 	view   load.View
 	ask    ask
 	exempt bool
+	whatIf whatIf
 }
 
-// Clone shares the cycle: nothing changes it.
-func (c *cycle) Clone() fwk.StateData { return c }
-
 func (pl *NodeLoad) newCycle(pod *v1.Pod) *cycle {
-	return &cycle{view: pl.model.View(), ask: pl.askOf(pod), exempt: isExempt(pod)}
+	return &cycle{pod: pod.UID, view: pl.model.View(), ask: pl.askOf(pod), exempt: isExempt(pod)}
+}
+
+// askOf returns what the cycle's pod, and the pods that it is tried with, ask
+// of the node, which may be nil.
+func (c *cycle) askOf(node *load.Node) ask {
+	a := c.ask
+	if node != nil && c.whatIf.shift != nil {
+		a.estimate = a.estimate.Add(c.whatIf.shift[node.Slot])
+	}
+	return a
 }
 
 func (pl *NodeLoad) askOf(pod *v1.Pod) ask { return pl.policy.askOf(pod, pl.model.Estimate(pod)) }
@@ -121,16 +131,13 @@ func cycleOf(state fwk.CycleState) (*cycle, error) {
 func (pl *NodeLoad) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
 	c := pl.newCycle(pod)
 	state.Write(stateKey, c)
+	pl.waiting.newCycle(pod.UID)
 	if c.exempt || !pl.policy.rejects(c.ask) {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}
 	pl.growRejections(c.view.Slots())
 	return nil, nil
 }
-
-// PreFilterExtensions returns nil: which pods are removed or added in a
-// preemption changes nothing of what is measured.
-func (pl *NodeLoad) PreFilterExtensions() fwk.PreFilterExtensions { return nil }
 
 // Filter rejects a node that is over the line with the pod on it.
 func (pl *NodeLoad) Filter(_ context.Context, state fwk.CycleState, _ *v1.Pod, nodeInfo fwk.NodeInfo) *fwk.Status {
@@ -139,7 +146,7 @@ func (pl *NodeLoad) Filter(_ context.Context, state fwk.CycleState, _ *v1.Pod, n
 		return fwk.AsStatus(err)
 	}
 	node := c.view.Node(nodeInfo.Node().Name)
-	v := pl.policy.verdict(c.view.State(node), node, allocatableOf(nodeInfo), c.ask)
+	v := pl.policy.verdict(c.view.State(node), node, allocatableOf(nodeInfo), c.askOf(node))
 	if v == fits {
 		return nil
 	}

@@ -33,6 +33,7 @@ type cluster struct {
 	nodes     []*v1.Node
 	pods      []*v1.Pod // bound
 	measured  map[string][load.NumResources]float64
+	podUse    map[string]float64 // cores, by pod
 	activated []string
 	informers informers.SharedInformerFactory
 }
@@ -64,7 +65,7 @@ func (c *cluster) Poll(context.Context) ([]load.Reading, error) {
 }
 
 func newCluster(t testing.TB, args *config.NodeLoadArgs, nodes ...string) *cluster {
-	c := &cluster{clock: testingclock.NewFakeClock(epoch), measured: map[string][load.NumResources]float64{}}
+	c := &cluster{clock: testingclock.NewFakeClock(epoch), measured: map[string][load.NumResources]float64{}, podUse: map[string]float64{}}
 	c.informers = informers.NewSharedInformerFactory(fake.NewClientset(), 0)
 	model := load.NewModel(load.Config{
 		Interval: 15 * time.Second, Timeout: time.Second, Expiration: args.Expiration, Window: args.Window, WarmUp: time.Minute,
@@ -80,12 +81,9 @@ func newCluster(t testing.TB, args *config.NodeLoadArgs, nodes ...string) *clust
 	return c
 }
 
-// poll lets a poll of the model take place; it has no other way in than Run.
 func (c *cluster) poll(t testing.TB) {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	c.model.Subscribe(func(context.Context) { cancel() })
-	c.model.Run(ctx)
+	c.model.Poll(t.Context())
 }
 
 func (c *cluster) use(node string, cores float64, memory int64) {

@@ -22,6 +22,9 @@ import (
 type waitingPods struct {
 	mu   sync.Mutex
 	pods map[types.UID]*waitingPod
+	// wanting are the pods for which preemption was tried, in their last
+	// scheduling cycle, without knowing what each pod that it might evict uses.
+	wanting map[types.UID]bool
 }
 
 type waitingPod struct {
@@ -31,6 +34,8 @@ type waitingPod struct {
 	// another node since costs one attempt in vain at the worst.
 	rejectedBy slotSet
 	since      time.Time
+	// podPolls is how often single pods had been measured when the pod was rejected.
+	podPolls uint64
 }
 
 // slotSet is a set of slots, one bit each: 625 bytes for 5,000 nodes, so that
@@ -40,7 +45,16 @@ type slotSet []uint64
 func (s slotSet) add(slot int)      { s[slot/64] |= 1 << (slot % 64) }
 func (s slotSet) has(slot int) bool { return slot/64 < len(s) && s[slot/64]&(1<<(slot%64)) != 0 }
 
-func newWaitingPods() *waitingPods { return &waitingPods{pods: map[types.UID]*waitingPod{}} }
+func newWaitingPods() *waitingPods {
+	return &waitingPods{pods: map[types.UID]*waitingPod{}, wanting: map[types.UID]bool{}}
+}
+
+// wantMeasured notes that preemption for the pod would need to know more.
+func (w *waitingPods) wantMeasured(preemptor types.UID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.wanting[preemptor] = true
+}
 
 func (w *waitingPods) put(p *waitingPod) {
 	w.mu.Lock()
@@ -51,10 +65,25 @@ func (w *waitingPods) put(p *waitingPod) {
 	w.pods[p.pod.UID] = p
 }
 
+// newCycle forgets what the pod's last scheduling cycle wanted to know.
+func (w *waitingPods) newCycle(uid types.UID) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.wanting, uid)
+}
+
 func (w *waitingPods) remove(uid types.UID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	delete(w.pods, uid)
+	delete(w.wanting, uid)
+}
+
+// wants reports whether preemption for the pod would need to know more.
+func (w *waitingPods) wants(uid types.UID) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.wanting[uid]
 }
 
 // inOrder returns the pods as the queue would take them: by priority, then by
@@ -64,6 +93,11 @@ func (w *waitingPods) inOrder() []*waitingPod {
 	pods := make([]*waitingPod, 0, len(w.pods))
 	for _, p := range w.pods {
 		pods = append(pods, p)
+	}
+	for uid := range w.wanting {
+		if w.pods[uid] == nil {
+			delete(w.wanting, uid)
+		}
 	}
 	w.mu.Unlock()
 	slices.SortFunc(pods, func(a, b *waitingPod) int {
@@ -79,30 +113,47 @@ func (w *waitingPods) inOrder() []*waitingPod {
 // never makes a pod schedulable.
 func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, statuses fwk.NodeToStatusReader) (*fwk.PostFilterResult, *fwk.Status) {
 	unchanged := fwk.NewStatus(fwk.Unschedulable)
-	pl.waiting.remove(pod.UID)
 	c, err := cycleOf(state)
 	if err != nil {
+		pl.waiting.remove(pod.UID)
 		return nil, unchanged // another plugin's PreFilter rejected the pod before ours ran
 	}
-	nodes, err := statuses.NodesForStatusCode(pl.handle.SnapshotSharedLister().NodeInfos(), fwk.UnschedulableAndUnresolvable)
+	nodes, err := pl.rejectingNodes(statuses)
 	if err != nil {
 		return nil, fwk.AsStatus(err)
 	}
 	rejectedBy := make(slotSet, c.view.Slots()/64+1)
 	var verdicts [numVerdicts]bool
 	for _, nodeInfo := range nodes {
-		name := nodeInfo.Node().Name
-		node := c.view.Node(name)
-		if node != nil && statuses.Get(name).Plugin() == Name {
+		if node := c.view.Node(nodeInfo.Node().Name); node != nil {
 			rejectedBy.add(node.Slot)
 			verdicts[pl.policy.verdict(c.view.State(node), node, allocatableOf(nodeInfo), c.ask)] = true
 		}
 	}
-	if verdicts != [numVerdicts]bool{} {
-		pl.metrics.rejected(pl.handle.ProfileName(), verdicts)
-		pl.waiting.put(&waitingPod{pod: pod, ask: c.ask, rejectedBy: rejectedBy, since: c.view.Now})
+	if verdicts == [numVerdicts]bool{} {
+		pl.waiting.remove(pod.UID)
+		return nil, unchanged
 	}
+	pl.metrics.rejected(pl.handle.ProfileName(), verdicts)
+	pl.waiting.put(&waitingPod{pod: pod, ask: c.ask, rejectedBy: rejectedBy, since: c.view.Now, podPolls: c.view.PodPolls})
 	return nil, unchanged
+}
+
+// rejectingNodes returns the nodes that NodeLoad rejected.
+func (pl *NodeLoad) rejectingNodes(statuses fwk.NodeToStatusReader) ([]fwk.NodeInfo, error) {
+	var rejecting []fwk.NodeInfo
+	for _, code := range []fwk.Code{fwk.Unschedulable, fwk.UnschedulableAndUnresolvable} {
+		nodes, err := statuses.NodesForStatusCode(pl.handle.SnapshotSharedLister().NodeInfos(), code)
+		if err != nil {
+			return nil, err
+		}
+		for _, nodeInfo := range nodes {
+			if statuses.Get(nodeInfo.Node().Name).Plugin() == Name {
+				rejecting = append(rejecting, nodeInfo)
+			}
+		}
+	}
+	return rejecting, nil
 }
 
 // afterChange is called whenever a node may have room that it had not before.
@@ -124,6 +175,10 @@ func (pl *NodeLoad) activate(ctx context.Context, view *load.View) {
 	taken := make([]load.Amounts, len(open))
 	wake := map[string]*v1.Pod{}
 	for _, w := range waiting {
+		if w.podPolls < view.PodPolls && pl.waiting.wants(w.pod.UID) {
+			wake[klog.KObj(w.pod).String()] = w.pod // preemption knows more now
+			continue
+		}
 		for i, node := range open {
 			if !w.rejectedBy.has(node.Slot) {
 				continue

@@ -1,0 +1,169 @@
+package nodeload
+
+import (
+	"context"
+	"slices"
+	"testing"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+)
+
+// PollPods makes the cluster a source of what pods use.
+func (c *cluster) PollPods(_ context.Context, pods []types.NamespacedName) ([]load.PodReading, error) {
+	var readings []load.PodReading
+	for _, pod := range pods {
+		if cores, ok := c.podUse[pod.Name]; ok {
+			readings = append(readings, load.PodReading{Pod: pod, Reading: load.Reading{
+				Timestamp: c.clock.Now(), Window: 15 * time.Second, Usage: [load.NumResources]float64{cores, gi},
+			}})
+		}
+	}
+	return readings, nil
+}
+
+// runningPod puts a pod on the node that has been running for an hour.
+func (c *cluster) runningPod(name, node string, cores float64) *v1.Pod {
+	p := st.MakePod().Name(name).UID(name).Namespace("default").Node(node).Phase(v1.PodRunning).
+		Req(map[v1.ResourceName]string{"cpu": "100m"}).Obj()
+	p.Status.ContainerStatuses = []v1.ContainerStatus{{State: v1.ContainerState{
+		Running: &v1.ContainerStateRunning{StartedAt: metav1.NewTime(c.clock.Now().Add(-time.Hour))},
+	}}}
+	c.podUse[name] = cores
+	c.pods = append(c.pods, p)
+	c.model.SetPod(p, true)
+	return p
+}
+
+// without asks whether the node would take the pod if the others were removed
+// from it, and then added again one after the other; it returns the answers.
+func (c *cluster) without(t *testing.T, p *v1.Pod, node string, removed ...*v1.Pod) (answers []bool) {
+	t.Helper()
+	state := framework.NewCycleState()
+	if _, status := c.PreFilter(t.Context(), state, p, nil); !status.IsSuccess() {
+		t.Fatal(status.AsError())
+	}
+	original := state
+	tried := state.Clone()
+	fits := func(state fwk.CycleState) bool {
+		return c.Filter(t.Context(), state, p, c.info(node)).IsSuccess()
+	}
+	extensions := c.PreFilterExtensions()
+	for _, victim := range removed {
+		info, err := framework.NewPodInfo(victim)
+		if err != nil {
+			t.Fatal(err)
+		}
+		before := fits(original)
+		if status := extensions.RemovePod(t.Context(), tried, p, info, c.info(node)); !status.IsSuccess() {
+			t.Fatal(status.AsError())
+		}
+		if fits(original) != before {
+			t.Error("trying a removal on a copy changed the cycle itself")
+		}
+	}
+	answers = append(answers, fits(tried))
+	for _, victim := range removed {
+		info, err := framework.NewPodInfo(victim)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if status := extensions.AddPod(t.Context(), tried, p, info, c.info(node)); !status.IsSuccess() {
+			t.Fatal(status.AsError())
+		}
+		answers = append(answers, fits(tried))
+	}
+	return answers
+}
+
+func TestRemovalCountsByWhatAPodReallyUses(t *testing.T) {
+	c := newCluster(t, args(nil), "n")
+	heavy, light := c.runningPod("heavy", "n", 5), c.runningPod("light", "n", 0.1)
+	c.use("n", 9, 2*gi)
+	c.poll(t)
+	p := pod("p", "1", "1Gi")
+	c.clock.Step(15 * time.Second)
+	if got := c.without(t, p, "n", heavy); got[0] {
+		t.Error("before the pod was measured its removal is taken to make room")
+	}
+	c.poll(t) // measures what was asked for
+	c.without(t, p, "n", light)
+	c.clock.Step(15 * time.Second)
+	c.poll(t)
+	if got := c.without(t, p, "n", light); got[0] {
+		t.Error("removing a pod that uses a tenth of a core is taken to make room for one core")
+	}
+	// 9 measured, 5 of them the heavy pod's: room for one core, until it is added again.
+	if got := c.without(t, p, "n", heavy, light); !slices.Equal(got, []bool{true, false, false}) {
+		t.Errorf("%v, want room without both, and none with the heavy pod back", got)
+	}
+	if got := c.without(t, p, "n", light, heavy); !slices.Equal(got, []bool{true, true, false}) {
+		t.Errorf("%v, want room without both and with the light pod back", got)
+	}
+}
+
+func TestPodInFlightCountsByItsEstimate(t *testing.T) {
+	c := newCluster(t, args(nil), "n")
+	c.use("n", 4, gi)
+	c.poll(t)
+	coming := pod("coming", "3", "1Gi")
+	c.Reserve(t.Context(), nil, coming, "n")
+	if got := c.without(t, pod("p", "1", "1Gi"), "n", coming); !slices.Equal(got, []bool{true, false}) {
+		t.Errorf("%v, want room without it and none with it", got)
+	}
+}
+
+func TestNominatedPodsCount(t *testing.T) {
+	c := newCluster(t, args(nil), "n")
+	c.use("n", 4, gi)
+	c.poll(t)
+	p := pod("p", "2", "1Gi")
+	nominated, err := framework.NewPodInfo(pod("nominated", "2", "1Gi"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	state := framework.NewCycleState()
+	c.PreFilter(t.Context(), state, p, nil)
+	if status := c.Filter(t.Context(), state, p, c.info("n")); !status.IsSuccess() {
+		t.Fatal(status.AsError())
+	}
+	c.AddPod(t.Context(), state, p, nominated, c.info("n"))
+	if status := c.Filter(t.Context(), state, p, c.info("n")); status.Code() != fwk.Unschedulable {
+		t.Errorf("4 measured, 2 nominated and 2 asked for of 10, line at 7.5: %v", status)
+	}
+}
+
+// A preemptor is tried again once it is known what its victims use, and pods
+// wake at once when a pod that is known to relieve the node is gone.
+func TestPreemptorWakesWhenItsVictimsAreMeasuredAndGone(t *testing.T) {
+	c := newCluster(t, args(nil), "n")
+	victim := c.runningPod("victim", "n", 5)
+	c.use("n", 9, gi)
+	c.poll(t)
+	p := pod("p", "1", "1Gi")
+	c.reject(t, p)
+	if got := c.afterPoll(t); len(got) != 0 {
+		t.Fatalf("woken without a reason: %v", got)
+	}
+	c.without(t, p, "n", victim)
+	if got := c.afterPoll(t); !slices.Equal(got, []string{"p"}) {
+		t.Fatalf("woken after its victim was measured: %v, want the preemptor", got)
+	}
+	c.reject(t, p)
+	if got := c.afterPoll(t); len(got) != 0 {
+		t.Fatalf("woken again without a reason: %v", got)
+	}
+	c.activated = nil
+	c.model.RemovePod(victim)
+	c.afterChange(t.Context())
+	if !slices.Equal(c.activated, []string{"p"}) {
+		t.Errorf("woken after the victim was gone, with no new sample: %v", c.activated)
+	}
+}
