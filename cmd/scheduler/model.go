@@ -4,6 +4,8 @@ import (
 	"context"
 	"sync"
 
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/klog/v2"
@@ -33,7 +35,11 @@ func (s *sharedModel) get(ctx context.Context, args *config.NodeLoadArgs, handle
 	if err != nil {
 		return nil, err
 	}
-	model := load.NewModel(modelConfig(args), source)
+	cfg := modelConfig(args)
+	cfg.Report = func(object runtime.Object, err error) {
+		handle.EventRecorder().Eventf(object, nil, v1.EventTypeWarning, "InvalidAnnotation", "Scheduling", "%v; the annotation is ignored", err)
+	}
+	model := load.NewModel(cfg, source)
 	synced, err := model.Watch(handle.SharedInformerFactory())
 	if err != nil {
 		return nil, err

@@ -27,6 +27,7 @@ func (m *Model) nodeHandler() cache.ResourceEventHandler {
 	set := func(obj any) {
 		if n, ok := obj.(*v1.Node); ok {
 			m.SetNode(n.Name, AmountsOf(n.Status.Allocatable))
+			m.setOverrides(n)
 		}
 	}
 	return cache.ResourceEventHandlerFuncs{
@@ -44,6 +45,7 @@ func (m *Model) podHandler() cache.ResourceEventHandler {
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc: func(obj any) {
 			if pod, ok := obj.(*v1.Pod); ok {
+				m.checkAnnotations(nil, pod)
 				m.SetPod(pod, true)
 			}
 		},
@@ -59,6 +61,7 @@ func (m *Model) podHandler() cache.ResourceEventHandler {
 			if recreated {
 				m.RemovePod(before)
 			}
+			m.checkAnnotations(before, pod)
 			m.SetPod(pod, recreated || before.Spec.NodeName == "")
 		},
 		DeleteFunc: func(obj any) {

@@ -2,10 +2,13 @@ package load
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
@@ -25,6 +28,8 @@ type Config struct {
 	// Learn has the real use of a workload's running pods be the estimate for
 	// its next one.
 	Learn bool
+	// Report is told of annotations that are not valid. It defaults to nothing.
+	Report func(object runtime.Object, err error)
 	// Clock defaults to the real one.
 	Clock clock.WithTicker
 }
@@ -49,6 +54,9 @@ type Model struct {
 	workloads   map[workloadKey]*workload
 	wanted      map[types.NamespacedName]bool // pods to be measured next
 	podPolls    uint64
+	parsed      map[string]map[string]resource.Quantity // estimates of annotations
+	faults      map[types.UID]fault                     // to be reported
+	leads       bool
 	slots       []*node // by slot; nil is free
 	freeSlots   []int
 	dirty       map[*node]bool // to be published by the next View
@@ -69,6 +77,9 @@ func NewModel(config Config, source Source) *Model {
 	if config.Clock == nil {
 		config.Clock = clock.RealClock{}
 	}
+	if config.Report == nil {
+		config.Report = func(runtime.Object, error) {}
+	}
 	podSource, _ := source.(PodSource)
 	return &Model{
 		podSource: podSource,
@@ -82,14 +93,17 @@ func NewModel(config Config, source Source) *Model {
 		subjects:  map[types.NamespacedName]*subject{},
 		workloads: map[workloadKey]*workload{},
 		wanted:    map[types.NamespacedName]bool{},
+		parsed:    map[string]map[string]resource.Quantity{},
+		faults:    map[types.UID]fault{},
 		dirty:     map[*node]bool{},
 		freed:     map[int]bool{},
 		published: &snapshot{},
 	}
 }
 
-// Estimate returns how much pod is expected to use: what its workload's pods
-// use if that is known, else what it requests suggests.
+// Estimate returns how much pod is expected to use: what its annotation says,
+// else what its workload's pods use if that is known, else what it requests
+// suggests.
 func (m *Model) Estimate(pod *v1.Pod) Amounts {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -97,14 +111,18 @@ func (m *Model) Estimate(pod *v1.Pod) Amounts {
 }
 
 func (m *Model) estimate(pod *v1.Pod) Amounts {
-	if len(m.workloads) > 0 {
-		if key, ok := m.workloadOf(pod); ok {
-			if w := m.workloads[key]; w != nil && w.known {
-				return w.estimate
+	estimate, known := m.learned(pod)
+	if !known {
+		estimate = m.config.Estimator.Pod(pod)
+	}
+	for name, quantity := range m.annotated(pod) {
+		for r := range NumResources {
+			if string(r.Name()) == name {
+				estimate[r] = AmountOf(r, quantity)
 			}
 		}
 	}
-	return m.config.Estimator.Pod(pod)
+	return estimate
 }
 
 // Requested returns the use to expect from pods that request this much. It
@@ -228,8 +246,15 @@ func (m *Model) Poll(ctx context.Context) {
 	m.forgetWorkloads()
 }
 
-// observe takes in what a poll has read.
+// observe takes in what a poll has read, in parts, so that a scheduling cycle
+// that wants a view need not wait for all of it.
 func (m *Model) observe(logger klog.Logger, readings []Reading) {
+	for part := range slices.Chunk(readings, 256) {
+		m.observePart(logger, part)
+	}
+}
+
+func (m *Model) observePart(logger klog.Logger, readings []Reading) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.clock.Now()
@@ -297,6 +322,7 @@ func (m *Model) RemoveNode(name string) {
 	// A node that comes back under this name is another machine, or the same
 	// one after a restart: what was measured says nothing of it.
 	n.slot, n.history.samples, n.departed = -1, nil, nil
+	n.annotation, n.thresholds = "", Thresholds{}
 	m.recompute(n)
 	m.dropIfUnused(n)
 }

@@ -456,20 +456,24 @@ func checkView(t *testing.T, view *View, want map[string]Amounts) {
 	}
 }
 
-func benchmarkModel(nodes int) *Model {
-	m := NewModel(Config{Expiration: time.Hour, Estimator: Estimator{Factors: [NumResources]int64{100, 100}}}, &fakeSource{})
+func benchmarkModel(nodes int) (*Model, *testingclock.FakeClock) {
+	now := testingclock.NewFakeClock(epoch)
+	m := NewModel(Config{
+		Interval: window, Window: 5 * time.Minute, Expiration: time.Hour, Clock: now,
+		Estimator: Estimator{Factors: [NumResources]int64{100, 100}},
+	}, &fakeSource{})
 	for i := range nodes {
 		m.SetNode(fmt.Sprintf("node-%d", i), Amounts{64000, 1 << 38})
 	}
 	m.View()
-	return m
+	return m, now
 }
 
 // One scheduling cycle: a pod is reserved, and the next cycle takes a view.
 func BenchmarkReserveAndView(b *testing.B) {
 	for _, nodes := range []int{5000, 15000} {
 		b.Run(fmt.Sprint(nodes), func(b *testing.B) {
-			m := benchmarkModel(nodes)
+			m, _ := benchmarkModel(nodes)
 			pod := boundPod("p", "node-17")
 			b.ReportAllocs()
 			for b.Loop() {
@@ -481,21 +485,73 @@ func BenchmarkReserveAndView(b *testing.B) {
 	}
 }
 
+// A poll of all nodes, each with a history of five minutes.
 func BenchmarkPoll(b *testing.B) {
 	for _, nodes := range []int{5000, 15000} {
 		b.Run(fmt.Sprint(nodes), func(b *testing.B) {
-			m := benchmarkModel(nodes)
+			m, now := benchmarkModel(nodes)
 			readings := make([]Reading, nodes)
-			now := time.Now()
-			b.ReportAllocs()
-			for b.Loop() {
-				now = now.Add(time.Microsecond)
+			for i := range readings {
+				readings[i] = Reading{Node: fmt.Sprintf("node-%d", i), Window: window, Usage: [NumResources]float64{float64(i % 7), 1}}
+			}
+			poll := func() {
+				now.Step(window)
 				for i := range readings {
-					readings[i] = Reading{Node: fmt.Sprintf("node-%d", i), Timestamp: now, Window: window, Usage: [NumResources]float64{1, 1}}
+					readings[i].Timestamp = now.Now()
 				}
 				m.observe(klog.Background(), readings)
 				_ = m.View()
 			}
+			for range 20 {
+				poll()
+			}
+			b.ReportAllocs()
+			for b.Loop() {
+				poll()
+			}
 		})
+	}
+}
+
+// Memory that the model holds for each node with a history of five minutes,
+// and for each running pod that estimates are learned from.
+func BenchmarkMemory(b *testing.B) {
+	held := func(fill func() *Model) float64 {
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		m := fill()
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		runtime.KeepAlive(m)
+		return float64(after.HeapAlloc) - float64(before.HeapAlloc)
+	}
+	const nodes, pods = 5000, 150_000
+	pod := running(replica("p", "w", "1"), epoch.Add(-time.Hour))
+	for b.Loop() {
+		perNode := held(func() *Model {
+			m, now := benchmarkModel(nodes)
+			for range 21 {
+				now.Step(window)
+				readings := make([]Reading, nodes)
+				for i := range readings {
+					readings[i] = Reading{Node: fmt.Sprintf("node-%d", i), Timestamp: now.Now(), Window: window}
+				}
+				m.observe(klog.Background(), readings)
+			}
+			m.View()
+			return m
+		})
+		perPod := held(func() *Model {
+			m := NewModel(Config{Learn: true, Clock: testingclock.NewFakeClock(epoch)}, &fakePodSource{})
+			for i := range pods {
+				pod.Name, pod.UID = fmt.Sprint("p", i), types.UID(fmt.Sprint(i))
+				pod.OwnerReferences[0].UID = types.UID(fmt.Sprint("w", i/30))
+				m.follow(pod)
+			}
+			return m
+		})
+		b.ReportMetric(perNode/nodes, "B/node")
+		b.ReportMetric(perPod/pods, "B/pod")
 	}
 }

@@ -14,6 +14,8 @@ type node struct {
 	// before their node is.
 	slot        int
 	allocatable Amounts
+	annotation  string // that thresholds were parsed from
+	thresholds  Thresholds
 	history     history
 	pods        map[types.UID]*inFlight
 	departed    []departure
@@ -30,7 +32,7 @@ type node struct {
 func (n *node) published() *Node {
 	newest, sampled := n.history.newest()
 	result := &Node{
-		Slot: n.slot, Allocatable: n.allocatable,
+		Slot: n.slot, Allocatable: n.allocatable, Thresholds: n.thresholds,
 		Sample: newest, Sampled: sampled, Measured: n.measured, Deviation: n.deviation,
 		Predicted: n.settled.shifted(n.coming),
 	}

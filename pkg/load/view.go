@@ -21,8 +21,9 @@ type Node struct {
 	// Slot numbers the node, from 0, below View.Slots. It is stable for as long
 	// as the node exists, and reused after that.
 	Slot int
-	// Allocatable is from the node's status.
+	// Allocatable is from the node's status, Thresholds from its annotations.
 	Allocatable Amounts
+	Thresholds  Thresholds
 	// Sample is the newest sample. It, and Measured, Deviation and Covered, are
 	// valid only if Sampled.
 	Sample  Sample

@@ -60,6 +60,23 @@ type workload struct {
 	known    bool
 }
 
+// learned returns what the pods of the pod's workload use, and whether that is
+// known.
+func (m *Model) learned(pod *v1.Pod) (Amounts, bool) {
+	if len(m.workloads) == 0 {
+		return Amounts{}, false
+	}
+	key, ok := m.workloadOf(pod)
+	if !ok {
+		return Amounts{}, false
+	}
+	w := m.workloads[key]
+	if w == nil || !w.known {
+		return Amounts{}, false
+	}
+	return w.estimate, true
+}
+
 // join adds a running pod to its workload. It returns nil if it has none.
 func (m *Model) join(pod *v1.Pod, name types.NamespacedName) *workload {
 	key, ok := m.workloadOf(pod)

@@ -140,6 +140,40 @@ func TestFaults(t *testing.T) {
 	}
 }
 
+func TestAnnotations(t *testing.T) {
+	thresholds, err := ParseThresholds(`{"cpu": 60}`)
+	if err != nil || len(thresholds) != 1 || thresholds[CPU] != 60 {
+		t.Errorf("thresholds %v, %v", thresholds, err)
+	}
+	estimate, err := ParseEstimate(`{"cpu": "3", "memory": "4Gi"}`)
+	if cpu := estimate[CPU]; err != nil || cpu.Value() != 3 {
+		t.Errorf("estimate %v, %v", estimate, err)
+	}
+	if policy, err := ParseWhenUnsatisfiable("ScheduleAnyway"); err != nil || policy != ScheduleAnyway {
+		t.Errorf("policy %v, %v", policy, err)
+	}
+	for value, want := range map[string]string{
+		`{"cpu": 101}`:  "metadata.annotations[plimsoll.io/thresholds][cpu]: Invalid value: 101: must be between 0 and 100",
+		`{"cpu": "60"}`: "metadata.annotations[plimsoll.io/thresholds][cpu]: Invalid value: \"60\": must be an integer",
+		`{"gpu": 60}`:   "metadata.annotations[plimsoll.io/thresholds][gpu]: Invalid value: 60: no source reports this resource",
+		`60`:            "metadata.annotations[plimsoll.io/thresholds]: Invalid value: \"60\": must be an object",
+		`{"cpu": 60`:    "metadata.annotations[plimsoll.io/thresholds]: Invalid value: \"{\\\"cpu\\\": 60\": not JSON",
+		`{}`:            "metadata.annotations[plimsoll.io/thresholds]: Invalid value: \"{}\": must name cpu, memory or both",
+		``:              "metadata.annotations[plimsoll.io/thresholds]: Invalid value: \"\": must name cpu, memory or both",
+		`{"cpu": null}`: "must name cpu, memory or both",
+	} {
+		if _, err := ParseThresholds(value); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %s", value, err, want)
+		}
+	}
+	if _, err := ParseEstimate(`{"cpu": "-1"}`); err == nil || !strings.Contains(err.Error(), "must not be negative") {
+		t.Error(err)
+	}
+	if _, err := ParseWhenUnsatisfiable("Whenever"); err == nil || !strings.Contains(err.Error(), `supported values: "DoNotSchedule", "ScheduleAnyway"`) {
+		t.Error(err)
+	}
+}
+
 // Whatever the arguments are, decoding ends without a panic, and what it finds
 // no fault with is valid.
 func FuzzDecode(f *testing.F) {

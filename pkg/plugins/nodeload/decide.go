@@ -74,15 +74,15 @@ func statisticOf(name config.Statistic) load.Statistic {
 }
 
 // thresholdsFor returns the thresholds of the first band that the pod is in,
-// or those for pods in none.
-func (p *policy) thresholdsFor(pod *v1.Pod) load.Amounts {
+// or those for pods in none, and whether it is in one.
+func (p *policy) thresholdsFor(pod *v1.Pod) (thresholds load.Amounts, banded bool) {
 	priority := int64(corev1helpers.PodPriority(pod))
 	for _, b := range p.bands {
 		if b.low <= priority && priority <= b.high {
-			return b.thresholds
+			return b.thresholds, true
 		}
 	}
-	return p.thresholds
+	return p.thresholds, false
 }
 
 func byResource(values map[string]int64) load.Amounts {
@@ -123,16 +123,41 @@ func (v verdict) reason() string {
 type ask struct {
 	estimate   load.Amounts
 	thresholds load.Amounts
+	// banded: the thresholds are those of a band.
+	banded bool
+	// soft: a node over the line is ranked last, not rejected.
+	soft bool
 }
 
 func (p *policy) askOf(pod *v1.Pod, estimate load.Amounts) ask {
-	return ask{estimate: estimate, thresholds: p.thresholdsFor(pod)}
+	a := ask{estimate: estimate, soft: p.soft}
+	a.thresholds, a.banded = p.thresholdsFor(pod)
+	if value, given := pod.Annotations[config.WhenUnsatisfiableAnnotation]; given {
+		// One that is not valid is reported by the load model, and ignored.
+		if override, err := config.ParseWhenUnsatisfiable(value); err == nil {
+			a.soft = override == config.ScheduleAnyway
+		}
+	}
+	return a
+}
+
+// threshold returns the threshold, in percent, on a node with thresholds of its
+// own: they replace the general ones, but a band only where they are lower.
+func (a *ask) threshold(r load.Resource, own *load.Thresholds) int64 {
+	general := a.thresholds[r]
+	switch {
+	case !own.Set[r]:
+		return general
+	case !a.banded || general == 0:
+		return own.Percent[r]
+	case own.Percent[r] == 0:
+		return general
+	}
+	return min(general, own.Percent[r])
 }
 
 // rejects reports whether there is a node that the policy would reject for the pod.
-func (p *policy) rejects(a ask) bool {
-	return p.stale == config.Reject || !p.soft && a.thresholds != load.Amounts{}
-}
+func (p *policy) rejects(a ask) bool { return p.stale == config.Reject || !a.soft }
 
 // verdict decides whether a node takes a pod that asks for a. node may be nil
 // only if state is Missing.
@@ -143,12 +168,13 @@ func (p *policy) verdict(state load.State, node *load.Node, allocatable load.Amo
 		}
 		return fits // whether the requests fit is NodeResourcesFit's to say
 	}
-	if p.soft {
+	if a.soft {
 		return fits
 	}
 	predicted := node.Predicted[p.filterBy].Add(a.estimate)
 	for r := range load.NumResources {
-		if a.thresholds[r] > 0 && float64(predicted[r]) > line(a.thresholds[r], allocatable[r]) {
+		threshold := a.threshold(r, &node.Thresholds)
+		if threshold > 0 && float64(predicted[r]) > line(threshold, allocatable[r]) {
 			return [load.NumResources]verdict{load.CPU: overCPU, load.Memory: overMemory}[r]
 		}
 	}
@@ -196,13 +222,14 @@ func (p *policy) predicted(node *load.Node) load.Amounts {
 // With ScheduleAnyway, nodes below the line score softBand to 100, and nodes
 // past it less than softBand, falling to 0 at twice the line, so that the
 // least hot is taken when all are hot.
-func (p *policy) score(predicted, allocatable load.Amounts, a ask) int64 {
+func (p *policy) score(predicted, allocatable load.Amounts, own *load.Thresholds, a ask) int64 {
 	sum, weights := 0.0, 0.0
 	worst := float64(fwk.MaxScore)
 	excess := 0.0 // how far past the line, as a part of it
 	for r := range load.NumResources {
-		limit := line(a.thresholds[r], allocatable[r])
-		if p.soft && a.thresholds[r] > 0 {
+		threshold := a.threshold(r, own)
+		limit := line(threshold, allocatable[r])
+		if a.soft && threshold > 0 {
 			excess = max(excess, ratio(float64(predicted[r])-limit, limit))
 		}
 		if p.weights[r] == 0 {
@@ -215,7 +242,7 @@ func (p *policy) score(predicted, allocatable load.Amounts, a ask) int64 {
 	}
 	score := (sum + float64(p.worstWeight)*worst) / (weights + float64(p.worstWeight))
 	switch {
-	case !p.soft:
+	case !a.soft:
 		return int64(math.Round(score))
 	case excess > 0:
 		return int64((softBand - 1) * max(0, 1-excess))

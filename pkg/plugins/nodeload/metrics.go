@@ -71,13 +71,15 @@ func (m *Metrics) woken(profile string, wait time.Duration) {
 
 // countOverLine sets how many nodes are over the line.
 func (m *Metrics) countOverLine(profile string, p *policy, view *load.View) {
+	general := ask{thresholds: p.thresholds} // of pods in no band
 	var over [load.NumResources]int
 	for node := range view.All {
 		if view.State(node) != load.Fresh {
 			continue
 		}
 		for r := range load.NumResources {
-			if p.thresholds[r] > 0 && float64(node.Predicted[p.filterBy][r]) > line(p.thresholds[r], node.Allocatable[r]) {
+			threshold := general.threshold(r, &node.Thresholds)
+			if threshold > 0 && float64(node.Predicted[p.filterBy][r]) > line(threshold, node.Allocatable[r]) {
 				over[r]++
 			}
 		}

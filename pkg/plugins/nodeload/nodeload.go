@@ -44,6 +44,8 @@ type NodeLoad struct {
 	// status that it is given, and runs Filter for many nodes at once: hence one
 	// set for each node.
 	rejections atomic.Pointer[[]rejection]
+	// noThresholds are those of a node that has none of its own.
+	noThresholds load.Thresholds
 }
 
 // rejection is the statuses of one node, by verdict.
@@ -129,6 +131,7 @@ func cycleOf(state fwk.CycleState) (*cycle, error) {
 // PreFilter takes the view of the load model for the cycle, and skips Filter
 // for pods that it never rejects.
 func (pl *NodeLoad) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
+	pl.model.Lead()
 	c := pl.newCycle(pod)
 	state.Write(stateKey, c)
 	pl.waiting.newCycle(pod.UID)
@@ -169,6 +172,10 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, _ *v1.Pod, no
 	}
 	node := c.view.Node(nodeInfo.Node().Name)
 	var predicted load.Amounts
+	own := &pl.noThresholds
+	if node != nil {
+		own = &node.Thresholds
+	}
 	switch {
 	case c.view.State(node) == load.Fresh:
 		predicted = pl.policy.predicted(node)
@@ -177,7 +184,7 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, _ *v1.Pod, no
 	default:
 		predicted = pl.model.Requested(requestedOf(nodeInfo))
 	}
-	return pl.policy.score(predicted.Add(c.ask.estimate), allocatableOf(nodeInfo), c.ask), nil
+	return pl.policy.score(predicted.Add(c.ask.estimate), allocatableOf(nodeInfo), own, c.ask), nil
 }
 
 // ScoreExtensions returns nil: scores are on an absolute scale.
@@ -201,8 +208,8 @@ func (pl *NodeLoad) SignPod(_ context.Context, pod *v1.Pod) ([]fwk.SignFragment,
 	a := pl.askOf(pod)
 	return []fwk.SignFragment{{Key: "plimsoll.io/NodeLoad", Value: struct {
 		Estimate, Thresholds load.Amounts
-		Exempt               bool
-	}{a.estimate, a.thresholds, isExempt(pod)}}}, nil
+		Banded, Soft, Exempt bool
+	}{a.estimate, a.thresholds, a.banded, a.soft, isExempt(pod)}}}, nil
 }
 
 // isExempt reports whether the pod is never rejected for load: a DaemonSet's

@@ -412,7 +412,7 @@ func TestScoresStayInRange(t *testing.T) {
 		p.soft = soft
 		for _, predicted := range []load.Amounts{{}, {1, 1}, {7500, 85 * gi}, {1 << 50, 1 << 50}, {1 << 62, 1 << 62}} {
 			for _, allocatable := range []load.Amounts{{}, {1, 1}, {10000, 100 * gi}} {
-				if s := p.score(predicted, allocatable, ask{thresholds: p.thresholds}); s < fwk.MinScore || s > fwk.MaxScore {
+				if s := p.score(predicted, allocatable, &load.Thresholds{}, ask{thresholds: p.thresholds, soft: soft}); s < fwk.MinScore || s > fwk.MaxScore {
 					t.Errorf("soft %t, predicted %v of %v: score %d", soft, predicted, allocatable, s)
 				}
 			}

@@ -183,7 +183,8 @@ func (pl *NodeLoad) activate(ctx context.Context, view *load.View) {
 			if !w.rejectedBy.has(node.Slot) {
 				continue
 			}
-			a := ask{estimate: w.ask.estimate.Add(taken[i]), thresholds: w.ask.thresholds}
+			a := w.ask
+			a.estimate = a.estimate.Add(taken[i])
 			if pl.policy.verdict(view.State(node), node, node.Allocatable, a) == fits {
 				taken[i] = a.estimate
 				pl.metrics.woken(pl.handle.ProfileName(), view.Now.Sub(w.since))
@@ -216,6 +217,7 @@ func (pl *NodeLoad) nodesWithRoom(view *load.View, a ask) []*load.Node {
 func leastDemanding(pods []*waitingPod) ask {
 	least := pods[0].ask
 	for _, p := range pods[1:] {
+		least.banded = least.banded && p.ask.banded
 		for r := range load.NumResources {
 			least.estimate[r] = min(least.estimate[r], p.ask.estimate[r])
 			if t := p.ask.thresholds[r]; t == 0 || least.thresholds[r] == 0 {
@@ -249,7 +251,7 @@ func (pl *NodeLoad) isPending(pod *v1.Pod) bool {
 func (pl *NodeLoad) EventsToRegister(context.Context) ([]fwk.ClusterEventWithHint, error) {
 	return []fwk.ClusterEventWithHint{
 		{
-			Event:          fwk.ClusterEvent{Resource: fwk.Node, ActionType: fwk.Add | fwk.UpdateNodeAllocatable},
+			Event:          fwk.ClusterEvent{Resource: fwk.Node, ActionType: fwk.Add | fwk.UpdateNodeAllocatable | fwk.UpdateNodeAnnotation},
 			QueueingHintFn: pl.afterNodeChange,
 		},
 		{
