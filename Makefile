@@ -3,6 +3,9 @@
 COMPONENTS := test/cluster/components
 # The import path of each program of the local control plane, and its file.
 PACKAGES := $(shell sed -n '/^tool (/,/^)/s/^\t//p' $(COMPONENTS)/go.mod)
+# Prometheus without the service discoveries, whose libraries (one a cloud) are
+# most of its code.
+TAGS_prometheus := remove_all_sd
 TOOLS := $(addprefix bin/tools/,$(notdir $(PACKAGES:/server/v3=)))
 
 # Evaluated only by the targets that use them.
@@ -34,7 +37,7 @@ bin/tools/%: $(COMPONENTS)/go.mod | prerequisites
 	@start=$$(date +%s); package='$(filter %/$* %/$*/server/v3,$(PACKAGES))'; \
 	cd $(COMPONENTS) && \
 	version=$$(go list -f '{{.Module.Version}}' $$package) && \
-	go build -ldflags "-s -w -X $(GITVERSION)=$$version" -o $(CURDIR)/$@ $$package && \
+	go build -tags '$(TAGS_$*)' -ldflags "-s -w -X $(GITVERSION)=$$version" -o $(CURDIR)/$@ $$package && \
 	touch $(CURDIR)/$@ && \
 	echo "built $* $$version in $$(($$(date +%s) - start)) s"
 

@@ -5,11 +5,22 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apiserver/pkg/server"
+	clientcache "k8s.io/client-go/tools/cache"
+	cliflag "k8s.io/component-base/cli/flag"
+	"k8s.io/component-base/cli/globalflag"
+	basecompatibility "k8s.io/component-base/compatibility"
+	"k8s.io/component-base/featuregate"
+	"k8s.io/component-base/logs"
+	logsapi "k8s.io/component-base/logs/api/v1"
 	"k8s.io/component-base/metrics/legacyregistry"
+	"k8s.io/component-base/term"
 	utilversion "k8s.io/component-base/version"
+	"k8s.io/component-base/version/verflag"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/loadvariationriskbalancing"
 	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/lowriskovercommitment"
 	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/targetloadpacking"
@@ -18,39 +29,100 @@ import (
 	_ "sigs.k8s.io/scheduler-plugins/apis/config/scheme"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins/devicefit"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins/nodeload"
 )
 
-// newCommand returns kube-scheduler's command with our plugins, which checks
-// all of their arguments before anything is started.
+// newCommand returns kube-scheduler's command with our plugins. Before anything
+// is started it checks all of their arguments, and beside kube-scheduler's
+// server it runs one that explains decisions. (kube-scheduler's own constructor
+// of the command has no room for either.)
 func newCommand(version string) *cobra.Command {
+	opts := options.NewOptions()
+	decisionsPort := -1
+	cmd := &cobra.Command{
+		Use: "plimsoll",
+		Long: `Plimsoll is a second Kubernetes scheduler that gives every node a load line:
+a pod that needs a device lands on a node that has the device and measured
+headroom to feed it. It takes kube-scheduler's flags and configuration file;
+pods choose it by schedulerName.`,
+		Args: cobra.NoArgs,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			return opts.ComponentGlobalsRegistry.Set() // feature gates, before all else
+		},
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if printVersion(cmd, version) {
+				return nil
+			}
+			verflag.PrintAndExitIfRequested()
+			if err := checkConfig(opts.ConfigFile); err != nil {
+				return err
+			}
+			return runScheduler(cmd, opts, decisionsPort)
+		},
+	}
+	own := opts.Flags.FlagSet("plimsoll")
+	own.IntVar(&decisionsPort, "decisions-secure-port", decisionsPort,
+		"The port of "+explain.Path+", which explains decisions, authenticated and authorized as --secure-port. -1 is the one after --secure-port, 0 turns it off.")
+	addFlags(cmd, opts.Flags)
+	return cmd
+}
+
+// addFlags gives the command kube-scheduler's flags, and its help.
+func addFlags(cmd *cobra.Command, flags *cliflag.NamedFlagSets) {
+	global := flags.FlagSet("global")
+	verflag.AddFlags(global)
+	globalflag.AddGlobalFlags(global, cmd.Name(), logs.SkipLoggingConfigurationFlags())
+	for _, set := range flags.FlagSets {
+		cmd.Flags().AddFlagSet(set)
+	}
+	if err := cmd.MarkFlagFilename("config", "yaml", "yml", "json"); err != nil {
+		panic(err) // there is such a flag
+	}
+	columns, _, _ := term.TerminalSize(cmd.OutOrStdout()) // 0 if it is no terminal
+	cliflag.SetUsageAndHelpFunc(cmd, *flags, columns)
+}
+
+// runScheduler sets the scheduler up and runs it until a signal ends it.
+func runScheduler(cmd *cobra.Command, opts *options.Options, decisionsPort int) error {
+	gate := opts.ComponentGlobalsRegistry.FeatureGateFor(basecompatibility.DefaultKubeComponent)
+	if err := logsapi.ValidateAndApply(opts.Logs, gate); err != nil {
+		return err
+	}
+	cliflag.PrintFlags(cmd.Flags())
+	var err error
+	if opts.InformerName, err = clientcache.NewInformerName("plimsoll"); err != nil {
+		return err
+	}
+	ctx := server.SetupSignalContext()
+
 	var shared sharedModel
 	metrics := nodeload.NewMetrics()
 	legacyregistry.MustRegister(metrics.All()...)
-	cmd := app.NewSchedulerCommand(
-		app.WithPlugin(nodeload.Name, nodeload.Factory(shared.get, metrics)),
+	var decisions *explain.Log
+	if decisionsPort != 0 {
+		decisions = explain.NewLog(clock.RealClock{})
+		go decisions.Run(ctx)
+	}
+	cc, scheduler, err := app.Setup(ctx, opts,
+		app.WithPlugin(nodeload.Name, nodeload.Factory(shared.get, metrics, decisions)),
 		app.WithPlugin(devicefit.Name, devicefit.New),
 		app.WithPlugin(targetloadpacking.Name, targetloadpacking.New),
 		app.WithPlugin(loadvariationriskbalancing.Name, loadvariationriskbalancing.New),
 		app.WithPlugin(lowriskovercommitment.Name, lowriskovercommitment.New),
 	)
-	cmd.Use = "plimsoll"
-	cmd.Long = `Plimsoll is a second Kubernetes scheduler that gives every node a load line:
-a pod that needs a device lands on a node that has the device and measured
-headroom to feed it. It takes kube-scheduler's flags and configuration file;
-pods choose it by schedulerName.`
-	run := cmd.RunE
-	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if printVersion(cmd, version) {
-			return nil
-		}
-		if err := checkConfig(cmd); err != nil {
-			return err
-		}
-		return run(cmd, args)
+	if err != nil {
+		return err
 	}
-	return cmd
+	if mutable, ok := gate.(featuregate.MutableFeatureGate); ok {
+		mutable.AddMetrics()
+	}
+	opts.ComponentGlobalsRegistry.AddMetrics()
+	if err := serveDecisions(ctx, cc, decisions, decisionsPort, opts.SecureServing.BindPort); err != nil {
+		klog.FromContext(ctx).Error(err, "Decisions are not explained; scheduling goes on")
+	}
+	return app.Run(ctx, cc, scheduler)
 }
 
 // printVersion prints Plimsoll's version and that of the Kubernetes that it is
@@ -80,10 +152,9 @@ func (e *configError) Error() string {
 
 // checkConfig reports every fault in our plugins' arguments at once.
 // kube-scheduler would stop at the first plugin that does not start.
-func checkConfig(cmd *cobra.Command) error {
-	file, err := cmd.Flags().GetString("config")
-	if err != nil || file == "" {
-		return err
+func checkConfig(file string) error {
+	if file == "" {
+		return nil
 	}
 	cfg, err := options.LoadConfigFromFile(klog.FromContext(context.Background()), file)
 	if err != nil {

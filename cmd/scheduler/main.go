@@ -9,8 +9,9 @@ import (
 	"os"
 
 	"k8s.io/component-base/cli"
-	_ "k8s.io/component-base/metrics/prometheus/clientgo" // as kube-scheduler does: metrics of its API client
-	_ "k8s.io/component-base/metrics/prometheus/version"  // and of its version
+	_ "k8s.io/component-base/logs/json/register"          // as kube-scheduler does: the JSON log format
+	_ "k8s.io/component-base/metrics/prometheus/clientgo" // metrics of the API client
+	_ "k8s.io/component-base/metrics/prometheus/version"  // and of the version
 	"k8s.io/klog/v2"
 )
 

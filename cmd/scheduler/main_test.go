@@ -10,6 +10,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/spf13/pflag"
+	"k8s.io/kubernetes/cmd/kube-scheduler/app"
 )
 
 // runAsScheduler makes the test binary behave as the scheduler's, so that the
@@ -169,4 +172,17 @@ func TestFaultyConfigurationEndsTheStart(t *testing.T) {
 			}
 		})
 	}
+}
+
+// The command is put together anew here, so it could lose what kube-scheduler has.
+func TestAllFlagsOfKubeSchedulerAreThere(t *testing.T) {
+	ours := newCommand("test").Flags()
+	app.NewSchedulerCommand().Flags().VisitAll(func(flag *pflag.Flag) {
+		switch got := ours.Lookup(flag.Name); {
+		case got == nil:
+			t.Errorf("--%s is missing", flag.Name)
+		case got.DefValue != flag.DefValue || got.Shorthand != flag.Shorthand:
+			t.Errorf("--%s has the default %q, kube-scheduler's has %q", flag.Name, got.DefValue, flag.DefValue)
+		}
+	})
 }

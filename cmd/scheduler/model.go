@@ -13,7 +13,6 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load/metricsserver"
 )
 
 // sharedModel is the load model of the process. It is built for the first
@@ -31,11 +30,12 @@ func (s *sharedModel) get(ctx context.Context, args *config.NodeLoadArgs, handle
 	if s.model != nil {
 		return s.model, nil
 	}
-	source, err := metricsserver.New(handle.KubeConfig())
+	source, remedy, err := newSource(args, handle.KubeConfig())
 	if err != nil {
 		return nil, err
 	}
 	cfg := modelConfig(args)
+	cfg.Remedy = remedy
 	cfg.Report = func(object runtime.Object, err error) {
 		handle.EventRecorder().Eventf(object, nil, v1.EventTypeWarning, "InvalidAnnotation", "Scheduling", "%v; the annotation is ignored", err)
 	}

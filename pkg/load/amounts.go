@@ -22,6 +22,21 @@ func (r Resource) Name() v1.ResourceName {
 	return [NumResources]v1.ResourceName{v1.ResourceCPU, v1.ResourceMemory}[r]
 }
 
+// PerUnit returns how many of what Amounts counts make one of the resource's
+// unit: 1000 millicores are a core, a byte is a byte.
+func (r Resource) PerUnit() float64 { return [NumResources]float64{CPU: 1000, Memory: 1}[r] }
+
+// InUnits returns an amount in the resource's unit: cores or bytes.
+func (r Resource) InUnits(amount int64) float64 { return float64(amount) / r.PerUnit() }
+
+// Format writes an amount as Kubernetes writes quantities.
+func (r Resource) Format(amount int64) string {
+	if r == CPU {
+		return resource.NewMilliQuantity(amount, resource.DecimalSI).String()
+	}
+	return resource.NewQuantity(amount, resource.BinarySI).String()
+}
+
 // Amounts is an amount of each resource: CPU in millicores, memory in bytes.
 type Amounts [NumResources]int64
 

@@ -61,7 +61,7 @@ func (m *Model) reportFreshness(ctx context.Context) {
 	}
 	logger := klog.FromContext(ctx)
 	if broken {
-		logger.Info("No node has a fresh load sample; stalePolicy applies to all nodes. Check that metrics-server runs and answers `kubectl top nodes`", "nodes", known, "expiration", m.config.Expiration)
+		logger.Info("No node has a fresh load sample; stalePolicy applies to all nodes", "remedy", m.config.Remedy, "nodes", known, "expiration", m.config.Expiration)
 		return
 	}
 	logger.Info("Nodes have fresh load samples again", "nodes", known, "fresh", states[Fresh])

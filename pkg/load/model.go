@@ -28,6 +28,8 @@ type Config struct {
 	// Learn has the real use of a workload's running pods be the estimate for
 	// its next one.
 	Learn bool
+	// Remedy is what to check when no node has a fresh sample. It is logged.
+	Remedy string
 	// Report is told of annotations that are not valid. It defaults to nothing.
 	Report func(object runtime.Object, err error)
 	// Clock defaults to the real one.

@@ -32,7 +32,7 @@ type node struct {
 func (n *node) published() *Node {
 	newest, sampled := n.history.newest()
 	result := &Node{
-		Slot: n.slot, Allocatable: n.allocatable, Thresholds: n.thresholds,
+		Name: n.name, Slot: n.slot, Allocatable: n.allocatable, Thresholds: n.thresholds,
 		Sample: newest, Sampled: sampled, Measured: n.measured, Deviation: n.deviation,
 		Predicted: n.settled.shifted(n.coming),
 	}

@@ -15,9 +15,15 @@ const (
 	Fresh
 )
 
+// String returns the state's name.
+func (s State) String() string {
+	return [...]string{Missing: "Missing", Stale: "Stale", Fresh: "Fresh"}[s]
+}
+
 // Node is what the model knew of a node when the view was taken. It must not
 // be changed.
 type Node struct {
+	Name string
 	// Slot numbers the node, from 0, below View.Slots. It is stable for as long
 	// as the node exists, and reused after that.
 	Slot int
@@ -59,6 +65,12 @@ func (v *View) Node(name string) *Node {
 		return nil
 	}
 	return v.at(slot)
+}
+
+// Slot returns the slot of the named node, and whether it is known.
+func (v *View) Slot(name string) (slot int, known bool) {
+	slot, known = v.index[name]
+	return slot, known
 }
 
 // State returns the state of n, which may be nil.

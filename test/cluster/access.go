@@ -75,13 +75,11 @@ func (c *Cluster) Link(program string) (path string, err error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return "", err
 	}
+	linkErr := os.Symlink(program, path)
 	if target, err := os.Readlink(path); err == nil && target == program {
-		return path, nil
+		return path, nil // also if it was linked before
 	}
-	if err := os.Symlink(program, path); err != nil {
-		return "", fmt.Errorf("link %s into the cluster: %w", program, err)
-	}
-	return path, nil
+	return "", fmt.Errorf("link %s into the cluster: %w", program, linkErr)
 }
 
 func (c *Cluster) linked(name string) string {

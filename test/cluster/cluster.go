@@ -26,6 +26,8 @@ const (
 	startAttempts = 3
 	// configFile is kwokctl's configuration, in each cluster's directory.
 	configFile = "kwokctl.json"
+	// stagesFile is the lives of nodes and pods, beside it.
+	stagesFile = "stages.yaml"
 )
 
 // Options says what to start. The zero value is a cluster with all defaults.
@@ -154,7 +156,11 @@ func (c *Cluster) create(ctx context.Context, ports *ports) error {
 	if err := writeConfig(configPath, c.tools, ports, c.opts); err != nil {
 		return err
 	}
-	if err := c.kwokctl(ctx, "--config", configPath, "create", "cluster", "--kubeconfig", c.Kubeconfig); err != nil {
+	stagesPath := filepath.Join(c.Dir, stagesFile)
+	if err := writeStages(stagesPath, c.tools.kwokStages); err != nil {
+		return err
+	}
+	if err := c.kwokctl(ctx, "--config", configPath, "--config", stagesPath, "create", "cluster", "--kubeconfig", c.Kubeconfig); err != nil {
 		return err
 	}
 	if err := c.connect(); err != nil {

@@ -17,16 +17,26 @@ type Usage struct {
 	CPU, Memory string // quantities, such as "20" and "100Gi"
 }
 
+const (
+	usageCPU    = "kwok.x-k8s.io/usage-cpu"
+	usageMemory = "kwok.x-k8s.io/usage-memory"
+)
+
 // Annotations tell kwok, on a pod, what the pod uses.
 func (u Usage) Annotations() map[string]string {
 	annotations := map[string]string{}
 	if u.CPU != "" {
-		annotations["kwok.x-k8s.io/usage-cpu"] = u.CPU
+		annotations[usageCPU] = u.CPU
 	}
 	if u.Memory != "" {
-		annotations["kwok.x-k8s.io/usage-memory"] = u.Memory
+		annotations[usageMemory] = u.Memory
 	}
 	return annotations
+}
+
+// UsageOf returns what the pod uses by its annotations.
+func UsageOf(pod *corev1.Pod) Usage {
+	return Usage{CPU: pod.Annotations[usageCPU], Memory: pod.Annotations[usageMemory]}
 }
 
 // SetUsage changes what a running pod uses. An empty quantity leaves that

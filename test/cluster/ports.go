@@ -8,12 +8,13 @@ import (
 	"os"
 )
 
-// Blocks of ports lie below 32768, where Linux begins to hand out ports to
-// outgoing connections: a port there is only taken by a server that asks for it.
+// Blocks of ports lie below those that Linux hands out to outgoing connections:
+// a port there is only taken by a server that asks for it.
 const (
-	firstPort = 20000
-	lastPort  = 30000
-	blockSize = 10
+	firstPort          = 20000
+	lastPort           = 30000
+	blockSize          = 10
+	firstEphemeralPort = 32768
 )
 
 // ports are the TCP ports of one cluster.

@@ -2,12 +2,17 @@ package cluster
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"math/rand/v2"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 
@@ -36,14 +41,25 @@ type Scheduler struct {
 	// LogFile is the path of what it prints.
 	LogFile string
 
-	address string
-	cmd     *exec.Cmd
-	ended   chan struct{}
+	address, decisions string // of its servers
+	cmd                *exec.Cmd
+	ended              chan struct{}
 }
 
 // StartScheduler starts a scheduler and waits until it is ready, which a
 // standby replica is, too. It does not wait for it to become the leader.
 func (c *Cluster) StartScheduler(ctx context.Context, opts SchedulerOptions) (*Scheduler, error) {
+	for attempt := 1; ; attempt++ {
+		s, err := c.startScheduler(ctx, opts)
+		if attempt == startAttempts || !errors.Is(err, errPortTaken) {
+			return s, err
+		}
+		c.logf("attempt %d to start a scheduler: %v", attempt, errPortTaken)
+	}
+}
+
+// startScheduler makes one attempt.
+func (c *Cluster) startScheduler(ctx context.Context, opts SchedulerOptions) (*Scheduler, error) {
 	if opts.Kubeconfig == "" {
 		opts.Kubeconfig = c.Kubeconfig
 	}
@@ -59,18 +75,19 @@ func (c *Cluster) StartScheduler(ctx context.Context, opts SchedulerOptions) (*S
 	if err := writeSchedulerConfig(config, opts); err != nil {
 		return nil, fmt.Errorf("scheduler configuration %s: %w", opts.Config, err)
 	}
-	port, err := freePort()
+	ports, err := freePorts(2)
 	if err != nil {
 		return nil, err
 	}
 	s := &Scheduler{
-		LogFile: filepath.Join(dir, "log"),
-		address: fmt.Sprintf("127.0.0.1:%d", port),
-		ended:   make(chan struct{}),
+		LogFile:   filepath.Join(dir, "log"),
+		address:   fmt.Sprintf("127.0.0.1:%d", ports[0]),
+		decisions: fmt.Sprintf("127.0.0.1:%d", ports[1]),
+		ended:     make(chan struct{}),
 	}
 	args := append([]string{
 		"--config=" + config,
-		"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", port),
+		"--bind-address=127.0.0.1", fmt.Sprintf("--secure-port=%d", ports[0]), fmt.Sprintf("--decisions-secure-port=%d", ports[1]),
 		"--authentication-kubeconfig=" + opts.Kubeconfig, "--authorization-kubeconfig=" + opts.Kubeconfig,
 		"--authorization-always-allow-paths=/healthz,/livez,/readyz,/metrics",
 	}, opts.Args...)
@@ -90,6 +107,9 @@ func (c *Cluster) StartScheduler(ctx context.Context, opts SchedulerOptions) (*S
 	if err != nil {
 		s.Kill()
 		log, _ := s.Log()
+		if strings.Contains(log, "address already in use") {
+			err = fmt.Errorf("%w: %w", errPortTaken, err)
+		}
 		return nil, fmt.Errorf("%w; its log:\n%s", err, log)
 	}
 	return s, nil
@@ -116,13 +136,28 @@ func writeSchedulerConfig(path string, opts SchedulerOptions) error {
 	return os.WriteFile(path, content, 0o600)
 }
 
-func freePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+// freePorts returns ports that no server has: above those of clusters and below
+// those that Linux gives to outgoing connections.
+func freePorts(count int) ([]int, error) {
+	var ports []int
+	var held []net.Listener // until all are found, so that they differ
+	defer func() {
+		for _, listener := range held {
+			_ = listener.Close()
+		}
+	}()
+	for range 1000 {
+		port := lastPort + rand.IntN(firstEphemeralPort-lastPort)
+		listener, err := listen(port)
+		if err != nil {
+			continue
+		}
+		held = append(held, listener)
+		if ports = append(ports, port); len(ports) == count {
+			return ports, nil
+		}
 	}
-	defer func() { _ = listener.Close() }()
-	return listener.Addr().(*net.TCPAddr).Port, nil
+	return nil, fmt.Errorf("no %d free ports from %d to %d", count, lastPort, firstEphemeralPort)
 }
 
 func (s *Scheduler) start(program string, args []string, kubeconfig string) error {
@@ -186,6 +221,27 @@ func (s *Scheduler) Log() (string, error) {
 
 // Metrics returns the scheduler's metrics in Prometheus' text format.
 func (s *Scheduler) Metrics(ctx context.Context) (string, error) { return s.get(ctx, "/metrics") }
+
+// Decisions asks the scheduler to explain its decisions, as the holder of the
+// token (empty is nobody), with the given query ("" for all in short). It
+// returns the HTTP status and the body.
+func (s *Scheduler) Decisions(ctx context.Context, token, query string) (status int, body []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+s.decisions+"/plimsoll/decisions"+query, http.NoBody)
+	if err != nil {
+		return 0, nil, err
+	}
+	if token != "" {
+		request.Header.Set("Authorization", "Bearer "+token)
+	}
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
+	response, err := transport.RoundTrip(request)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer response.Body.Close()
+	body, err = io.ReadAll(response.Body)
+	return response.StatusCode, body, err
+}
 
 func (s *Scheduler) get(ctx context.Context, path string) (string, error) {
 	body, err := get(ctx, "https://"+s.address+path)

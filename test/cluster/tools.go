@@ -19,6 +19,8 @@ type tools struct {
 	kubernetesVersion string
 	// metricsServerManifests is a kustomize directory with the APIService.
 	metricsServerManifests string
+	// kwokStages has the stages that nodes and pods go through.
+	kwokStages string
 }
 
 // path is where the program of that name is.
@@ -56,6 +58,11 @@ func findTools(ctx context.Context, dir string) (tools, error) {
 		return tools{}, err
 	}
 	t.metricsServerManifests = filepath.Join(metricsServer, "manifests", "overlays", "release")
+	kwok, err := moduleInfo(ctx, root, "sigs.k8s.io/kwok", "{{.Dir}}")
+	if err != nil {
+		return tools{}, err
+	}
+	t.kwokStages = filepath.Join(kwok, "kustomize", "stage")
 	return t, nil
 }
 

@@ -5,6 +5,7 @@ package integration
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -21,10 +22,13 @@ const (
 	root = "../.."
 	// resolution is how often metrics-server scrapes; it accepts no less.
 	resolution = 10 * time.Second
+	// parallel is how many tests run at once, unless the flag says otherwise.
+	// They mostly wait for metrics-server, so it may be more than there are cores.
+	parallel = "6"
 )
 
-// local is the control plane that all tests share, one after the other. Each
-// has nodes of its own (see pool).
+// local is the control plane that all tests share. Each has nodes and
+// schedulers of its own (see pool), so most run at once.
 var local *cluster.Cluster
 
 // program is the scheduler's executable, built with the race detector.
@@ -33,6 +37,10 @@ var program = filepath.Join(root, "bin", "test", "scheduler")
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) (exitCode int) {
+	if err := flag.Set("test.parallel", parallel); err != nil { // m.Run reads the command line after this
+		fmt.Println(err)
+		return 1
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	fmt.Println("building the scheduler with the race detector")

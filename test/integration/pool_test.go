@@ -23,6 +23,9 @@ const timeout = 2 * time.Minute
 const gpu = "nvidia.com/gpu"
 
 // pool is the nodes of one test, which its pods, and no other pods, go to.
+// Nothing of a test may depend on other tests' pools, which come and go
+// meanwhile: node names have the pool's name in front, and so have the profiles
+// of schedulers, so that these leave alone what is not theirs.
 type pool struct {
 	t    *testing.T
 	name string
@@ -30,8 +33,9 @@ type pool struct {
 
 // node describes a node of a pool: 10 cores, 100 GiB.
 type node struct {
-	name string
-	gpus int
+	name  string
+	gpus  int
+	cores int // 0 means 10
 	// uses is the cores that its pods use, "" for none, which leaves the node
 	// without an entry in NodeMetrics. requests is the cores they request.
 	uses, requests string
@@ -41,7 +45,7 @@ type node struct {
 // each. All are removed at the end of the test.
 func newPool(t *testing.T, nodes ...node) *pool {
 	t.Helper()
-	p := &pool{t: t, name: strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))}
+	p := &pool{t: t, name: poolName(t)}
 	t.Cleanup(p.remove)
 	for _, n := range nodes {
 		p.must(local.CreateNodes(t.Context(), p.clusterNode(n)))
@@ -51,13 +55,24 @@ func newPool(t *testing.T, nodes ...node) *pool {
 	return p
 }
 
+func poolName(t *testing.T) string {
+	return strings.ToLower(strings.ReplaceAll(t.Name(), "/", "-"))
+}
+
+// profile returns what a profile of config/ is called in this pool (see
+// startScheduler).
+func (p *pool) profile(name string) string { return p.name + "-" + name }
+
 func (p *pool) clusterNode(n node) cluster.Node {
+	if n.cores == 0 {
+		n.cores = 10
+	}
 	devices := map[string]string{}
 	if n.gpus > 0 {
 		devices[gpu] = strconv.Itoa(n.gpus)
 	}
 	return cluster.Node{
-		Name: p.nodeName(n.name), CPU: "10", Memory: "100Gi", Devices: devices,
+		Name: p.nodeName(n.name), CPU: strconv.Itoa(n.cores), Memory: "100Gi", Devices: devices,
 		Labels: map[string]string{"pool": p.name},
 		Taints: []v1.Taint{{Key: "pool", Value: p.name, Effect: v1.TaintEffectNoSchedule}},
 	}
@@ -70,6 +85,7 @@ func (p *pool) load(n node) error {
 	}
 	pod := p.pod(loadName(n.name), "")
 	pod.Spec.NodeName = p.nodeName(n.name)
+	pod.Spec.PriorityClassName = "system-node-critical" // no pod of a test may preempt it
 	pod.Annotations = cluster.Usage{CPU: orZero(n.uses), Memory: "1Gi"}.Annotations()
 	pod.Spec.Containers[0].Resources.Requests = v1.ResourceList{v1.ResourceCPU: resource.MustParse(orZero(n.requests))}
 	_, err := local.Clientset.CoreV1().Pods("default").Create(p.t.Context(), pod, metav1.CreateOptions{})
@@ -113,13 +129,17 @@ func (p *pool) waitUsage(nodes ...node) {
 func (p *pool) nodeName(node string) string { return p.name + "-" + node }
 func (p *pool) podName(pod string) string   { return p.name + "-" + pod }
 
-// pod returns a pod of the pool for the named scheduler, of one core and 1 GiB.
-func (p *pool) pod(name, scheduler string) *v1.Pod {
+// pod returns a pod of the pool, of one core and 1 GiB, for the profile as it is
+// named in config/, or for none.
+func (p *pool) pod(name, profile string) *v1.Pod {
 	grace := int64(0)
+	if profile != "" {
+		profile = p.profile(profile)
+	}
 	return &v1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: p.podName(name), Labels: map[string]string{"pool": p.name}},
 		Spec: v1.PodSpec{
-			SchedulerName: scheduler,
+			SchedulerName: profile,
 			NodeSelector:  map[string]string{"pool": p.name},
 			Tolerations:   []v1.Toleration{{Key: "pool", Value: p.name}},
 			Containers: []v1.Container{{
@@ -245,16 +265,32 @@ type scheduler struct {
 	t *testing.T
 }
 
-// startScheduler starts the scheduler with a configuration of config/ and
-// waits until it has node metrics. change, if not nil, changes the
-// configuration first. When the test ends the log must be clean.
+// startScheduler starts the scheduler with a configuration of config/, whose
+// profiles it renames to those of the test's pool, and waits until it has node
+// metrics. change, if not nil, changes the configuration first. When the test
+// ends the log must be clean.
 func startScheduler(t *testing.T, config string, change func(map[string]any)) *scheduler {
 	t.Helper()
 	s := runScheduler(t, cluster.SchedulerOptions{
-		Config: filepath.Join(root, "config", config), Change: change, Args: []string{"--leader-elect=false"},
+		Config: filepath.Join(root, "config", config), Change: ofPool(t, change), Args: []string{"--leader-elect=false"},
 	})
 	s.waitFreshNodes()
 	return s
+}
+
+// ofPool returns a change of a configuration that names its profiles after the
+// test's pool, and then makes the other change, if there is one.
+func ofPool(t *testing.T, change func(map[string]any)) func(map[string]any) {
+	p := &pool{name: poolName(t)}
+	return func(config map[string]any) {
+		for _, profile := range config["profiles"].([]any) {
+			profile := profile.(map[string]any)
+			profile["schedulerName"] = p.profile(profile["schedulerName"].(string))
+		}
+		if change != nil {
+			change(config)
+		}
+	}
 }
 
 func runScheduler(t *testing.T, opts cluster.SchedulerOptions) *scheduler {
@@ -330,9 +366,32 @@ func (s *scheduler) waitMetric(name string, condition func(float64) bool) {
 
 const freshNodes = `plimsoll_nodes{state="fresh"}`
 
+// waitFreshNodes waits until the scheduler has taken in a poll. If it has been
+// started after the pool's nodes were measured (see newPool), that has them:
+// a poll reads all nodes at once, and they become visible together.
 func (s *scheduler) waitFreshNodes() {
 	s.t.Helper()
 	s.waitMetric(freshNodes, func(nodes float64) bool { return nodes > 0 })
+}
+
+// waitPolls waits until the scheduler has read, taken in and acted upon what
+// metrics-server says at this moment.
+func (s *scheduler) waitPolls() {
+	s.t.Helper()
+	// One poll may be under way now, and the next is counted before it is taken
+	// in; when the one after that is counted, it has been.
+	s.waitMorePolls(3)
+}
+
+// waitMorePolls waits until the scheduler has polled so many times more.
+func (s *scheduler) waitMorePolls(count int) {
+	s.t.Helper()
+	const polls = "plimsoll_source_poll_duration_seconds_count"
+	before, _, err := s.metric(s.t.Context(), polls)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.waitMetric(polls, func(now float64) bool { return now >= before+float64(count) })
 }
 
 // args returns NodeLoad's arguments in the first profile of a configuration.

@@ -15,6 +15,7 @@ import (
 // one leads, the other takes over with a warm load model, and the API server
 // forbids neither anything (checkLog).
 func TestManifests(t *testing.T) {
+	t.Parallel() // no other test may use the manifests' profile and lease, both called plimsoll
 	base := filepath.Join(root, "manifests", "base")
 	if _, err := local.Kubectl(t.Context(), "apply", "-k", base); err != nil {
 		t.Fatal(err)
@@ -30,11 +31,12 @@ func TestManifests(t *testing.T) {
 	replicas := map[string]*scheduler{}
 	for range 2 {
 		s := runScheduler(t, cluster.SchedulerOptions{Config: filepath.Join(base, "config.yaml"), Kubeconfig: kubeconfig})
-		s.waitMetric(freshNodes, func(nodes float64) bool { return nodes == 2 }) // a standby's model is warm, too
+		s.waitFreshNodes() // a standby's model is warm, too
 		replicas[s.LogFile] = s
 	}
 
-	first := withGPUs(p.pod("first", "plimsoll"), "1")
+	first := withGPUs(p.pod("first", ""), "1")
+	first.Spec.SchedulerName = "plimsoll"
 	p.create(first)
 	if got := p.nodeOf(first); got != "cool" {
 		t.Errorf("the pod is on %s", got)
@@ -42,7 +44,8 @@ func TestManifests(t *testing.T) {
 	leader := leaderOf(t, replicas)
 	leader.Kill()
 	delete(replicas, leader.LogFile)
-	second := withGPUs(p.pod("second", "plimsoll"), "1")
+	second := withGPUs(p.pod("second", ""), "1")
+	second.Spec.SchedulerName = "plimsoll"
 	p.create(second)
 	if got := p.nodeOf(second); got != "cool" {
 		t.Errorf("after the leader was killed the pod is on %s", got)
@@ -68,6 +71,7 @@ func leaderOf(t *testing.T, replicas map[string]*scheduler) *scheduler {
 
 // With the batch profile pods of one shape share filtering and scoring.
 func TestBatchProfileBatches(t *testing.T) {
+	t.Parallel()
 	var nodes []node
 	for i := range 8 {
 		nodes = append(nodes, node{name: fmt.Sprint("n", i), gpus: 8, uses: fmt.Sprint(1 + i%4)})
@@ -80,7 +84,7 @@ func TestBatchProfileBatches(t *testing.T) {
 	p.create(pods...) // before the scheduler runs, so that it finds them all waiting
 	s := startScheduler(t, "batch.yaml", nil)
 	p.placed(pods...)
-	hints, _, err := s.metric(t.Context(), `scheduler_batch_attempts_total{profile="plimsoll",result="hint_used"}`)
+	hints, _, err := s.metric(t.Context(), fmt.Sprintf(`scheduler_batch_attempts_total{profile=%q,result="hint_used"}`, p.profile("plimsoll")))
 	p.must(err)
 	if hints < float64(len(pods))/2 {
 		metrics, _ := s.Metrics(t.Context())

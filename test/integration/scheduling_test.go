@@ -13,6 +13,7 @@ import (
 )
 
 func TestPlacement(t *testing.T) {
+	t.Parallel()
 	p := newPool(t,
 		node{name: "gpu-hot", gpus: 8, uses: "9"},
 		node{name: "gpu-cool", gpus: 8, uses: "1"},
@@ -36,6 +37,7 @@ func TestPlacement(t *testing.T) {
 }
 
 func TestFilterAtTheThreshold(t *testing.T) {
+	t.Parallel()
 	p := newPool(t, node{name: "n", uses: "6"})
 	startScheduler(t, "plimsoll.yaml", nil)
 	over := withCPU(p.pod("over", "plimsoll"), "2")
@@ -86,6 +88,7 @@ func (p *pool) watchBound(name string) (wait func()) {
 
 // A node without an entry in NodeMetrics counts as loaded as its requests say.
 func TestNodeWithoutMetrics(t *testing.T) {
+	t.Parallel()
 	p := newPool(t,
 		node{name: "measured", uses: "4"},
 		node{name: "missing-full", requests: "6500m"},
@@ -110,6 +113,7 @@ func TestNodeWithoutMetrics(t *testing.T) {
 // Thirty pods created within one scrape interval see each other, though no
 // sample shows any of them.
 func TestBurstDoesNotHerd(t *testing.T) {
+	t.Parallel()
 	nodes := []node{{name: "idlest", uses: "500m"}}
 	for i := range 5 {
 		nodes = append(nodes, node{name: fmt.Sprint("n", i), uses: "1"})
@@ -133,6 +137,7 @@ func TestBurstDoesNotHerd(t *testing.T) {
 // All capable nodes are hot and pods wait; the load of one drops, and they run
 // at the next poll after the sample that shows it.
 func TestPodsWakeWhenLoadDrops(t *testing.T) {
+	t.Parallel()
 	p := newPool(t, node{name: "a", gpus: 8, uses: "9"}, node{name: "b", gpus: 8, uses: "9"}, node{name: "plain", uses: "1"})
 	const interval = 5 * time.Second
 	startScheduler(t, "plimsoll.yaml", func(config map[string]any) {
@@ -158,6 +163,7 @@ func TestPodsWakeWhenLoadDrops(t *testing.T) {
 }
 
 func TestProfilesInOneProcess(t *testing.T) {
+	t.Parallel()
 	p := newPool(t, node{name: "hot", uses: "9"}, node{name: "cool", uses: "1"})
 	startScheduler(t, "compare.yaml", nil)
 	var mine, others []*v1.Pod
@@ -187,7 +193,8 @@ func TestProfilesInOneProcess(t *testing.T) {
 }
 
 // Pods are scheduled on while metrics-server is stopped, by requests; once it
-// is back, by measured load again.
+// is back, by measured load again. It is not parallel, so it runs before those
+// that are, which need metrics-server.
 func TestMetricsServerOutage(t *testing.T) {
 	p := newPool(t, node{name: "hot", uses: "9", requests: "1"}, node{name: "cool", uses: "1", requests: "5"})
 	s := startScheduler(t, "plimsoll.yaml", func(config map[string]any) {

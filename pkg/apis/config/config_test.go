@@ -84,7 +84,33 @@ func TestFaults(t *testing.T) {
 		{nodeLoad, `{"source": {"interval": 15}}`, []string{`args.source.interval: Invalid value: "15": must be a duration such as "15s"`}},
 		{nodeLoad, `{"source": {"interval": "2m"}}`, []string{`args.expiration: Invalid value: "1m30s": must be between 2m0s and 24h0m0s`}},
 		{nodeLoad, `{"source": {"timeout": "0s"}}`, []string{`args.source.timeout: Invalid value: "0s"`}},
-		{nodeLoad, `{"source": {"type": "Prometheus"}}`, []string{`args.source.type: Unsupported value: "Prometheus": supported values: "MetricsServer"`}},
+		{nodeLoad, `{"source": {"type": "Graphite"}}`, []string{`args.source.type: Unsupported value: "Graphite": supported values: "MetricsServer", "Prometheus"`}},
+		{nodeLoad, `{"source": {"type": "Prometheus"}}`, []string{"args.source.prometheus.address: Required value: the URL of the Prometheus server"}},
+		{nodeLoad, `{"source": {"prometheus": {}}}`, []string{"args.source.prometheus: Forbidden: is for type: Prometheus, and the type is MetricsServer"}},
+		{nodeLoad, `{"source": {"type": "Prometheus", "prometheus": {"address": "prometheus:9090", "nodeLabel": "a-b", "window": "2m", "url": 1,
+				"queries": {"cpu": " ", "gpu": "1", "memory": 1}, "certFile": "c"}}}`, []string{
+			`args.source.prometheus.address: Invalid value: "prometheus:9090": must be an http or https URL, such as https://prometheus.monitoring:9090`,
+			"args.source.prometheus.keyFile: Required value: goes with certFile",
+			`args.source.prometheus.nodeLabel: Invalid value: "a-b": must be the name of a label`,
+			"args.source.prometheus.queries[cpu]: Required value: a PromQL expression",
+			`args.source.prometheus.queries[gpu]: Invalid value: "1": no source reports this resource`,
+			`args.source.prometheus.queries[memory]: Invalid value: "1": must be a string`,
+			"args.source.prometheus.url: Forbidden: unknown field; known here: address, bearerTokenFile, caFile",
+			`args.source.prometheus.window: Invalid value: "2m0s": must be between 1s and expiration, which is 1m30s`,
+		}},
+		{nodeLoad, `{"source": {"type": "Prometheus", "prometheus": {"address": "HTTP://p:9090", "caFile": "c", "keyFile": "k", "insecureSkipVerify": true, "serverName": "s"}}}`, []string{
+			"args.source.prometheus.caFile: Forbidden: is for TLS, and the address begins with http://",
+			"args.source.prometheus.certFile: Required value: goes with keyFile",
+			"args.source.prometheus.insecureSkipVerify: Forbidden: is for TLS",
+			"args.source.prometheus.keyFile: Forbidden: is for TLS",
+			"args.source.prometheus.serverName: Forbidden: is for TLS",
+		}},
+		{nodeLoad, `{"source": {"type": "Prometheus", "prometheus": {"address": "https://me:secret@p:9090"}}}`, []string{
+			"args.source.prometheus.address: Forbidden: must be without user and password",
+		}},
+		{nodeLoad, `{"source": {"type": "Prometheus", "prometheus": {"address": "https://p:9090?x=y"}}}`, []string{
+			`args.source.prometheus.address: Invalid value: "https://p:9090?x=y": must be without ? and #`,
+		}},
 		{nodeLoad, `{"window": "3h"}`, []string{`args.window: Invalid value: "3h0m0s": must be between 0s and 2h5m0s`}},
 		{nodeLoad, `{"filter": {"statistic": "Mean"}, "score": {"statistic": 5, "riskAversion": -0.5}}`, []string{
 			`args.filter.statistic: Unsupported value: "Mean": supported values: "Latest", "Average", "P50", "P90", "P95", "P99", "Peak"`,
@@ -179,6 +205,7 @@ func TestAnnotations(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	f.Add(`{"filter": {"thresholds": {"cpu": 140}}, "source": {"interval": "-1s"}, "estimate": {"defaults": {"cpu": 1}}}`)
 	f.Add(`{"resources": ["*", null], "strategy": "MostAllocated"}`)
+	f.Add(`{"source": {"type": "Prometheus", "prometheus": {"address": "http://p:9090", "window": "30s", "queries": {"cpu": "1"}}}}`)
 	f.Fuzz(func(t *testing.T, args string) {
 		fld := field.NewPath("args")
 		if decoded, errs := DecodeNodeLoad(raw(args), fld); len(errs) == 0 && len(decoded.Validate(fld)) > 0 {

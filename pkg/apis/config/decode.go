@@ -22,6 +22,10 @@ type args interface {
 	Validate(*field.Path) field.ErrorList
 }
 
+// defaulter is a part of the arguments that may be absent, and has defaults if
+// it is not.
+type defaulter interface{ setDefaults() }
+
 // DecodeNodeLoad returns obj, the arguments that the scheduler framework hands
 // to a plugin, as NodeLoadArgs with defaults filled in. Every fault is
 // reported, each with its path below fld; the arguments are valid only if
@@ -87,6 +91,9 @@ func assign(fld *field.Path, value any, to reflect.Value) field.ErrorList {
 	}
 	if to.Kind() == reflect.Pointer { // a value that may be absent
 		to.Set(reflect.New(to.Type().Elem()))
+		if value, ok := to.Interface().(defaulter); ok {
+			value.setDefaults()
+		}
 		to = to.Elem()
 	}
 	switch {

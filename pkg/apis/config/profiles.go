@@ -27,6 +27,9 @@ func ValidateProfiles(profiles []schedconfig.KubeSchedulerProfile) field.ErrorLi
 		if !configured || len(faults) > 0 {
 			continue
 		}
+		if prometheus := args.Source.Prometheus; prometheus != nil {
+			errs = append(errs, prometheus.checkFiles(argsPath(profile, NodeLoad).Child("source", "prometheus"))...)
+		}
 		if shared == nil {
 			shared, sharedBy = args, argsPath(profile, NodeLoad)
 			continue

@@ -22,8 +22,12 @@ const (
 // SourceType says where measured use comes from.
 type SourceType string
 
-// MetricsServer reads NodeMetrics from the metrics.k8s.io API.
-const MetricsServer SourceType = "MetricsServer"
+const (
+	// MetricsServer reads NodeMetrics from the metrics.k8s.io API.
+	MetricsServer SourceType = "MetricsServer"
+	// PrometheusServer asks a Prometheus server.
+	PrometheusServer SourceType = "Prometheus"
+)
 
 // StalePolicy says how NodeLoad treats a node without a fresh sample.
 type StalePolicy string
@@ -100,6 +104,8 @@ type Source struct {
 	Interval time.Duration `json:"interval"`
 	// Timeout of one poll. Above 0, at most 10m.
 	Timeout time.Duration `json:"timeout"`
+	// Prometheus belongs to type Prometheus: it is given with it, and only then.
+	Prometheus *Prometheus `json:"prometheus"`
 }
 
 // Filter configures which nodes NodeLoad rejects.

@@ -25,7 +25,7 @@ var resources = []string{CPU, Memory}
 func (a *NodeLoadArgs) Validate(fld *field.Path) field.ErrorList {
 	source, filter, score, estimate := fld.Child("source"), fld.Child("filter"), fld.Child("score"), fld.Child("estimate")
 	var errs field.ErrorList
-	errs = append(errs, oneOf(source.Child("type"), a.Source.Type, MetricsServer)...)
+	errs = append(errs, a.Source.validateType(source, a.Expiration)...)
 	errs = append(errs, durationIn(source.Child("interval"), a.Source.Interval, time.Second, maxDuration)...)
 	errs = append(errs, durationIn(source.Child("timeout"), a.Source.Timeout, time.Millisecond, maxDuration)...)
 	errs = append(errs, durationIn(fld.Child("expiration"), a.Expiration, max(a.Source.Interval, time.Second), 24*time.Hour)...)
@@ -52,6 +52,21 @@ func (a *NodeLoadArgs) Validate(fld *field.Path) field.ErrorList {
 	errs = append(errs, byResource(estimate.Child("factors"), a.Estimate.Factors, intIn(0, 1000))...)
 	errs = append(errs, byResource(estimate.Child("defaults"), a.Estimate.Defaults, notNegative)...)
 	errs = append(errs, durationIn(estimate.Child("warmUp"), a.Estimate.WarmUp, 0, time.Hour)...)
+	return errs
+}
+
+// validateType checks the type and what belongs to it.
+func (s *Source) validateType(fld *field.Path, expiration time.Duration) field.ErrorList {
+	errs := oneOf(fld.Child("type"), s.Type, MetricsServer, PrometheusServer)
+	own := fld.Child("prometheus")
+	switch {
+	case s.Type != PrometheusServer && s.Prometheus != nil:
+		errs = append(errs, field.Forbidden(own, "is for type: Prometheus, and the type is "+string(s.Type)))
+	case s.Type == PrometheusServer && s.Prometheus == nil:
+		errs = append(errs, address(own.Child("address"), "")...)
+	case s.Type == PrometheusServer:
+		errs = append(errs, s.Prometheus.validate(own, expiration)...)
+	}
 	return errs
 }
 

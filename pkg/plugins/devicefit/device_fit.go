@@ -11,6 +11,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 )
 
 // Name is the name of the plugin in a KubeSchedulerConfiguration.
@@ -76,13 +77,19 @@ func (pl *DeviceFit) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod,
 	if !ok { // a profile may enable the plugin at Score alone
 		d = pl.demandOf(pod)
 	}
+	var score int64
 	switch {
 	case len(d.Devices) > 0:
-		return scoreDevices(pl.rate, node, d.Devices), nil
+		score = scoreDevices(pl.rate, node, d.Devices)
 	case d.AvoidDevices:
-		return scoreAvoidance(pl.devices, node), nil
+		score = scoreAvoidance(pl.devices, node)
 	}
-	return 0, nil
+	if trace := explain.Of(state); trace != nil {
+		if slot, known := trace.Slot(node.Node().Name); known {
+			trace.DeviceFit.Score(slot, score)
+		}
+	}
+	return score, nil
 }
 
 // ScoreExtensions returns nil: scores need no normalizing, they are comparable

@@ -26,6 +26,7 @@ import (
 	"k8s.io/kubernetes/pkg/apis/scheduling"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -39,6 +40,8 @@ type NodeLoad struct {
 	policy  policy
 	waiting *waitingPods
 	metrics *Metrics
+	// decisions is where decisions are explained; nil if they are not.
+	decisions *explain.Log
 	// rejections holds, by slot of a node, the statuses to reject it with, so
 	// that Filter allocates none. The framework writes its plugin's name into a
 	// status that it is given, and runs Filter for many nodes at once: hence one
@@ -67,7 +70,7 @@ var (
 type ModelProvider func(ctx context.Context, args *config.NodeLoadArgs, handle fwk.Handle) (*load.Model, error)
 
 // Factory returns what makes the plugin for a profile.
-func Factory(models ModelProvider, metrics *Metrics) func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
+func Factory(models ModelProvider, metrics *Metrics, decisions *explain.Log) func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
 	return func(ctx context.Context, obj runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
 		fld := field.NewPath("profiles").Key(handle.ProfileName()).Child("pluginConfig").Key(Name).Child("args")
 		args, errs := config.DecodeNodeLoad(obj, fld)
@@ -78,13 +81,14 @@ func Factory(models ModelProvider, metrics *Metrics) func(context.Context, runti
 		if err != nil {
 			return nil, err
 		}
-		return New(args, model, metrics, handle), nil
+		return New(args, model, metrics, decisions, handle), nil
 	}
 }
 
-// New returns the plugin for the profile that handle belongs to.
-func New(args *config.NodeLoadArgs, model *load.Model, metrics *Metrics, handle fwk.Handle) *NodeLoad {
-	pl := &NodeLoad{handle: handle, model: model, policy: newPolicy(args), waiting: newWaitingPods(), metrics: metrics}
+// New returns the plugin for the profile that handle belongs to. decisions may
+// be nil.
+func New(args *config.NodeLoadArgs, model *load.Model, metrics *Metrics, decisions *explain.Log, handle fwk.Handle) *NodeLoad {
+	pl := &NodeLoad{handle: handle, model: model, policy: newPolicy(args), waiting: newWaitingPods(), metrics: metrics, decisions: decisions}
 	pl.rejections.Store(&[]rejection{})
 	model.Subscribe(pl.afterChange)
 	return pl
@@ -102,6 +106,7 @@ type cycle struct {
 	ask    ask
 	exempt bool
 	whatIf whatIf
+	trace  *explain.Trace // nil if nothing is to be explained
 }
 
 func (pl *NodeLoad) newCycle(pod *v1.Pod) *cycle {
@@ -133,6 +138,7 @@ func cycleOf(state fwk.CycleState) (*cycle, error) {
 func (pl *NodeLoad) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
 	pl.model.Lead()
 	c := pl.newCycle(pod)
+	pl.beginTrace(c, state)
 	state.Write(stateKey, c)
 	pl.waiting.newCycle(pod.UID)
 	if c.exempt || !pl.policy.rejects(c.ask) {
@@ -151,8 +157,10 @@ func (pl *NodeLoad) Filter(_ context.Context, state fwk.CycleState, _ *v1.Pod, n
 	node := c.view.Node(nodeInfo.Node().Name)
 	v := pl.policy.verdict(c.view.State(node), node, allocatableOf(nodeInfo), c.askOf(node))
 	if v == fits {
+		c.markFits(node)
 		return nil
 	}
+	c.markRejected(node, v)
 	return pl.reject(node, v)
 }
 
@@ -180,20 +188,26 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, _ *v1.Pod, no
 	case c.view.State(node) == load.Fresh:
 		predicted = pl.policy.predicted(node)
 	case pl.policy.stale == config.Ignore:
+		c.markScore(node, neutralScore)
 		return neutralScore, nil
 	default:
 		predicted = pl.model.Requested(requestedOf(nodeInfo))
 	}
-	return pl.policy.score(predicted.Add(c.ask.estimate), allocatableOf(nodeInfo), own, c.ask), nil
+	score := pl.policy.score(predicted.Add(c.ask.estimate), allocatableOf(nodeInfo), own, c.ask)
+	c.markScore(node, score)
+	return score, nil
 }
 
 // ScoreExtensions returns nil: scores are on an absolute scale.
 func (pl *NodeLoad) ScoreExtensions() fwk.ScoreExtensions { return nil }
 
 // Reserve counts the pod on the node from now on.
-func (pl *NodeLoad) Reserve(_ context.Context, _ fwk.CycleState, pod *v1.Pod, nodeName string) *fwk.Status {
+func (pl *NodeLoad) Reserve(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeName string) *fwk.Status {
 	pl.model.Reserve(pod, nodeName)
 	pl.waiting.remove(pod.UID)
+	if c, err := cycleOf(state); err == nil {
+		pl.explain(c, pod, nodeName)
+	}
 	return nil
 }
 

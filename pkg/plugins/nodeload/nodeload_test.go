@@ -18,6 +18,7 @@ import (
 	testingclock "k8s.io/utils/clock/testing"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -72,7 +73,7 @@ func newCluster(t testing.TB, args *config.NodeLoadArgs, nodes ...string) *clust
 		Estimator: load.Estimator{Factors: [load.NumResources]int64{100, 100}, Defaults: load.Amounts{250, 200 << 20}},
 		Clock:     c.clock,
 	}, c)
-	c.NodeLoad = New(args, model, NewMetrics(), handle{c: c})
+	c.NodeLoad = New(args, model, NewMetrics(), explain.NewLog(c.clock), handle{c: c})
 	for _, name := range nodes {
 		node := st.MakeNode().Name(name).Capacity(map[v1.ResourceName]string{"cpu": "10", "memory": "100Gi", "pods": "110"}).Obj()
 		c.nodes = append(c.nodes, node)
@@ -196,7 +197,7 @@ func TestInFlightPodsCount(t *testing.T) {
 		if got := c.schedule(t, p)["n"].reason; got != "" {
 			t.Fatalf("pod %d: %s", i, got)
 		}
-		c.Reserve(t.Context(), nil, p, "n")
+		c.Reserve(t.Context(), framework.NewCycleState(), p, "n")
 	}
 	if got := c.schedule(t, pod("last", "1", "1Gi"))["n"].reason; got != overCPU.reason() {
 		t.Errorf("1 core measured, 6 in flight and 1 asked for of 10, line at 7.5: %q", got)

@@ -114,7 +114,7 @@ func TestPodInFlightCountsByItsEstimate(t *testing.T) {
 	c.use("n", 4, gi)
 	c.poll(t)
 	coming := pod("coming", "3", "1Gi")
-	c.Reserve(t.Context(), nil, coming, "n")
+	c.Reserve(t.Context(), framework.NewCycleState(), coming, "n")
 	if got := c.without(t, pod("p", "1", "1Gi"), "n", coming); !slices.Equal(got, []bool{true, false}) {
 		t.Errorf("%v, want room without it and none with it", got)
 	}

@@ -118,6 +118,7 @@ func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.
 		pl.waiting.remove(pod.UID)
 		return nil, unchanged // another plugin's PreFilter rejected the pod before ours ran
 	}
+	pl.explain(c, pod, "")
 	nodes, err := pl.rejectingNodes(statuses)
 	if err != nil {
 		return nil, fwk.AsStatus(err)

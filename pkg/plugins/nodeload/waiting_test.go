@@ -110,7 +110,7 @@ func TestPodsThatNoLongerWaitAreForgotten(t *testing.T) {
 	if err := store.Replace([]any{elsewhere, another, reserved}, ""); err != nil {
 		t.Fatal(err)
 	}
-	c.Reserve(t.Context(), nil, reserved, "a")
+	c.Reserve(t.Context(), framework.NewCycleState(), reserved, "a")
 	c.use("a", 1, gi)
 	if got := c.afterPoll(t); len(got) != 0 {
 		t.Errorf("woken: %v", got)

@@ -1,0 +1,173 @@
+// Package explain keeps the last scheduling decision on each pod, with the
+// numbers that it was made on, and serves it as JSON.
+//
+// A scheduling cycle notes next to nothing: a byte a node and plugin (Marks). A
+// Decision is made from that, and from the immutable view of the load model
+// that the cycle decided on, by a goroutine of its own.
+package explain
+
+import (
+	"container/list"
+	"context"
+	"sync"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/clock"
+)
+
+// Decision is what one scheduling cycle decided on a pod.
+type Decision struct {
+	Pod     string    `json:"pod"` // namespace/name
+	UID     types.UID `json:"uid"`
+	Profile string    `json:"profile"`
+	Time    time.Time `json:"time"`
+	// Node is where the pod was placed; empty if it was not.
+	Node string `json:"node,omitempty"`
+	// WaitsFor says what has to happen before the pod is tried again for load.
+	WaitsFor string `json:"waitsFor,omitempty"`
+	// Considered is how many nodes the plugins looked at, and Rejected for how
+	// many of them NodeLoad had which reason.
+	Considered int            `json:"considered"`
+	Rejected   map[string]int `json:"rejected,omitempty"`
+	// Nodes are those considered: the one chosen, then by falling score, then
+	// those rejected. At most MaxNodes.
+	Nodes []Node `json:"nodes"`
+}
+
+// Node is what the plugins knew, and made, of a node.
+type Node struct {
+	Name string `json:"name"`
+	// State of its load sample: Fresh, Stale or Missing.
+	State string `json:"state"`
+	// SampleAgeSeconds is the age of its newest sample; absent if it has none.
+	SampleAgeSeconds *float64 `json:"sampleAgeSeconds,omitempty"`
+	// Load is absent without a fresh sample.
+	Load *Loads `json:"load,omitempty"`
+	// NodeLoad is the reason for which NodeLoad rejected the node, or its score.
+	NodeLoad  Outcome `json:"nodeLoad"`
+	DeviceFit Outcome `json:"deviceFit"`
+}
+
+// Loads is the prediction for a node.
+type Loads struct {
+	CPU    Load `json:"cpu"`    // in cores
+	Memory Load `json:"memory"` // in bytes
+}
+
+// Load is the prediction for one resource of a node, in the resource's unit.
+type Load struct {
+	Measured         float64 `json:"measured"`
+	InFlight         float64 `json:"inFlight"`
+	Estimate         float64 `json:"estimate"`
+	Predicted        float64 `json:"predicted"`
+	ThresholdPercent int64   `json:"thresholdPercent"` // 0 is off
+	Threshold        float64 `json:"threshold"`
+	// PredictedForScore is by the statistic that nodes are ranked by.
+	PredictedForScore float64 `json:"predictedForScore"`
+}
+
+// Outcome is what a plugin made of a node.
+type Outcome struct {
+	Rejected string `json:"rejected,omitempty"`
+	// Score is absent if the node was not scored.
+	Score *int64 `json:"score,omitempty"`
+}
+
+const (
+	// MaxNodes bounds the nodes of a decision that are kept.
+	MaxNodes = 100
+	// maxDecisions and maxAge bound the decisions that are kept.
+	maxDecisions = 2000
+	maxAge       = time.Hour
+	// maxPending bounds the decisions that wait to be made of what cycles noted.
+	maxPending = 256
+)
+
+// Log keeps the last decision on each pod.
+type Log struct {
+	clock   clock.PassiveClock
+	pending chan func() *Decision
+
+	mu      sync.Mutex
+	byPod   map[string]*list.Element // of *Decision
+	oldest  *list.List               // in the order of time
+	dropped uint64
+}
+
+// NewLog returns a log that takes in decisions while Run runs.
+func NewLog(clock clock.PassiveClock) *Log {
+	return &Log{
+		clock: clock, pending: make(chan func() *Decision, maxPending),
+		byPod: map[string]*list.Element{}, oldest: list.New(),
+	}
+}
+
+// Add has the log take in a decision. It never blocks: when decisions come
+// faster than they can be written down, some are not kept.
+func (l *Log) Add(decision func() *Decision) {
+	select {
+	case l.pending <- decision:
+	default:
+		l.mu.Lock()
+		l.dropped++
+		l.mu.Unlock()
+	}
+}
+
+// Run writes decisions down until ctx ends.
+func (l *Log) Run(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case decision := <-l.pending:
+			l.put(decision())
+		}
+	}
+}
+
+func (l *Log) put(d *Decision) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if before, ok := l.byPod[d.Pod]; ok {
+		l.oldest.Remove(before)
+	}
+	l.byPod[d.Pod] = l.oldest.PushBack(d)
+	l.expire()
+}
+
+// expire drops what is too old or too much.
+func (l *Log) expire() {
+	for e := l.oldest.Front(); e != nil; e = l.oldest.Front() {
+		d := e.Value.(*Decision)
+		if l.oldest.Len() <= maxDecisions && l.clock.Since(d.Time) <= maxAge {
+			return
+		}
+		l.oldest.Remove(e)
+		delete(l.byPod, d.Pod)
+	}
+}
+
+// Get returns the last decision on the pod (namespace/name), or nil.
+func (l *Log) Get(pod string) *Decision {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expire()
+	if e, ok := l.byPod[pod]; ok {
+		return e.Value.(*Decision)
+	}
+	return nil
+}
+
+// All returns the decisions, the newest first, and how many were not kept
+// because too many came at once.
+func (l *Log) All() (decisions []*Decision, dropped uint64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.expire()
+	for e := l.oldest.Back(); e != nil; e = e.Prev() {
+		decisions = append(decisions, e.Value.(*Decision))
+	}
+	return decisions, l.dropped
+}

@@ -1,0 +1,206 @@
+package nodeload
+
+import (
+	"fmt"
+
+	v1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+)
+
+// beginTrace has the cycle note what becomes of each node, if decisions are
+// kept at all.
+func (pl *NodeLoad) beginTrace(c *cycle, state fwk.CycleState) {
+	if pl.decisions == nil {
+		return
+	}
+	marks := make(explain.Marks, 2*c.view.Slots())
+	c.trace = &explain.Trace{
+		Slot:      c.view.Slot,
+		NodeLoad:  marks[:c.view.Slots()],
+		DeviceFit: marks[c.view.Slots():],
+	}
+	explain.Begin(state, c.trace)
+}
+
+func (c *cycle) markRejected(node *load.Node, v verdict) {
+	if c.trace != nil && node != nil {
+		c.trace.NodeLoad.Reject(node.Slot, int(v))
+	}
+}
+
+func (c *cycle) markFits(node *load.Node) {
+	if c.trace != nil && node != nil {
+		c.trace.NodeLoad.Fit(node.Slot)
+	}
+}
+
+func (c *cycle) markScore(node *load.Node, score int64) {
+	if c.trace != nil && node != nil {
+		c.trace.NodeLoad.Score(node.Slot, score)
+	}
+}
+
+// explain has the decision of the cycle written down. chosen is the node, empty
+// if there is none.
+func (pl *NodeLoad) explain(c *cycle, pod *v1.Pod, chosen string) {
+	if c.trace == nil {
+		return
+	}
+	pl.decisions.Add(func() *explain.Decision { return pl.decision(c, pod, chosen) })
+}
+
+// decision makes a decision of what the cycle noted.
+func (pl *NodeLoad) decision(c *cycle, pod *v1.Pod, chosen string) *explain.Decision {
+	d := &explain.Decision{
+		Pod: pod.Namespace + "/" + pod.Name, UID: pod.UID, Profile: pl.handle.ProfileName(), Time: c.view.Now, Node: chosen,
+	}
+	chosenSlot, known := c.view.Slot(chosen)
+	if !known {
+		chosenSlot = -1
+	}
+	var byPlace [numPlaces][]*load.Node // of each no more than will be kept
+	var rejected [numVerdicts]int
+	closest := closestNode{}
+	for node := range c.view.All {
+		at, why := c.place(node.Slot, chosenSlot)
+		if at == notConsidered {
+			continue
+		}
+		d.Considered++
+		if len(byPlace[at]) < explain.MaxNodes {
+			byPlace[at] = append(byPlace[at], node)
+		}
+		if why != fits {
+			rejected[why]++
+			closest.look(pl, c, node, why)
+		}
+	}
+	for at := range byPlace {
+		for _, node := range byPlace[at] {
+			if len(d.Nodes) < explain.MaxNodes {
+				d.Nodes = append(d.Nodes, pl.explainNode(c, node))
+			}
+		}
+	}
+	for why, nodes := range rejected {
+		if nodes > 0 {
+			if d.Rejected == nil {
+				d.Rejected = map[string]int{}
+			}
+			d.Rejected[verdict(why).reason()] = nodes
+		}
+	}
+	if chosen == "" {
+		d.WaitsFor = closest.String()
+	}
+	return d
+}
+
+// A node's place in the explanation: the chosen one first, then by falling sum
+// of both plugins' scores, then the rejected ones.
+const (
+	chosenPlace   = 0
+	bestPlace     = 1
+	rejectedPlace = bestPlace + 2*fwk.MaxScore + 1
+	numPlaces     = rejectedPlace + 1
+	notConsidered = -1
+)
+
+// place returns a node's place, and why it was rejected if it was.
+func (c *cycle) place(slot, chosenSlot int) (int64, verdict) {
+	seen, rejected, score := c.trace.NodeLoad.At(slot)
+	deviceSeen, _, deviceScore := c.trace.DeviceFit.At(slot)
+	switch {
+	case !seen && !deviceSeen:
+		return notConsidered, fits
+	case rejected:
+		return rejectedPlace, verdict(score)
+	case slot == chosenSlot:
+		return chosenPlace, fits
+	}
+	return bestPlace + 2*fwk.MaxScore - max(score, 0) - max(deviceScore, 0), fits
+}
+
+func (pl *NodeLoad) explainNode(c *cycle, node *load.Node) explain.Node {
+	state := c.view.State(node)
+	e := explain.Node{Name: node.Name, State: state.String()}
+	if seen, rejected, value := c.trace.NodeLoad.At(node.Slot); rejected {
+		e.NodeLoad.Rejected = verdict(value).reason()
+	} else if seen && value != explain.NotScored {
+		e.NodeLoad.Score = &value
+	}
+	if seen, _, value := c.trace.DeviceFit.At(node.Slot); seen {
+		e.DeviceFit.Score = &value
+	}
+	if node.Sampled {
+		age := c.view.Age(node).Seconds()
+		e.SampleAgeSeconds = &age
+	}
+	if state != load.Fresh {
+		return e
+	}
+	e.Load = &explain.Loads{}
+	forScore := pl.policy.predicted(node)
+	for r, to := range [load.NumResources]*explain.Load{load.CPU: &e.Load.CPU, load.Memory: &e.Load.Memory} {
+		r := load.Resource(r)
+		threshold := c.ask.threshold(r, &node.Thresholds)
+		*to = explain.Load{
+			Measured:          r.InUnits(node.Measured[pl.policy.filterBy][r]),
+			InFlight:          r.InUnits(node.InFlight(pl.policy.filterBy)[r]),
+			Estimate:          r.InUnits(c.ask.estimate[r]),
+			Predicted:         r.InUnits(node.Predicted[pl.policy.filterBy][r] + c.ask.estimate[r]),
+			ThresholdPercent:  threshold,
+			Threshold:         line(threshold, node.Allocatable[r]) / r.PerUnit(),
+			PredictedForScore: r.InUnits(forScore[r] + c.ask.estimate[r]),
+		}
+	}
+	return e
+}
+
+// closestNode is the node over the line that needs to fall the least, in
+// percent of its allocatable, for the pod.
+type closestNode struct {
+	rejected, stale int
+	name            string
+	resource        load.Resource
+	excess          float64 // in the resource's smallest unit
+	percent         float64
+}
+
+func (n *closestNode) look(pl *NodeLoad, c *cycle, node *load.Node, v verdict) {
+	n.rejected++
+	if v == staleMetrics {
+		n.stale++
+		return
+	}
+	predicted := node.Predicted[pl.policy.filterBy].Add(c.ask.estimate)
+	worst, excess, percent := load.CPU, 0.0, 0.0
+	for r := range load.NumResources {
+		threshold := c.ask.threshold(r, &node.Thresholds)
+		over := float64(predicted[r]) - line(threshold, node.Allocatable[r])
+		if threshold == 0 || over <= 0 || node.Allocatable[r] == 0 {
+			continue
+		}
+		if p := 100 * over / float64(node.Allocatable[r]); p > percent {
+			worst, excess, percent = r, over, p
+		}
+	}
+	if n.name == "" || percent < n.percent {
+		n.name, n.resource, n.excess, n.percent = node.Name, worst, excess, percent
+	}
+}
+
+// String says what the pod waits for, if it is load.
+func (n *closestNode) String() string {
+	switch {
+	case n.rejected == 0:
+		return ""
+	case n.name == "":
+		return fmt.Sprintf("a fresh load sample of one of %d node(s)", n.stale)
+	}
+	return fmt.Sprintf("the predicted use of one of %d node(s) to fall below its line; closest is %s, whose %s has to fall by %s (%.1f %% of allocatable)",
+		n.rejected, n.name, n.resource.Name(), n.resource.Format(int64(n.excess)), n.percent)
+}

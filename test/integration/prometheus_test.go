@@ -1,0 +1,327 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/prometheus"
+	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
+)
+
+// The whole way, from exposition over a real Prometheus and the default
+// expressions to the placement of pods; and what becomes of it without
+// Prometheus, or without one of the nodes' exporters.
+func TestPrometheusSource(t *testing.T) {
+	// By requests the hot node is the better one.
+	p := newPool(t, node{name: "hot"}, node{name: "cool", requests: "2"})
+	hot, cool := startExporter(t, p.nodeName("hot"), 9), startExporter(t, p.nodeName("cool"), 1)
+	server := newPrometheus(t, hot, cool)
+	server.start()
+	s := startScheduler(t, "prometheus.yaml", func(config map[string]any) {
+		args(config)["expiration"] = "15s"
+		source := args(config)["source"].(map[string]any)
+		source["interval"], source["timeout"] = "1s", "1s"
+		source["prometheus"] = map[string]any{"address": server.address, "window": "10s"}
+	})
+	both := func(nodes float64) bool { return nodes == 2 }
+	none := func(nodes float64) bool { return nodes == 0 }
+
+	place := func(name, want, when string) {
+		t.Helper()
+		pod := p.pod(name, "plimsoll")
+		p.create(pod)
+		if got := p.nodeOf(pod); got != want {
+			t.Errorf("%s the pod is on %s, want %s", when, got, want)
+		}
+	}
+	s.waitMetric(freshNodes, both)
+	place("measured", "cool", "with Prometheus")
+
+	server.stop()
+	s.waitMetric(freshNodes, none)
+	place("by-requests", "hot", "without Prometheus")
+	if log, err := s.Log(); err != nil || !strings.Contains(log, "ask Prometheus at "+server.address+" for ") {
+		t.Errorf("the scheduler does not say what fails (%v)", err)
+	}
+
+	server.start()
+	s.waitMetric(freshNodes, both)
+	place("measured-again", "cool", "with Prometheus back")
+
+	cool.Close()
+	s.waitMetric(`plimsoll_nodes{state="stale"}`, func(nodes float64) bool { return nodes == 1 })
+	s.waitMetric(freshNodes, func(nodes float64) bool { return nodes == 1 })
+}
+
+// What the default expressions yield on a real server.
+func TestPrometheusAnswers(t *testing.T) {
+	busy, idle := startExporter(t, "busy", 3), startExporter(t, "idle", 0)
+	server := newPrometheus(t, busy, idle, startExporter(t, "twin", 1), startExporter(t, "twin", 2))
+	server.start()
+	source := newSource(t, server.address, nil)
+	readings := waitReadings(t, source, func(readings map[string]load.Reading) bool {
+		// All machines are scraped once before their rates can be told.
+		return len(readings) == 3 && !math.IsNaN(readings["busy"].Usage[load.CPU]) && !math.IsNaN(readings["idle"].Usage[load.CPU])
+	})
+	// The range is far from full: the first answer must not be too low.
+	if got := readings["busy"].Usage[load.CPU]; math.Abs(got-3) > 0.1 {
+		t.Errorf("a busy machine uses %v cores, want 3", got)
+	}
+	if got := readings["busy"]; got.Usage[load.Memory] != usedMemory || got.Window != sourceWindow || time.Since(got.Timestamp).Abs() > time.Minute {
+		t.Errorf("a busy machine: %+v", got)
+	}
+	if got := readings["idle"].Usage[load.CPU]; got != 0 {
+		t.Errorf("an idle machine uses %v cores", got)
+	}
+	if got := readings["twin"].Usage; !math.IsNaN(got[load.CPU]) || !math.IsNaN(got[load.Memory]) {
+		t.Errorf("two machines of one name: %v, want no value", got)
+	}
+
+	idle.Close()
+	waitReadings(t, source, func(readings map[string]load.Reading) bool {
+		_, found := readings["idle"]
+		return !found && len(readings) == 2
+	})
+
+	for expression, want := range map[string]string{
+		"sum(":                               "parse error",
+		"1":                                  "the answer is a scalar",
+		"node_uname_info[5s]":                "the answer is a matrix",
+		"no_such_metric":                     "the answer is empty",
+		"sum(node_load1 or node_uname_info)": "a label nodename of its own",
+		"node_uname_info * NaN":              "none of 3 series has a finite value",
+		"rate(node_cpu_seconds_total[5s]) * on (job) node_uname_info{}   ": "found duplicate series for the match group",
+	} {
+		_, err := newSource(t, server.address, map[string]string{"memory": expression}).Poll(t.Context())
+		if err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), server.address+" for memory") || !strings.Contains(err.Error(), strings.TrimSpace(expression)) {
+			t.Errorf("%s: error %v, want the address, the expression and %q", expression, err, want)
+		}
+	}
+}
+
+// An exporter that is scraped by two jobs must not count twice.
+func TestPrometheusScrapesTwice(t *testing.T) {
+	exporter := startExporter(t, "a", 3)
+	server := newPrometheus(t, exporter)
+	server.jobs = append(server.jobs, "again")
+	server.start()
+	source := newSource(t, server.address, nil)
+	err := cluster.WaitFor(t.Context(), "two series a machine", func(ctx context.Context) (bool, error) {
+		readings, err := source.Poll(ctx)
+		if err != nil && strings.Contains(err.Error(), "found duplicate series for the match group") {
+			return true, nil
+		}
+		return false, fmt.Errorf("readings %v, error %w", readings, err)
+	})
+	if err != nil {
+		t.Error(err)
+	}
+}
+
+// sourceWindow is the range of the queries of newSource.
+const sourceWindow = 10 * time.Second
+
+// newSource returns a source as `type: Prometheus` makes it.
+func newSource(t *testing.T, address string, queries map[string]string) *prometheus.Source {
+	t.Helper()
+	args, errs := config.DecodeNodeLoad(&runtime.Unknown{Raw: fmt.Appendf(nil,
+		`{"source": {"type": "Prometheus", "prometheus": {"address": %q, "window": %q}}}`, address, sourceWindow)}, field.NewPath("args"))
+	if len(errs) > 0 {
+		t.Fatal(errs.ToAggregate())
+	}
+	from := args.Source.Prometheus
+	for name, expression := range queries {
+		from.Queries[name] = expression
+	}
+	source, err := prometheus.New(prometheus.Config{
+		Address: address, NodeLabel: from.NodeLabel, Window: from.Window,
+		Expressions: [load.NumResources]string{load.CPU: from.Expression("cpu"), load.Memory: from.Expression("memory")},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return source
+}
+
+// waitReadings polls until the readings, by node, satisfy the condition.
+func waitReadings(t *testing.T, source *prometheus.Source, condition func(map[string]load.Reading) bool) map[string]load.Reading {
+	t.Helper()
+	byNode := map[string]load.Reading{}
+	err := cluster.WaitFor(t.Context(), "readings", func(ctx context.Context) (bool, error) {
+		readings, err := source.Poll(ctx)
+		if err != nil {
+			return false, err
+		}
+		clear(byNode)
+		for _, reading := range readings {
+			byNode[reading.Node] = reading
+		}
+		return condition(byNode), fmt.Errorf("readings %v", readings)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return byNode
+}
+
+// What each machine of an exporter has, and uses, in bytes.
+const (
+	totalMemory = 100 << 30
+	usedMemory  = 7 << 30
+)
+
+// machineCPUs is how many CPUs each machine of an exporter has.
+const machineCPUs = 10
+
+// exporter serves what node_exporter serves of a machine.
+type exporter struct {
+	*httptest.Server
+	nodename string
+	cores    float64 // in use
+	started  time.Time
+}
+
+func startExporter(t *testing.T, nodename string, cores float64) *exporter {
+	e := &exporter{nodename: nodename, cores: cores, started: time.Now()}
+	e.Server = httptest.NewServer(e)
+	t.Cleanup(e.Close)
+	return e
+}
+
+// ServeHTTP writes the text format of Prometheus.
+func (e *exporter) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	fmt.Fprintln(w, "# HELP node_cpu_seconds_total Seconds the CPUs spent in each mode.\n# TYPE node_cpu_seconds_total counter")
+	seconds := time.Since(e.started).Seconds()
+	used := e.cores / machineCPUs
+	for cpu := range machineCPUs {
+		for mode, share := range map[string]float64{
+			"user": used * 0.6, "system": used * 0.3, "softirq": used * 0.1,
+			"idle": (1 - used) * 0.7, "iowait": (1 - used) * 0.2, "steal": (1 - used) * 0.1,
+		} {
+			fmt.Fprintf(w, "node_cpu_seconds_total{cpu=\"%d\",mode=%q} %g\n", cpu, mode, share*seconds)
+		}
+	}
+	fmt.Fprintf(w, "# TYPE node_memory_MemTotal_bytes gauge\nnode_memory_MemTotal_bytes %d\n", totalMemory)
+	fmt.Fprintf(w, "# TYPE node_memory_MemAvailable_bytes gauge\nnode_memory_MemAvailable_bytes %d\n", totalMemory-usedMemory)
+	fmt.Fprintf(w, "# TYPE node_uname_info gauge\nnode_uname_info{domainname=\"(none)\",machine=\"x86_64\",nodename=%q,sysname=\"Linux\"} 1\n", e.nodename)
+}
+
+// prometheusServer is a Prometheus that can be stopped and started again.
+type prometheusServer struct {
+	address string
+
+	t       *testing.T
+	program string
+	dir     string
+	jobs    []string
+	targets []string
+	cmd     *exec.Cmd
+	ended   chan struct{}
+}
+
+// newPrometheus returns a server that is to scrape the exporters each second.
+func newPrometheus(t *testing.T, exporters ...*exporter) *prometheusServer {
+	t.Helper()
+	built := filepath.Join(root, "bin", "tools", "prometheus")
+	if _, err := os.Stat(built); err != nil {
+		t.Fatalf("%v: run \"make tools\"", err)
+	}
+	// A program of the cluster ends with it, also if the test is killed.
+	program, err := local.Link(built)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close() // the port is free again, for the server
+	p := &prometheusServer{t: t, program: program, dir: t.TempDir(), address: "http://" + listener.Addr().String(), jobs: []string{"node"}}
+	for _, e := range exporters {
+		p.targets = append(p.targets, strings.TrimPrefix(e.URL, "http://"))
+	}
+	return p
+}
+
+// start starts the server and waits until it answers. It ends with the test.
+func (p *prometheusServer) start() {
+	p.t.Helper()
+	file := filepath.Join(p.dir, "prometheus.yml")
+	if err := os.WriteFile(file, []byte(p.config()), 0o600); err != nil {
+		p.t.Fatal(err)
+	}
+	logFile := filepath.Join(p.dir, "log")
+	log, err := os.OpenFile(logFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer log.Close() // the server has its own
+	p.cmd = exec.Command(p.program, "--config.file="+file, "--storage.tsdb.path="+filepath.Join(p.dir, "data"),
+		"--web.listen-address="+strings.TrimPrefix(p.address, "http://"))
+	p.cmd.Stdout, p.cmd.Stderr = log, log
+	if err := p.cmd.Start(); err != nil {
+		p.t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	p.ended = ended
+	go func() {
+		_ = p.cmd.Wait() // how it ended is in its ProcessState
+		close(ended)
+	}()
+	p.t.Cleanup(p.stop)
+	if err := cluster.WaitFor(p.t.Context(), "Prometheus to be ready", p.ready); err != nil {
+		content, _ := os.ReadFile(logFile)
+		p.t.Fatalf("%v; its log:\n%s", err, content)
+	}
+}
+
+func (p *prometheusServer) config() string {
+	text := "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n"
+	for _, job := range p.jobs {
+		text += fmt.Sprintf("- job_name: %s\n  static_configs: [{targets: [%q]}]\n", job, strings.Join(p.targets, `", "`))
+	}
+	return strings.ReplaceAll(text, `\"`, `"`)
+}
+
+func (p *prometheusServer) ready(ctx context.Context) (bool, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, p.address+"/-/ready", http.NoBody)
+	if err != nil {
+		return false, err
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false, err
+	}
+	defer response.Body.Close()
+	return response.StatusCode == http.StatusOK, errors.New(response.Status)
+}
+
+// stop ends the server, and returns when it has ended.
+func (p *prometheusServer) stop() {
+	_ = p.cmd.Process.Signal(syscall.SIGTERM) // it may have ended already
+	select {
+	case <-p.ended:
+	case <-time.After(30 * time.Second):
+		p.t.Error("Prometheus did not end within 30 s of SIGTERM")
+		_ = p.cmd.Process.Kill()
+		<-p.ended
+	}
+}
