@@ -47,13 +47,9 @@ func (pl *NodeLoad) PreFilterExtensions() fwk.PreFilterExtensions { return pl }
 // relieve the node is not counted, so that nothing is evicted in vain; it is
 // measured by the next poll, after which the preemptor is tried again.
 func (pl *NodeLoad) RemovePod(_ context.Context, state fwk.CycleState, _ *v1.Pod, removed fwk.PodInfo, nodeInfo fwk.NodeInfo) *fwk.Status {
-	c, err := cycleOf(state)
-	if err != nil {
-		return fwk.AsStatus(err)
-	}
-	node := c.view.Node(nodeInfo.Node().Name)
+	c, node, err := cycleAndNode(state, nodeInfo)
 	if node == nil {
-		return nil
+		return fwk.AsStatus(err)
 	}
 	pod := removed.GetPod()
 	relief, known := pl.model.Relief(pod)
@@ -71,13 +67,9 @@ func (pl *NodeLoad) RemovePod(_ context.Context, state fwk.CycleState, _ *v1.Pod
 // AddPod puts on the node what the pod uses: as much as its removal took off,
 // or the estimate of a pod that is nominated to the node and not there yet.
 func (pl *NodeLoad) AddPod(_ context.Context, state fwk.CycleState, _ *v1.Pod, added fwk.PodInfo, nodeInfo fwk.NodeInfo) *fwk.Status {
-	c, err := cycleOf(state)
-	if err != nil {
-		return fwk.AsStatus(err)
-	}
-	node := c.view.Node(nodeInfo.Node().Name)
+	c, node, err := cycleAndNode(state, nodeInfo)
 	if node == nil {
-		return nil
+		return fwk.AsStatus(err)
 	}
 	pod := added.GetPod()
 	amount, wasRemoved := c.whatIf.relief[pod.UID]
@@ -87,4 +79,14 @@ func (pl *NodeLoad) AddPod(_ context.Context, state fwk.CycleState, _ *v1.Pod, a
 	delete(c.whatIf.relief, pod.UID)
 	c.whatIf.add(node, amount)
 	return nil
+}
+
+// cycleAndNode returns the cycle, and what its view has of the node: nil if the
+// model does not know it, or if there is an error.
+func cycleAndNode(state fwk.CycleState, nodeInfo fwk.NodeInfo) (*cycle, *load.Node, error) {
+	c, err := cycleOf(state)
+	if err != nil {
+		return nil, nil, err
+	}
+	return c, c.view.Node(nodeInfo.Node().Name), nil
 }
