@@ -42,6 +42,9 @@ type Node struct {
 	State string `json:"state"`
 	// SampleAgeSeconds is the age of its newest sample; absent if it has none.
 	SampleAgeSeconds *float64 `json:"sampleAgeSeconds,omitempty"`
+	// HistorySeconds is how much of the window the node's samples stand for: the
+	// statistics are of that much.
+	HistorySeconds float64 `json:"historySeconds"`
 	// Load is absent without a fresh sample.
 	Load *Loads `json:"load,omitempty"`
 	// NodeLoad is the reason for which NodeLoad rejected the node, or its score.

@@ -126,7 +126,7 @@ func (c *cycle) place(slot, chosenSlot int) (int64, verdict) {
 
 func (pl *NodeLoad) explainNode(c *cycle, node *load.Node) explain.Node {
 	state := c.view.State(node)
-	e := explain.Node{Name: node.Name, State: state.String()}
+	e := explain.Node{Name: node.Name, State: state.String(), HistorySeconds: node.Covered.Seconds()}
 	if seen, rejected, value := c.trace.NodeLoad.At(node.Slot); rejected {
 		e.NodeLoad.Rejected = verdict(value).reason()
 	} else if seen && value != explain.NotScored {

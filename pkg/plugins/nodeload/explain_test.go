@@ -51,7 +51,7 @@ func TestDecisionHasItsNumbers(t *testing.T) {
 	}
 	cool, missing, hot := d.Nodes[0], d.Nodes[1], d.Nodes[2]
 	want := explain.Load{Measured: 3, InFlight: 0.5, Estimate: 1, Predicted: 4.5, ThresholdPercent: 75, Threshold: 7.5, PredictedForScore: 4.5}
-	if cool.State != "Fresh" || *cool.SampleAgeSeconds != 7 || cool.Load.CPU != want || *cool.DeviceFit.Score != 70 || *cool.NodeLoad.Score <= 0 {
+	if cool.State != "Fresh" || cool.HistorySeconds != 15 || *cool.SampleAgeSeconds != 7 || cool.Load.CPU != want || *cool.DeviceFit.Score != 70 || *cool.NodeLoad.Score <= 0 {
 		t.Errorf("%+v", cool)
 	}
 	if missing.State != "Missing" || missing.SampleAgeSeconds != nil || missing.Load != nil || missing.NodeLoad.Score == nil {
