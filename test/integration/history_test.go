@@ -3,15 +3,12 @@ package integration
 import (
 	"context"
 	"fmt"
-	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
@@ -418,51 +415,4 @@ func (p *pool) waitSettled(wantBound int, pods ...*v1.Pod) (waiting []*v1.Pod) {
 		return bound == wantBound && bound+len(waiting) == len(pods), fmt.Errorf("%d are bound, %d rejected", bound, len(waiting))
 	})
 	return waiting
-}
-
-// deploy creates a Deployment of such pods, which have the label workload. It
-// goes before the pool does.
-func (p *pool) deploy(name string, replicas int32, template *v1.Pod) {
-	p.t.Helper()
-	labels := map[string]string{"workload": name}
-	maps.Copy(labels, template.Labels)
-	deployments := local.Clientset.AppsV1().Deployments("default")
-	_, err := deployments.Create(p.t.Context(), &appsv1.Deployment{
-		ObjectMeta: metav1.ObjectMeta{Name: p.podName(name)},
-		Spec: appsv1.DeploymentSpec{
-			Replicas: &replicas,
-			Selector: &metav1.LabelSelector{MatchLabels: labels},
-			Template: v1.PodTemplateSpec{
-				ObjectMeta: metav1.ObjectMeta{Labels: labels, Annotations: template.Annotations},
-				Spec:       template.Spec,
-			},
-		},
-	}, metav1.CreateOptions{})
-	p.must(err)
-	p.t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(p.t.Context()), timeout)
-		defer cancel()
-		// In the foreground: the ReplicaSet must not replace the pods that go.
-		foreground := metav1.DeletePropagationForeground
-		if err := deployments.Delete(ctx, p.podName(name), metav1.DeleteOptions{PropagationPolicy: &foreground}); err != nil {
-			p.t.Error(err)
-		}
-		err := cluster.WaitFor(ctx, "the Deployment to be gone", func(ctx context.Context) (bool, error) {
-			_, err := deployments.Get(ctx, p.podName(name), metav1.GetOptions{})
-			return apierrors.IsNotFound(err), err
-		})
-		if err != nil {
-			p.t.Error(err)
-		}
-	})
-}
-
-func (p *pool) scale(deployment string, replicas int32) {
-	p.t.Helper()
-	deployments := local.Clientset.AppsV1().Deployments("default")
-	scale, err := deployments.GetScale(p.t.Context(), p.podName(deployment), metav1.GetOptions{})
-	p.must(err)
-	scale.Spec.Replicas = replicas
-	_, err = deployments.UpdateScale(p.t.Context(), p.podName(deployment), scale, metav1.UpdateOptions{})
-	p.must(err)
 }

@@ -26,6 +26,13 @@ func (p *pool) priority(value int32) string {
 			p.t.Error(err)
 		}
 	})
+	// The API server takes pods of the class a moment after it took the class.
+	trial := p.pod("trial-"+name, "")
+	trial.Spec.PriorityClassName = name
+	p.wait("priority class "+name+" to be known", func(ctx context.Context) (bool, error) {
+		_, err := local.Clientset.CoreV1().Pods("default").Create(ctx, trial, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		return err == nil, err
+	})
 	return name
 }
 
