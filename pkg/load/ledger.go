@@ -20,10 +20,11 @@ type inFlight struct {
 	// runningSince is when the last container started, by the node's clock;
 	// zero while any is not running.
 	runningSince time.Time
-	// seen is what the pod was last seen to use, by itself; warm, that it had
-	// been running for warmUp by then.
-	seen Amounts
-	warm bool
+	// seen is what the pod was last seen to use, by itself, over a window that
+	// began at seenSince; warm, that it had been running for warmUp by then.
+	seen      Amounts
+	seenSince time.Time
+	warm      bool
 }
 
 // startedBefore reports whether sample may show any of the pod's use.
@@ -39,7 +40,7 @@ func (p *inFlight) shownBy(sample Sample, warmUp time.Duration) bool {
 
 // missingFrom returns what of the pod's use sample does not show: nothing if it
 // shows all, all if the pod had not started, and else the estimate less what
-// the pod was seen to use.
+// sample shows of what the pod was seen to use.
 func (p *inFlight) missingFrom(sample Sample, warmUp time.Duration) Amounts {
 	use := p.estimate
 	if p.warm {
@@ -51,8 +52,29 @@ func (p *inFlight) missingFrom(sample Sample, warmUp time.Duration) Amounts {
 	case !p.startedBefore(sample):
 		return use
 	default:
-		return use.Sub(p.seen).max(Amounts{})
+		return use.Sub(p.partOf(sample)).max(Amounts{})
 	}
+}
+
+// partOf returns how much of sample is the pod's use, as far as that is known:
+// what it was seen to use, for that part of the sample's window that lies after
+// the beginning of the window in which it was seen. A sample from before that
+// shows nothing that is known.
+func (p *inFlight) partOf(sample Sample) (part Amounts) {
+	from, share := sample.Start(), 1.0
+	if p.seenSince.After(from) {
+		from = p.seenSince
+	}
+	switch {
+	case from.After(sample.Timestamp):
+		return Amounts{}
+	case sample.Window > 0:
+		share = sample.Timestamp.Sub(from).Seconds() / sample.Window.Seconds()
+	}
+	for r := range part {
+		part[r] = int64(share * float64(p.seen[r]))
+	}
+	return part
 }
 
 // Reserve counts pod on the node from now on, before the API server knows. It

@@ -159,7 +159,7 @@ func (m *Model) seePod(s *subject, sample Sample) {
 		if warm && !p.warm {
 			m.metrics.predicted(p.estimate, sample.Usage)
 		}
-		p.seen, p.warm = sample.Usage, warm
+		p.seen, p.seenSince, p.warm = sample.Usage, sample.Start(), warm
 		m.recompute(p.node)
 	}
 }
@@ -176,7 +176,7 @@ func (m *Model) Relief(pod *v1.Pod) (Amounts, bool) {
 		if !sampled {
 			return p.estimate, true
 		}
-		return p.missingFrom(newest, m.config.WarmUp).Add(p.seen), true
+		return p.missingFrom(newest, m.config.WarmUp).Add(p.partOf(newest)), true
 	}
 	s := m.subjects[name]
 	if s == nil || s.uid != pod.UID {

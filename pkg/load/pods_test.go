@@ -14,6 +14,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
 )
 
 // fakePodSource also answers for pods, over the window that ends now, with
@@ -73,6 +74,33 @@ func TestWhatAPodIsSeenToUseIsNotCountedTwice(t *testing.T) {
 	f.sample("n", 1.5)
 	if n, _ := f.node("n"); n.Predicted[Latest][CPU] != 1500 {
 		t.Errorf("warmed up: predicted %v, want 1500", n.Predicted[Latest])
+	}
+}
+
+// metrics-server may scrape between the node's sample and the pod's: what the
+// pod used after the sample is not in it.
+func TestWhatAPodUsedAfterTheSampleIsNotTakenOffIt(t *testing.T) {
+	f, _ := newPodFixture(t)
+	f.sample("n", 1)
+	pod := boundPod("p", "n")
+	f.SetPod(running(pod, f.now.Now()), true)
+	f.now.Step(window)
+	f.sample("n", 1)
+	for _, test := range []struct {
+		later time.Duration // the pod's reading, than the node's sample
+		want  int64
+	}{{window, 2000}, {window / 3, 2000 - 267}, {0, 2000 - 400}} {
+		f.mu.Lock()
+		f.pods["p"].seen = Amounts{}
+		f.subjects[f.pods["p"].name].measured = time.Time{}
+		f.mu.Unlock()
+		at := f.now.Now().Add(test.later)
+		f.observePods(klog.Background(), []PodReading{{Pod: f.pods["p"].name, Reading: Reading{
+			Timestamp: at, Window: window, Usage: [NumResources]float64{0.4, 0},
+		}}})
+		if n, _ := f.node("n"); n.Predicted[Latest][CPU] < test.want-1 || n.Predicted[Latest][CPU] > test.want+1 {
+			t.Errorf("read %v after the sample: predicted %v, want %d", test.later, n.Predicted[Latest], test.want)
+		}
 	}
 }
 
