@@ -64,6 +64,14 @@ func (a Amounts) Sub(b Amounts) Amounts {
 	return a
 }
 
+// scaled returns share x a.
+func (a Amounts) scaled(share float64) Amounts {
+	for r := range a {
+		a[r] = int64(share * float64(a[r]))
+	}
+	return a
+}
+
 // AmountsOf returns list's CPU and memory; what is not in it is 0.
 func AmountsOf(list v1.ResourceList) Amounts {
 	var a Amounts

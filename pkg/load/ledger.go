@@ -60,21 +60,8 @@ func (p *inFlight) missingFrom(sample Sample, warmUp time.Duration) Amounts {
 // what it was seen to use, for that part of the sample's window that lies after
 // the beginning of the window in which it was seen. A sample from before that
 // shows nothing that is known.
-func (p *inFlight) partOf(sample Sample) (part Amounts) {
-	from, share := sample.Start(), 1.0
-	if p.seenSince.After(from) {
-		from = p.seenSince
-	}
-	switch {
-	case from.After(sample.Timestamp):
-		return Amounts{}
-	case sample.Window > 0:
-		share = sample.Timestamp.Sub(from).Seconds() / sample.Window.Seconds()
-	}
-	for r := range part {
-		part[r] = int64(share * float64(p.seen[r]))
-	}
-	return part
+func (p *inFlight) partOf(sample Sample) Amounts {
+	return p.seen.scaled(sample.shareOf(p.seenSince, sample.Timestamp))
 }
 
 // Reserve counts pod on the node from now on, before the API server knows. It

@@ -81,30 +81,7 @@ type departure struct {
 }
 
 // shownBy returns how much of the sample is the pod's use.
-func (d *departure) shownBy(s Sample) Amounts {
-	from, to := s.Start(), s.Timestamp
-	if d.since.After(from) {
-		from = d.since
-	}
-	if d.leftAt.Before(to) {
-		to = d.leftAt
-	}
-	switch {
-	case !from.Before(to) && s.Window > 0:
-		return Amounts{}
-	case s.Window <= 0: // of one moment
-		if to.Before(s.Timestamp) {
-			return Amounts{}
-		}
-		return d.use
-	}
-	share := to.Sub(from).Seconds() / s.Window.Seconds()
-	var part Amounts
-	for r := range part {
-		part[r] = int64(share * float64(d.use[r]))
-	}
-	return part
-}
+func (d *departure) shownBy(s Sample) Amounts { return d.use.scaled(s.shareOf(d.since, d.leftAt)) }
 
 // depart notes that a pod whose use is known has left n, so that what samples
 // show of it is taken off. Pods whose use is not known stay in the samples

@@ -35,6 +35,25 @@ type Sample struct {
 // Start returns when the sample's window began.
 func (s Sample) Start() time.Time { return s.Timestamp.Add(-s.Window) }
 
+// shareOf returns how much of a steady use from one time to another the sample
+// shows: that part of its window which lies between them, 0 to 1. A sample of
+// one moment shows all of it or nothing.
+func (s Sample) shareOf(from, to time.Time) float64 {
+	if s.Window <= 0 {
+		if from.After(s.Timestamp) || to.Before(s.Timestamp) {
+			return 0
+		}
+		return 1
+	}
+	if start := s.Start(); start.After(from) {
+		from = start
+	}
+	if to.After(s.Timestamp) {
+		to = s.Timestamp
+	}
+	return max(0, to.Sub(from).Seconds()/s.Window.Seconds())
+}
+
 // maxClockSkew is how far a node's clock may be ahead of ours before its
 // readings are dropped as being from the future.
 const maxClockSkew = 30 * time.Second
