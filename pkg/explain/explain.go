@@ -18,6 +18,14 @@ import (
 
 // Decision is what one scheduling cycle decided on a pod.
 type Decision struct {
+	Summary
+	// Nodes are those considered: the one chosen, then by falling score, then
+	// those rejected. At most MaxNodes.
+	Nodes []Node `json:"nodes"`
+}
+
+// Summary is a decision in short.
+type Summary struct {
 	Pod     string    `json:"pod"` // namespace/name
 	UID     types.UID `json:"uid"`
 	Profile string    `json:"profile"`
@@ -30,9 +38,6 @@ type Decision struct {
 	// many of them NodeLoad had which reason.
 	Considered int            `json:"considered"`
 	Rejected   map[string]int `json:"rejected,omitempty"`
-	// Nodes are those considered: the one chosen, then by falling score, then
-	// those rejected. At most MaxNodes.
-	Nodes []Node `json:"nodes"`
 }
 
 // Node is what the plugins knew, and made, of a node.

@@ -20,7 +20,7 @@ func newLog() (*Log, *testingclock.FakePassiveClock) {
 }
 
 func decision(now time.Time, pod, node string) *Decision {
-	return &Decision{Pod: pod, Time: now, Node: node, Considered: 1, Nodes: []Node{{Name: node}}}
+	return &Decision{Summary: Summary{Pod: pod, Time: now, Node: node, Considered: 1}, Nodes: []Node{{Name: node}}}
 }
 
 func TestLogKeepsTheLastDecisionOnAPod(t *testing.T) {

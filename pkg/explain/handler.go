@@ -5,23 +5,11 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
-	"time"
 )
 
 // Path is where decisions are served: all in short, or with ?pod=NAMESPACE/NAME
 // one in full.
 const Path = "/plimsoll/decisions"
-
-// summary is a decision without its nodes.
-type summary struct {
-	Pod        string         `json:"pod"`
-	Profile    string         `json:"profile"`
-	Time       time.Time      `json:"time"`
-	Node       string         `json:"node,omitempty"`
-	WaitsFor   string         `json:"waitsFor,omitempty"`
-	Considered int            `json:"considered"`
-	Rejected   map[string]int `json:"rejected,omitempty"`
-}
 
 // ServeHTTP serves decisions as JSON, read-only. Who may read them is for the
 // handlers around it to say.
@@ -59,14 +47,11 @@ func (l *Log) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (l *Log) serveAll(w http.ResponseWriter) {
 	decisions, dropped := l.All()
 	list := struct {
-		Decisions []summary `json:"decisions"`
+		Decisions []Summary `json:"decisions"`
 		Dropped   uint64    `json:"dropped"`
-	}{make([]summary, 0, len(decisions)), dropped}
+	}{make([]Summary, 0, len(decisions)), dropped}
 	for _, d := range decisions {
-		list.Decisions = append(list.Decisions, summary{
-			Pod: d.Pod, Profile: d.Profile, Time: d.Time, Node: d.Node, WaitsFor: d.WaitsFor,
-			Considered: d.Considered, Rejected: d.Rejected,
-		})
+		list.Decisions = append(list.Decisions, d.Summary)
 	}
 	answer(w, http.StatusOK, list)
 }

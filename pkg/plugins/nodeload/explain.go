@@ -54,9 +54,9 @@ func (pl *NodeLoad) explain(c *cycle, pod *v1.Pod, chosen string) {
 
 // decision makes a decision of what the cycle noted.
 func (pl *NodeLoad) decision(c *cycle, pod *v1.Pod, chosen string) *explain.Decision {
-	d := &explain.Decision{
+	d := &explain.Decision{Summary: explain.Summary{
 		Pod: pod.Namespace + "/" + pod.Name, UID: pod.UID, Profile: pl.handle.ProfileName(), Time: c.view.Now, Node: chosen,
-	}
+	}}
 	chosenSlot, known := c.view.Slot(chosen)
 	if !known {
 		chosenSlot = -1

@@ -47,12 +47,7 @@ type NodeLoad struct {
 	// status that it is given, and runs Filter for many nodes at once: hence one
 	// set for each node.
 	rejections atomic.Pointer[[]rejection]
-	// noThresholds are those of a node that has none of its own.
-	noThresholds load.Thresholds
 }
-
-// rejection is the statuses of one node, by verdict.
-type rejection [numVerdicts]*fwk.Status
 
 var (
 	_ fwk.PreFilterPlugin   = &NodeLoad{}
@@ -180,9 +175,9 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, _ *v1.Pod, no
 	}
 	node := c.view.Node(nodeInfo.Node().Name)
 	var predicted load.Amounts
-	own := &pl.noThresholds
+	var own load.Thresholds // of the node; none if it is not known
 	if node != nil {
-		own = &node.Thresholds
+		own = node.Thresholds
 	}
 	switch {
 	case c.view.State(node) == load.Fresh:
@@ -193,7 +188,7 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, _ *v1.Pod, no
 	default:
 		predicted = pl.model.Requested(requestedOf(nodeInfo))
 	}
-	score := pl.policy.score(predicted.Add(c.ask.estimate), allocatableOf(nodeInfo), own, c.ask)
+	score := pl.policy.score(predicted.Add(c.ask.estimate), allocatableOf(nodeInfo), &own, c.ask)
 	c.markScore(node, score)
 	return score, nil
 }
