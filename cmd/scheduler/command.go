@@ -21,16 +21,13 @@ import (
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	"k8s.io/utils/clock"
-	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/loadvariationriskbalancing"
-	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/lowriskovercommitment"
-	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/targetloadpacking"
 
 	// The scheme of Trimaran's arguments.
 	_ "sigs.k8s.io/scheduler-plugins/apis/config/scheme"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins/devicefit"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins/nodeload"
 )
 
@@ -56,10 +53,11 @@ pods choose it by schedulerName.`,
 				return nil
 			}
 			verflag.PrintAndExitIfRequested()
-			if err := checkConfig(opts.ConfigFile); err != nil {
+			profiles, err := decodeProfiles(opts.ConfigFile)
+			if err != nil {
 				return err
 			}
-			return runScheduler(cmd, opts, decisionsPort)
+			return runScheduler(cmd, opts, profiles, decisionsPort)
 		},
 	}
 	own := opts.Flags.FlagSet("plimsoll")
@@ -85,7 +83,7 @@ func addFlags(cmd *cobra.Command, flags *cliflag.NamedFlagSets) {
 }
 
 // runScheduler sets the scheduler up and runs it until a signal ends it.
-func runScheduler(cmd *cobra.Command, opts *options.Options, decisionsPort int) error {
+func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Profiles, decisionsPort int) error {
 	gate := opts.ComponentGlobalsRegistry.FeatureGateFor(basecompatibility.DefaultKubeComponent)
 	if err := logsapi.ValidateAndApply(opts.Logs, gate); err != nil {
 		return err
@@ -97,7 +95,7 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, decisionsPort int) 
 	}
 	ctx := server.SetupSignalContext()
 
-	var shared sharedModel
+	model := sharedModel{args: profiles.Shared()}
 	metrics := nodeload.NewMetrics()
 	legacyregistry.MustRegister(metrics.All()...)
 	var decisions *explain.Log
@@ -105,13 +103,12 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, decisionsPort int) 
 		decisions = explain.NewLog(clock.RealClock{})
 		go decisions.Run(ctx)
 	}
-	cc, scheduler, err := app.Setup(ctx, opts,
-		app.WithPlugin(nodeload.Name, nodeload.Factory(shared.get, metrics, decisions)),
-		app.WithPlugin(devicefit.Name, devicefit.New),
-		app.WithPlugin(targetloadpacking.Name, targetloadpacking.New),
-		app.WithPlugin(loadvariationriskbalancing.Name, loadvariationriskbalancing.New),
-		app.WithPlugin(lowriskovercommitment.Name, lowriskovercommitment.New),
-	)
+	shared := plugins.Shared{Profiles: profiles, Model: model.get, NodeLoad: metrics, Decisions: decisions}
+	var registry []app.Option
+	for name, factory := range shared.Registry() {
+		registry = append(registry, app.WithPlugin(name, factory))
+	}
+	cc, scheduler, err := app.Setup(ctx, opts, registry...)
 	if err != nil {
 		return err
 	}
@@ -150,18 +147,20 @@ func (e *configError) Error() string {
 	return text
 }
 
-// checkConfig reports every fault in our plugins' arguments at once.
-// kube-scheduler would stop at the first plugin that does not start.
-func checkConfig(file string) error {
+// decodeProfiles returns the profiles of a configuration file. It reports every
+// fault in our plugins' arguments at once: kube-scheduler would stop at the
+// first plugin that does not start.
+func decodeProfiles(file string) (config.Profiles, error) {
 	if file == "" {
-		return nil
+		return nil, nil
 	}
 	cfg, err := options.LoadConfigFromFile(klog.FromContext(context.Background()), file)
 	if err != nil {
-		return &configError{file: file, faults: []error{err}}
+		return nil, &configError{file: file, faults: []error{err}}
 	}
-	if errs := config.ValidateProfiles(cfg.Profiles); len(errs) > 0 {
-		return &configError{file: file, faults: errs.ToAggregate().Errors()}
+	profiles, errs := config.DecodeProfiles(cfg.Profiles)
+	if len(errs) > 0 {
+		return nil, &configError{file: file, faults: errs.ToAggregate().Errors()}
 	}
-	return nil
+	return profiles, nil
 }

@@ -13,28 +13,29 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins"
 )
 
 // sharedModel is the load model of the process. It is built for the first
-// profile that uses NodeLoad: only then are there informers and a client. All
-// profiles configure it alike (config.ValidateProfiles).
+// plugin that asks for it: only then are there informers and a client.
 type sharedModel struct {
+	args  *config.NodeLoadArgs
 	mu    sync.Mutex
 	model *load.Model
 }
 
-// get is a nodeload.ModelProvider.
-func (s *sharedModel) get(ctx context.Context, args *config.NodeLoadArgs, handle fwk.Handle) (*load.Model, error) {
+// get is the Model of plugins.Shared.
+func (s *sharedModel) get(ctx context.Context, handle fwk.Handle) (*load.Model, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.model != nil {
 		return s.model, nil
 	}
-	source, remedy, err := newSource(args, handle.KubeConfig())
+	source, remedy, err := newSource(s.args, handle.KubeConfig())
 	if err != nil {
 		return nil, err
 	}
-	cfg := modelConfig(args)
+	cfg := plugins.ModelConfig(s.args)
 	cfg.Remedy = remedy
 	cfg.Report = func(object runtime.Object, err error) {
 		handle.EventRecorder().Eventf(object, nil, v1.EventTypeWarning, "InvalidAnnotation", "Scheduling", "%v; the annotation is ignored", err)
@@ -55,21 +56,4 @@ func (s *sharedModel) get(ctx context.Context, args *config.NodeLoadArgs, handle
 	}()
 	s.model = model
 	return model, nil
-}
-
-func modelConfig(args *config.NodeLoadArgs) load.Config {
-	cfg := load.Config{
-		Interval:   args.Source.Interval,
-		Timeout:    args.Source.Timeout,
-		Expiration: args.Expiration,
-		Window:     args.Window,
-		WarmUp:     args.Estimate.WarmUp,
-		Learn:      args.Estimate.Learn,
-	}
-	for r := range load.NumResources {
-		cfg.Estimator.Factors[r] = args.Estimate.Factors[string(r.Name())]
-		quantity := args.Estimate.Defaults[string(r.Name())]
-		cfg.Estimator.Defaults[r] = load.AmountOf(r, quantity)
-	}
-	return cfg
 }

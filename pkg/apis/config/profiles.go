@@ -8,10 +8,26 @@ import (
 	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 )
 
-// ValidateProfiles returns every fault of the arguments of Plimsoll's plugins
-// in all profiles, and of what the profiles must have in common.
-func ValidateProfiles(profiles []schedconfig.KubeSchedulerProfile) field.ErrorList {
+// Profiles are the arguments of NodeLoad in the profiles that use it, by
+// schedulerName.
+type Profiles map[string]*NodeLoadArgs
+
+// Shared returns the arguments that configure the load model of the process:
+// those of any profile, because they are the same in each, or the defaults if
+// no profile uses NodeLoad.
+func (p Profiles) Shared() *NodeLoadArgs {
+	for _, args := range p {
+		return args
+	}
+	return DefaultNodeLoadArgs()
+}
+
+// DecodeProfiles decodes the arguments of Plimsoll's plugins in all profiles.
+// It returns every fault of them, and of what the profiles must have in common;
+// the result is valid only if there is none.
+func DecodeProfiles(profiles []schedconfig.KubeSchedulerProfile) (Profiles, field.ErrorList) {
 	var errs field.ErrorList
+	decoded := Profiles{}
 	var shared *NodeLoadArgs
 	var sharedBy *field.Path
 	for i := range profiles {
@@ -27,6 +43,7 @@ func ValidateProfiles(profiles []schedconfig.KubeSchedulerProfile) field.ErrorLi
 		if !configured || len(faults) > 0 {
 			continue
 		}
+		decoded[profiles[i].SchedulerName] = args
 		if prometheus := args.Source.Prometheus; prometheus != nil {
 			errs = append(errs, prometheus.checkFiles(argsPath(profile, NodeLoad).Child("source", "prometheus"))...)
 		}
@@ -36,7 +53,7 @@ func ValidateProfiles(profiles []schedconfig.KubeSchedulerProfile) field.ErrorLi
 		}
 		errs = append(errs, args.conflicts(argsPath(profile, NodeLoad), shared, sharedBy)...)
 	}
-	return errs
+	return decoded, errs
 }
 
 func argsPath(profile *field.Path, plugin string) *field.Path {

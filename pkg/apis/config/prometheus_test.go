@@ -78,7 +78,7 @@ func TestPrometheusFiles(t *testing.T) {
 		},
 	} {
 		args := raw(`{"source": {"type": "Prometheus", "prometheus": {"address": "https://p", ` + strings.ReplaceAll(fields, "DIR", dir) + `}}}`)
-		errs := ValidateProfiles([]schedconfig.KubeSchedulerProfile{{PluginConfig: []schedconfig.PluginConfig{{Name: NodeLoad, Args: args}}}})
+		_, errs := DecodeProfiles([]schedconfig.KubeSchedulerProfile{{PluginConfig: []schedconfig.PluginConfig{{Name: NodeLoad, Args: args}}}})
 		if len(errs) != len(want) {
 			t.Errorf("%s: %d faults, want %d: %v", fields, len(errs), len(want), errs.ToAggregate())
 			continue

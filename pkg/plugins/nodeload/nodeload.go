@@ -60,23 +60,20 @@ var (
 	_ fwk.SignPlugin        = &NodeLoad{}
 )
 
-// ModelProvider returns the load model of the process. It is asked once for
-// each profile that uses NodeLoad, and returns the same model each time.
-type ModelProvider func(ctx context.Context, args *config.NodeLoadArgs, handle fwk.Handle) (*load.Model, error)
-
-// Factory returns what makes the plugin for a profile.
-func Factory(models ModelProvider, metrics *Metrics, decisions *explain.Log) func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
+// Factory returns what makes the plugin for a profile. model returns the load
+// model of the process, the same each time.
+func Factory(model func(context.Context, fwk.Handle) (*load.Model, error), metrics *Metrics, decisions *explain.Log) func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
 	return func(ctx context.Context, obj runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
 		fld := field.NewPath("profiles").Key(handle.ProfileName()).Child("pluginConfig").Key(Name).Child("args")
 		args, errs := config.DecodeNodeLoad(obj, fld)
 		if len(errs) > 0 {
 			return nil, errs.ToAggregate()
 		}
-		model, err := models(ctx, args, handle)
+		shared, err := model(ctx, handle)
 		if err != nil {
 			return nil, err
 		}
-		return New(args, model, metrics, decisions, handle), nil
+		return New(args, shared, metrics, decisions, handle), nil
 	}
 }
 

@@ -1,0 +1,60 @@
+// Package plugins puts the scheduler plugins of a process together.
+package plugins
+
+import (
+	"context"
+
+	fwk "k8s.io/kube-scheduler/framework"
+	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
+	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/loadvariationriskbalancing"
+	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/lowriskovercommitment"
+	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/targetloadpacking"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins/devicefit"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins/nodeload"
+)
+
+// Shared is what the plugins of all profiles of a process share.
+type Shared struct {
+	// Profiles has the arguments of NodeLoad in each profile.
+	Profiles config.Profiles
+	// Model returns the load model, the same each time.
+	Model func(context.Context, fwk.Handle) (*load.Model, error)
+	// NodeLoad are NodeLoad's metrics.
+	NodeLoad *nodeload.Metrics
+	// Decisions is where decisions are explained; nil if they are not.
+	Decisions *explain.Log
+}
+
+// Registry returns the plugins that the scheduler has beside kube-scheduler's
+// own: Plimsoll's, and Trimaran's so that users can compare.
+func (s *Shared) Registry() frameworkruntime.Registry {
+	return frameworkruntime.Registry{
+		nodeload.Name:                   nodeload.Factory(s.Model, s.NodeLoad, s.Decisions),
+		devicefit.Name:                  devicefit.New,
+		targetloadpacking.Name:          targetloadpacking.New,
+		loadvariationriskbalancing.Name: loadvariationriskbalancing.New,
+		lowriskovercommitment.Name:      lowriskovercommitment.New,
+	}
+}
+
+// ModelConfig returns the configuration of the load model that args describe.
+func ModelConfig(args *config.NodeLoadArgs) load.Config {
+	cfg := load.Config{
+		Interval:   args.Source.Interval,
+		Timeout:    args.Source.Timeout,
+		Expiration: args.Expiration,
+		Window:     args.Window,
+		WarmUp:     args.Estimate.WarmUp,
+		Learn:      args.Estimate.Learn,
+	}
+	for r := range load.NumResources {
+		cfg.Estimator.Factors[r] = args.Estimate.Factors[string(r.Name())]
+		quantity := args.Estimate.Defaults[string(r.Name())]
+		cfg.Estimator.Defaults[r] = load.AmountOf(r, quantity)
+	}
+	return cfg
+}
