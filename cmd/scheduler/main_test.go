@@ -142,7 +142,7 @@ func TestFaultyConfigurationEndsTheStart(t *testing.T) {
 				`profiles[0].pluginConfig[NodeLoad].args.source.type: Unsupported value: "Graphite": supported values: "MetricsServer"`,
 				"profiles[0].pluginConfig[NodeLoad].args.scores: Forbidden: unknown field; known here: bands, estimate, expiration, filter, score, source, stalePolicy, window",
 				`profiles[0].pluginConfig[NodeLoad].args.expiration: Invalid value: "soon": must be a duration such as "15s"`,
-				`profiles[0].pluginConfig[DeviceFit].args.strategy: Unsupported value: "Best": supported values: "MostAllocated", "LeastAllocated"`,
+				`profiles[0].pluginConfig[DeviceFit].args.strategy: Unsupported value: "Best": supported values: "LeastFragmentation", "MostAllocated", "LeastAllocated"`,
 				`profiles[0].pluginConfig[DeviceFit].args.resources[0]: Invalid value: "[a"`,
 				`profiles[0].pluginConfig[DeviceFit].args.avoidDeviceNodes: Invalid value: "yes": must be true or false`,
 			},

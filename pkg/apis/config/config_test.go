@@ -140,6 +140,17 @@ func TestFaults(t *testing.T) {
 		{nodeLoad, `[]`, []string{"args: Invalid value: []: must be an object"}},
 		{nodeLoad, `{} {}`, []string{`args: Invalid value: "{} {}": must be one JSON value`}},
 		{nodeLoad, `{"a`, []string{`args: Invalid value: "{\"a": not JSON`}},
+		{deviceFit, `{"weights": {"nvidia.com/gpu": -1, "nvidia.com/*": 1, "cpu": 1, "amd.com/gpu": 101}}`, []string{
+			"args.weights[amd.com/gpu]: Invalid value: 101: must be between 0 and 100",
+			`args.weights[cpu]: Invalid value: 1: the key must be the name of an extended resource, such as "nvidia.com/gpu"`,
+			"args.weights[nvidia.com/*]: Invalid value: 1: the key must be the name",
+			"args.weights[nvidia.com/gpu]: Invalid value: -1: must be between 0 and 100",
+		}},
+		{deviceFit, `{"headroomPerDevice": {"cpu": "-2", "nvidia.com/gpu": 1, "memory": "x"}}`, []string{
+			`args.headroomPerDevice[cpu]: Invalid value: "-2": must not be negative`,
+			`args.headroomPerDevice[memory]: Invalid value: "x": must be a quantity such as "250m" or "1Gi"`,
+			"args.headroomPerDevice[nvidia.com/gpu]: Invalid value: ",
+		}},
 		{deviceFit, `{"resources": []}`, []string{"args.resources: Required value"}},
 		{deviceFit, `{"resources": ["nvidia.com/*", "gpu", "kubernetes.io/x", "a/[", "[a/]b", 7]}`, []string{
 			`args.resources[1]: Invalid value: "gpu": must be "*", or a name or pattern`,
@@ -148,9 +159,9 @@ func TestFaults(t *testing.T) {
 			`args.resources[4]: Invalid value: "[a/]b"`,
 			`args.resources[5]: Invalid value: "7": must be a string`,
 		}},
-		{deviceFit, `{"strategy": "LeastFragmentation", "avoidDeviceNodes": 1}`, []string{
+		{deviceFit, `{"strategy": "Best", "avoidDeviceNodes": 1}`, []string{
 			`args.avoidDeviceNodes: Invalid value: "1": must be true or false`,
-			`args.strategy: Unsupported value: "LeastFragmentation": supported values: "MostAllocated", "LeastAllocated"`,
+			`args.strategy: Unsupported value: "Best": supported values: "LeastFragmentation", "MostAllocated", "LeastAllocated"`,
 		}},
 	} {
 		t.Run(test.args, func(t *testing.T) {

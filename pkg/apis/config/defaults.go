@@ -48,7 +48,7 @@ func DefaultNodeLoadArgs() *NodeLoadArgs {
 func DefaultDeviceFitArgs() *DeviceFitArgs {
 	return &DeviceFitArgs{
 		Resources:        []string{"*"},
-		Strategy:         MostAllocated,
+		Strategy:         LeastFragmentation,
 		AvoidDeviceNodes: true,
 	}
 }

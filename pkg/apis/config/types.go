@@ -71,6 +71,9 @@ const (
 type Strategy string
 
 const (
+	// LeastFragmentation prefers the node where the pod leaves the most of the
+	// free devices of use to the pods that the cluster typically runs.
+	LeastFragmentation Strategy = "LeastFragmentation"
 	// MostAllocated prefers the node whose devices are the most in use.
 	MostAllocated Strategy = "MostAllocated"
 	// LeastAllocated prefers the node whose devices are the least in use.
@@ -166,6 +169,13 @@ type DeviceFitArgs struct {
 	// resources that are devices.
 	Resources []string `json:"resources"`
 	Strategy  Strategy `json:"strategy"`
+	// Weights by device resource, 0 to 100, say how much each counts in the
+	// strategy. A resource that is not named counts 1.
+	Weights map[string]int64 `json:"weights"`
+	// HeadroomPerDevice is how much live headroom, by resource, a pod without
+	// devices must leave on a node for each of its free devices. A resource that
+	// is not named, or 0, asks for none.
+	HeadroomPerDevice map[string]resource.Quantity `json:"headroomPerDevice"`
 	// AvoidDeviceNodes makes pods without devices prefer nodes without free devices.
 	AvoidDeviceNodes bool `json:"avoidDeviceNodes"`
 }

@@ -103,7 +103,17 @@ func (a *DeviceFitArgs) Validate(fld *field.Path) field.ErrorList {
 				`must be "*", or a name or pattern of extended resources with a domain other than kubernetes.io, such as "nvidia.com/gpu" or "nvidia.com/*"`))
 		}
 	}
-	errs = append(errs, oneOf(fld.Child("strategy"), a.Strategy, MostAllocated, LeastAllocated)...)
+	errs = append(errs, oneOf(fld.Child("strategy"), a.Strategy, LeastFragmentation, MostAllocated, LeastAllocated)...)
+	weights := fld.Child("weights")
+	for _, name := range slices.Sorted(maps.Keys(a.Weights)) {
+		if !isResourcePattern(name) || strings.ContainsAny(name, `*?[\`) {
+			errs = append(errs, field.Invalid(weights.Key(name), a.Weights[name],
+				`the key must be the name of an extended resource, such as "nvidia.com/gpu"`))
+			continue
+		}
+		errs = append(errs, intIn(0, 100)(weights.Key(name), a.Weights[name])...)
+	}
+	errs = append(errs, byResource(fld.Child("headroomPerDevice"), a.HeadroomPerDevice, notNegative)...)
 	return errs
 }
 

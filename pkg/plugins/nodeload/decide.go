@@ -119,6 +119,15 @@ func (v verdict) reason() string {
 	}
 }
 
+// newStatus returns the status to reject a node with for a verdict. Preemption
+// may free a node that is over the line, but cannot make metrics fresh.
+func newStatus(v int) *fwk.Status {
+	if v := verdict(v); v == staleMetrics {
+		return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, v.reason())
+	}
+	return fwk.NewStatus(fwk.Unschedulable, verdict(v).reason())
+}
+
 // ask is what a pod asks of a node.
 type ask struct {
 	estimate   load.Amounts

@@ -15,19 +15,17 @@ package nodeload
 
 import (
 	"context"
-	"sync/atomic"
 
 	v1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	fwk "k8s.io/kube-scheduler/framework"
-	"k8s.io/kubernetes/pkg/apis/scheduling"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 )
 
 // Name of the plugin in a KubeSchedulerConfiguration.
@@ -38,15 +36,12 @@ type NodeLoad struct {
 	handle  fwk.Handle
 	model   *load.Model
 	policy  policy
-	waiting *waitingPods
+	waiting *rejection.Waiting[ask]
+	wishes  *wishes
 	metrics *Metrics
 	// decisions is where decisions are explained; nil if they are not.
 	decisions *explain.Log
-	// rejections holds, by slot of a node, the statuses to reject it with, so
-	// that Filter allocates none. The framework writes its plugin's name into a
-	// status that it is given, and runs Filter for many nodes at once: hence one
-	// set for each node.
-	rejections atomic.Pointer[[]rejection]
+	statuses  *rejection.Statuses
 }
 
 var (
@@ -80,8 +75,10 @@ func Factory(model func(context.Context, fwk.Handle) (*load.Model, error), metri
 // New returns the plugin for the profile that handle belongs to. decisions may
 // be nil.
 func New(args *config.NodeLoadArgs, model *load.Model, metrics *Metrics, decisions *explain.Log, handle fwk.Handle) *NodeLoad {
-	pl := &NodeLoad{handle: handle, model: model, policy: newPolicy(args), waiting: newWaitingPods(), metrics: metrics, decisions: decisions}
-	pl.rejections.Store(&[]rejection{})
+	pl := &NodeLoad{
+		handle: handle, model: model, policy: newPolicy(args), metrics: metrics, decisions: decisions,
+		waiting: rejection.NewWaiting[ask](), wishes: newWishes(), statuses: rejection.NewStatuses(int(numVerdicts), newStatus),
+	}
 	model.Subscribe(pl.afterChange)
 	return pl
 }
@@ -102,7 +99,7 @@ type cycle struct {
 }
 
 func (pl *NodeLoad) newCycle(pod *v1.Pod) *cycle {
-	return &cycle{pod: pod.UID, view: pl.model.View(), ask: pl.askOf(pod), exempt: isExempt(pod)}
+	return &cycle{pod: pod.UID, view: pl.model.View(), ask: pl.askOf(pod), exempt: rejection.IsExempt(pod)}
 }
 
 // askOf returns what the cycle's pod, and the pods that it is tried with, ask
@@ -132,11 +129,11 @@ func (pl *NodeLoad) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.P
 	c := pl.newCycle(pod)
 	pl.beginTrace(c, state)
 	state.Write(stateKey, c)
-	pl.waiting.newCycle(pod.UID)
+	pl.wishes.remove(pod.UID)
 	if c.exempt || !pl.policy.rejects(c.ask) {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}
-	pl.growRejections(c.view.Slots())
+	pl.statuses.Grow(c.view.Slots())
 	return nil, nil
 }
 
@@ -153,7 +150,7 @@ func (pl *NodeLoad) Filter(_ context.Context, state fwk.CycleState, _ *v1.Pod, n
 		return nil
 	}
 	c.markRejected(node, v)
-	return pl.reject(node, v)
+	return pl.statuses.For(node, int(v))
 }
 
 // PreScore sees to it that Score has a view, also where Filter is turned off.
@@ -196,7 +193,7 @@ func (pl *NodeLoad) ScoreExtensions() fwk.ScoreExtensions { return nil }
 // Reserve counts the pod on the node from now on.
 func (pl *NodeLoad) Reserve(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeName string) *fwk.Status {
 	pl.model.Reserve(pod, nodeName)
-	pl.waiting.remove(pod.UID)
+	pl.stopWaiting(pod.UID)
 	if c, err := cycleOf(state); err == nil {
 		pl.explain(c, pod, nodeName)
 	}
@@ -215,17 +212,7 @@ func (pl *NodeLoad) SignPod(_ context.Context, pod *v1.Pod) ([]fwk.SignFragment,
 	return []fwk.SignFragment{{Key: "plimsoll.io/NodeLoad", Value: struct {
 		Estimate, Thresholds load.Amounts
 		Banded, Soft, Exempt bool
-	}{a.estimate, a.thresholds, a.banded, a.soft, isExempt(pod)}}}, nil
-}
-
-// isExempt reports whether the pod is never rejected for load: a DaemonSet's
-// pod has no other node to go to, and a critical one must run.
-func isExempt(pod *v1.Pod) bool {
-	if pod.Spec.Priority != nil && *pod.Spec.Priority >= scheduling.SystemCriticalPriority {
-		return true
-	}
-	owner := metav1.GetControllerOfNoCopy(pod)
-	return owner != nil && owner.Kind == "DaemonSet"
+	}{a.estimate, a.thresholds, a.banded, a.soft, rejection.IsExempt(pod)}}}, nil
 }
 
 func allocatableOf(nodeInfo fwk.NodeInfo) load.Amounts {

@@ -20,6 +20,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 )
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -497,7 +498,7 @@ func BenchmarkActivateHotCluster(b *testing.B) {
 	}
 	c.clock.Step(15 * time.Second)
 	c.poll(b)
-	all := make(slotSet, 5000/64+1)
+	all := rejection.NewSlots(5000)
 	for i := range all {
 		all[i] = ^uint64(0)
 	}
@@ -507,7 +508,7 @@ func BenchmarkActivateHotCluster(b *testing.B) {
 		if err := store.Add(p); err != nil {
 			b.Fatal(err)
 		}
-		c.waiting.put(&waitingPod{pod: p, ask: c.askOf(p), rejectedBy: all})
+		c.waiting.Put(&rejection.Pod[ask]{Pod: p, Ask: c.askOf(p), RejectedBy: all})
 	}
 	for b.Loop() {
 		c.afterChange(b.Context())

@@ -54,7 +54,7 @@ func (pl *NodeLoad) RemovePod(_ context.Context, state fwk.CycleState, _ *v1.Pod
 	pod := removed.GetPod()
 	relief, known := pl.model.Relief(pod)
 	if !known {
-		pl.waiting.wantMeasured(c.pod)
+		pl.wishes.add(c.pod, c.view.PodPolls)
 	}
 	if c.whatIf.relief == nil {
 		c.whatIf.relief = map[types.UID]load.Amounts{}

@@ -1,112 +1,64 @@
 package nodeload
 
 import (
-	"cmp"
 	"context"
-	"slices"
 	"sync"
-	"time"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
-	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedutil "k8s.io/kubernetes/pkg/scheduler/util"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 )
 
-// waitingPods are the pods that NodeLoad rejected in their last scheduling
-// cycle, each with the nodes that it rejected them on.
-type waitingPods struct {
-	mu   sync.Mutex
-	pods map[types.UID]*waitingPod
-	// wanting are the pods for which preemption was tried, in their last
-	// scheduling cycle, without knowing what each pod that it might evict uses.
-	wanting map[types.UID]bool
+// wishes are the pods for which preemption was tried, in their last scheduling
+// cycle, without knowing what each pod that it might evict uses; with how often
+// single pods had been measured by then.
+type wishes struct {
+	mu       sync.Mutex
+	podPolls map[types.UID]uint64
 }
 
-type waitingPod struct {
-	pod *v1.Pod
-	ask ask
-	// rejectedBy are the slots of the nodes. A slot that has been given to
-	// another node since costs one attempt in vain at the worst.
-	rejectedBy slotSet
-	since      time.Time
-	// podPolls is how often single pods had been measured when the pod was rejected.
-	podPolls uint64
-}
+func newWishes() *wishes { return &wishes{podPolls: map[types.UID]uint64{}} }
 
-// slotSet is a set of slots, one bit each: 625 bytes for 5,000 nodes, so that
-// 5,000 waiting pods take 3 MB.
-type slotSet []uint64
-
-func (s slotSet) add(slot int)      { s[slot/64] |= 1 << (slot % 64) }
-func (s slotSet) has(slot int) bool { return slot/64 < len(s) && s[slot/64]&(1<<(slot%64)) != 0 }
-
-func newWaitingPods() *waitingPods {
-	return &waitingPods{pods: map[types.UID]*waitingPod{}, wanting: map[types.UID]bool{}}
-}
-
-// wantMeasured notes that preemption for the pod would need to know more.
-func (w *waitingPods) wantMeasured(preemptor types.UID) {
+func (w *wishes) add(preemptor types.UID, podPolls uint64) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.wanting[preemptor] = true
+	w.podPolls[preemptor] = podPolls
 }
 
-func (w *waitingPods) put(p *waitingPod) {
+func (w *wishes) remove(uid types.UID) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if before, ok := w.pods[p.pod.UID]; ok {
-		p.since = before.since
-	}
-	w.pods[p.pod.UID] = p
+	delete(w.podPolls, uid)
 }
 
-// newCycle forgets what the pod's last scheduling cycle wanted to know.
-func (w *waitingPods) newCycle(uid types.UID) {
+// granted reports whether more may be known by now than the pod's preemption knew.
+func (w *wishes) granted(uid types.UID, podPolls uint64) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.wanting, uid)
+	before, wished := w.podPolls[uid]
+	return wished && before < podPolls
 }
 
-func (w *waitingPods) remove(uid types.UID) {
+// keep drops the wishes of pods for which waits is false.
+func (w *wishes) keep(waits func(types.UID) bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	delete(w.pods, uid)
-	delete(w.wanting, uid)
-}
-
-// wants reports whether preemption for the pod would need to know more.
-func (w *waitingPods) wants(uid types.UID) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.wanting[uid]
-}
-
-// inOrder returns the pods as the queue would take them: by priority, then by
-// how long they have waited.
-func (w *waitingPods) inOrder() []*waitingPod {
-	w.mu.Lock()
-	pods := make([]*waitingPod, 0, len(w.pods))
-	for _, p := range w.pods {
-		pods = append(pods, p)
-	}
-	for uid := range w.wanting {
-		if w.pods[uid] == nil {
-			delete(w.wanting, uid)
+	for uid := range w.podPolls {
+		if !waits(uid) {
+			delete(w.podPolls, uid)
 		}
 	}
-	w.mu.Unlock()
-	slices.SortFunc(pods, func(a, b *waitingPod) int {
-		return cmp.Or(
-			cmp.Compare(corev1helpers.PodPriority(b.pod), corev1helpers.PodPriority(a.pod)),
-			a.since.Compare(b.since),
-			cmp.Compare(a.pod.UID, b.pod.UID))
-	})
-	return pods
+}
+
+// stopWaiting forgets all that is known of the pod.
+func (pl *NodeLoad) stopWaiting(uid types.UID) {
+	pl.waiting.Remove(uid)
+	pl.wishes.remove(uid)
 }
 
 // PostFilter remembers the pod with the nodes that NodeLoad rejected it on. It
@@ -115,7 +67,7 @@ func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.
 	unchanged := fwk.NewStatus(fwk.Unschedulable)
 	c, err := cycleOf(state)
 	if err != nil {
-		pl.waiting.remove(pod.UID)
+		pl.stopWaiting(pod.UID)
 		return nil, unchanged // another plugin's PreFilter rejected the pod before ours ran
 	}
 	pl.explain(c, pod, "")
@@ -123,20 +75,20 @@ func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.
 	if err != nil {
 		return nil, fwk.AsStatus(err)
 	}
-	rejectedBy := make(slotSet, c.view.Slots()/64+1)
+	rejectedBy := rejection.NewSlots(c.view.Slots())
 	var verdicts [numVerdicts]bool
 	for _, nodeInfo := range nodes {
 		if node := c.view.Node(nodeInfo.Node().Name); node != nil {
-			rejectedBy.add(node.Slot)
+			rejectedBy.Add(node.Slot)
 			verdicts[pl.policy.verdict(c.view.State(node), node, allocatableOf(nodeInfo), c.ask)] = true
 		}
 	}
 	if verdicts == [numVerdicts]bool{} {
-		pl.waiting.remove(pod.UID)
+		pl.stopWaiting(pod.UID)
 		return nil, unchanged
 	}
 	pl.metrics.rejected(pl.handle.ProfileName(), verdicts)
-	pl.waiting.put(&waitingPod{pod: pod, ask: c.ask, rejectedBy: rejectedBy, since: c.view.Now, podPolls: c.view.PodPolls})
+	pl.waiting.Put(&rejection.Pod[ask]{Pod: pod, Ask: c.ask, RejectedBy: rejectedBy, Since: c.view.Now})
 	return nil, unchanged
 }
 
@@ -165,86 +117,42 @@ func (pl *NodeLoad) afterChange(ctx context.Context) {
 }
 
 // activate puts those waiting pods back into the queue that a node which
-// rejected them would take now. What a pod would take of a node is counted, so
-// that room for three pods wakes three, and not all that wait.
+// rejected them would take now.
 func (pl *NodeLoad) activate(ctx context.Context, view *load.View) {
-	waiting := slices.DeleteFunc(pl.waiting.inOrder(), pl.dropIfNotPending)
-	if len(waiting) == 0 {
+	waiting := pl.waiting.Len()
+	woken := pl.waiting.Woken(view, rejection.Rules[ask]{
+		IsPending: rejection.IsPending(pl.handle.SharedInformerFactory().Core().V1().Pods().Lister()),
+		Anyway:    func(p *rejection.Pod[ask]) bool { return pl.wishes.granted(p.Pod.UID, view.PodPolls) },
+		Least:     leastDemanding,
+		Takes: func(node *load.Node, a ask, taken load.Amounts) (load.Amounts, bool) {
+			a.estimate = a.estimate.Add(taken)
+			return a.estimate, pl.policy.verdict(view.State(node), node, node.Allocatable, a) == fits
+		},
+	})
+	pl.wishes.keep(pl.waiting.Has)
+	if len(woken) == 0 {
 		return
 	}
-	open := pl.nodesWithRoom(view, leastDemanding(waiting))
-	taken := make([]load.Amounts, len(open))
-	wake := map[string]*v1.Pod{}
-	for _, w := range waiting {
-		if w.podPolls < view.PodPolls && pl.waiting.wants(w.pod.UID) {
-			wake[klog.KObj(w.pod).String()] = w.pod // preemption knows more now
-			continue
-		}
-		for i, node := range open {
-			if !w.rejectedBy.has(node.Slot) {
-				continue
-			}
-			a := w.ask
-			a.estimate = a.estimate.Add(taken[i])
-			if pl.policy.verdict(view.State(node), node, node.Allocatable, a) == fits {
-				taken[i] = a.estimate
-				pl.metrics.woken(pl.handle.ProfileName(), view.Now.Sub(w.since))
-				wake[klog.KObj(w.pod).String()] = w.pod
-				break
-			}
-		}
+	for _, p := range woken {
+		pl.metrics.woken(pl.handle.ProfileName(), view.Now.Sub(p.Since))
 	}
-	if len(wake) > 0 {
-		logger := klog.FromContext(ctx)
-		logger.V(3).Info("Load dropped: retrying pods", "profile", pl.handle.ProfileName(), "pods", len(wake), "waiting", len(waiting))
-		pl.handle.Activate(logger, wake)
-	}
+	logger := klog.FromContext(ctx)
+	logger.V(3).Info("Load dropped: retrying pods", "profile", pl.handle.ProfileName(), "pods", len(woken), "waiting", waiting)
+	pl.handle.Activate(logger, rejection.ByName(woken))
 }
 
-// nodesWithRoom returns the nodes that take a pod that asks for a: on a hot
-// cluster few or none, so that 5,000 pods that wait there cost next to nothing.
-func (pl *NodeLoad) nodesWithRoom(view *load.View, a ask) []*load.Node {
-	var open []*load.Node
-	for node := range view.All {
-		if pl.policy.verdict(view.State(node), node, node.Allocatable, a) == fits {
-			open = append(open, node)
+// leastDemanding returns an ask that every node grants which grants a or b.
+func leastDemanding(a, b ask) ask {
+	a.banded = a.banded && b.banded
+	for r := range load.NumResources {
+		a.estimate[r] = min(a.estimate[r], b.estimate[r])
+		if a.thresholds[r] == 0 || b.thresholds[r] == 0 {
+			a.thresholds[r] = 0 // no threshold is the most generous one
+		} else {
+			a.thresholds[r] = max(a.thresholds[r], b.thresholds[r])
 		}
 	}
-	return open
-}
-
-// leastDemanding returns an ask that every node grants which grants that of any
-// of the pods, of which there is at least one.
-func leastDemanding(pods []*waitingPod) ask {
-	least := pods[0].ask
-	for _, p := range pods[1:] {
-		least.banded = least.banded && p.ask.banded
-		for r := range load.NumResources {
-			least.estimate[r] = min(least.estimate[r], p.ask.estimate[r])
-			if t := p.ask.thresholds[r]; t == 0 || least.thresholds[r] == 0 {
-				least.thresholds[r] = 0 // no threshold is the most generous one
-			} else {
-				least.thresholds[r] = max(least.thresholds[r], t)
-			}
-		}
-	}
-	return least
-}
-
-// dropIfNotPending forgets the pod if it no longer waits to be scheduled, and
-// reports whether it did.
-func (pl *NodeLoad) dropIfNotPending(w *waitingPod) bool {
-	if pl.isPending(w.pod) {
-		return false
-	}
-	pl.waiting.remove(w.pod.UID)
-	return true
-}
-
-// isPending reports whether the pod still waits to be scheduled.
-func (pl *NodeLoad) isPending(pod *v1.Pod) bool {
-	present, err := pl.handle.SharedInformerFactory().Core().V1().Pods().Lister().Pods(pod.Namespace).Get(pod.Name)
-	return err == nil && present.UID == pod.UID && present.Spec.NodeName == ""
+	return a
 }
 
 // EventsToRegister returns the cluster events after which a node may take a

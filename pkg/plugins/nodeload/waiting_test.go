@@ -115,7 +115,7 @@ func TestPodsThatNoLongerWaitAreForgotten(t *testing.T) {
 	if got := c.afterPoll(t); len(got) != 0 {
 		t.Errorf("woken: %v", got)
 	}
-	if n := len(c.waiting.pods); n != 0 {
+	if n := c.waiting.Len(); n != 0 {
 		t.Errorf("%d pods are still remembered", n)
 	}
 }

@@ -1,0 +1,127 @@
+// Package fragmentation measures how many of a node's free devices are of no
+// use to the pods that the cluster typically runs.
+//
+// The idea is Fragmentation Gradient Descent (Weng et al., "Beware of
+// Fragmentation: Scheduling GPU-Sharing Workloads with Fragmentation Gradient
+// Descent", USENIX ATC 2023): keep the mix of pods that the cluster runs, and
+// place each pod where it makes the fewest of the remaining devices unusable to
+// a pod drawn from that mix. Here a device is usable only if the node's live
+// headroom, too, would feed such a pod. Devices are whole: extended resources
+// have no shares.
+package fragmentation
+
+import (
+	"math"
+
+	v1 "k8s.io/api/core/v1"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+)
+
+// Shape is what pods of one shape ask for.
+type Shape struct {
+	// Count is how many devices of the kind that the shape is listed under a pod
+	// asks for, at least 1, and Others its devices of other kinds.
+	Count  int64
+	Others []device.Request
+	// Requests is its CPU and memory requests, Use what it is expected to use.
+	Requests, Use load.Amounts
+	// Weight is the share of the shape in the demand for devices of its kind:
+	// the weights of a kind add up to 1.
+	Weight float64
+}
+
+// Mix is the shapes of pods that a cluster runs, by kind of device. It is
+// immutable. A shape with devices of several kinds is listed under each.
+type Mix struct {
+	kinds map[v1.ResourceName][]Shape
+	other []Shape // of a kind that no pod has asked for yet
+}
+
+// Shapes returns the shapes that ask for the kind of device.
+func (m *Mix) Shapes(kind v1.ResourceName) []Shape {
+	if shapes, ok := m.kinds[kind]; ok {
+		return shapes
+	}
+	return m.other
+}
+
+// Room is what a node has left for further pods, besides devices.
+type Room struct {
+	// Unrequested is what is allocatable and not requested.
+	Unrequested load.Amounts
+	// Headroom is how far the node's predicted use is below its load line;
+	// Unlimited if that is not known.
+	Headroom load.Amounts
+}
+
+// Unlimited returns the headroom of a node of whose use nothing is known: then
+// requests alone limit what it takes.
+func Unlimited() (a load.Amounts) {
+	for r := range a {
+		a[r] = math.MaxInt64
+	}
+	return a
+}
+
+// Without returns what is left once a pod with these requests and this use is
+// placed.
+func (r Room) Without(requests, use load.Amounts) Room {
+	r.Unrequested = r.Unrequested.Sub(requests)
+	for i, headroom := range r.Headroom {
+		if headroom != math.MaxInt64 {
+			r.Headroom[i] = headroom - use[i]
+		}
+	}
+	return r
+}
+
+// Takes reports whether a pod with these requests and this use would be fed.
+func (r *Room) Takes(requests, use *load.Amounts) bool {
+	for i := range requests {
+		if requests[i] > r.Unrequested[i] || use[i] > max(r.Headroom[i], 0) {
+			return false
+		}
+	}
+	return true
+}
+
+// Node is what a node has left, seen from one kind of device.
+type Node struct {
+	Room
+	// Free is how many devices of the kind are free.
+	Free int64
+	// Other returns how many devices of another kind are free. It may be nil if
+	// the node has no other kind.
+	Other func(kind v1.ResourceName) int64
+}
+
+// hosts reports whether the node could run a pod of the shape.
+func (n *Node) hosts(s *Shape) bool {
+	if s.Count > n.Free || !n.Takes(&s.Requests, &s.Use) {
+		return false
+	}
+	for i := range s.Others {
+		if n.Other == nil || s.Others[i].Count > n.Other(s.Others[i].Name) {
+			return false
+		}
+	}
+	return true
+}
+
+// Of returns the node's fragmentation in devices: how many of its free devices
+// of the kind a pod that asks for them is expected to find of no use:
+//
+//	F = free x sum over shapes of weight x (1 if the node cannot host one, else 0)
+//
+// (the paper's F_n(M), with whole devices). It is between 0 and free.
+func Of(shapes []Shape, n *Node) float64 {
+	unusable := 0.0
+	for i := range shapes {
+		if !n.hosts(&shapes[i]) {
+			unusable += shapes[i].Weight
+		}
+	}
+	return unusable * float64(n.Free)
+}

@@ -1,0 +1,70 @@
+// Package rejection has what plugins that reject nodes for load have in common:
+// which pods they never reject a node for, the statuses to reject with, and the
+// pods that wait until a node that rejected them would take them.
+package rejection
+
+import (
+	"sync/atomic"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/apis/scheduling"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+)
+
+// IsExempt reports whether no node is ever rejected for load for the pod: a
+// DaemonSet's pod has no other node to go to, and a critical one must run.
+func IsExempt(pod *v1.Pod) bool {
+	if pod.Spec.Priority != nil && *pod.Spec.Priority >= scheduling.SystemCriticalPriority {
+		return true
+	}
+	owner := metav1.GetControllerOfNoCopy(pod)
+	return owner != nil && owner.Kind == "DaemonSet"
+}
+
+// Statuses holds the statuses to reject nodes with, so that Filter allocates
+// none. The framework writes its plugin's name into a status that it is given,
+// and runs Filter for many nodes at once: hence one set for each node.
+type Statuses struct {
+	reasons   int
+	newStatus func(reason int) *fwk.Status
+	bySlot    atomic.Pointer[[][]*fwk.Status]
+}
+
+// NewStatuses returns statuses for the reasons below the number, each made by
+// newStatus.
+func NewStatuses(reasons int, newStatus func(reason int) *fwk.Status) *Statuses {
+	s := &Statuses{reasons: reasons, newStatus: newStatus}
+	s.bySlot.Store(&[][]*fwk.Status{})
+	return s
+}
+
+// Grow sees to it that the nodes of slots below n have their statuses. It is
+// called by one goroutine at a time.
+func (s *Statuses) Grow(n int) {
+	have := *s.bySlot.Load()
+	if n <= len(have) {
+		return
+	}
+	grown := append(make([][]*fwk.Status, 0, n), have...)
+	for len(grown) < n {
+		set := make([]*fwk.Status, s.reasons)
+		for reason := range set {
+			set[reason] = s.newStatus(reason)
+		}
+		grown = append(grown, set)
+	}
+	s.bySlot.Store(&grown)
+}
+
+// For returns the status to reject the node with. The node is nil if the load
+// model has not heard of it yet, and else in a slot below what Grow was called
+// with.
+func (s *Statuses) For(node *load.Node, reason int) *fwk.Status {
+	if node == nil {
+		return s.newStatus(reason)
+	}
+	return (*s.bySlot.Load())[node.Slot][reason]
+}
