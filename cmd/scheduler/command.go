@@ -28,7 +28,6 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins/nodeload"
 )
 
 // newCommand returns kube-scheduler's command with our plugins. Before anything
@@ -96,14 +95,12 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 	ctx := server.SetupSignalContext()
 
 	model := sharedModel{args: profiles.Shared()}
-	metrics := nodeload.NewMetrics()
-	legacyregistry.MustRegister(metrics.All()...)
-	var decisions *explain.Log
+	shared := plugins.NewShared(profiles, model.get)
+	legacyregistry.MustRegister(shared.Metrics()...)
 	if decisionsPort != 0 {
-		decisions = explain.NewLog(clock.RealClock{})
-		go decisions.Run(ctx)
+		shared.Decisions = explain.NewLog(clock.RealClock{})
+		go shared.Decisions.Run(ctx)
 	}
-	shared := plugins.Shared{Profiles: profiles, Model: model.get, NodeLoad: metrics, Decisions: decisions}
 	var registry []app.Option
 	for name, factory := range shared.Registry() {
 		registry = append(registry, app.WithPlugin(name, factory))
@@ -116,7 +113,7 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 		mutable.AddMetrics()
 	}
 	opts.ComponentGlobalsRegistry.AddMetrics()
-	if err := serveDecisions(ctx, cc, decisions, decisionsPort, opts.SecureServing.BindPort); err != nil {
+	if err := serveDecisions(ctx, cc, shared.Decisions, decisionsPort, opts.SecureServing.BindPort); err != nil {
 		klog.FromContext(ctx).Error(err, "Decisions are not explained; scheduling goes on")
 	}
 	return app.Run(ctx, cc, scheduler)

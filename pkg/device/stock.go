@@ -1,8 +1,6 @@
 package device
 
 import (
-	"iter"
-
 	v1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 )
@@ -32,18 +30,14 @@ func StockOf(node fwk.NodeInfo, name v1.ResourceName) Stock {
 	}
 }
 
-// Stocks yields what the node has of each device resource that it offers at
-// least one unit of, in no particular order.
-func (m *Matcher) Stocks(node fwk.NodeInfo) iter.Seq[Stock] {
-	return func(yield func(Stock) bool) {
-		requested := node.GetRequested().GetScalarResources()
-		for name, allocatable := range node.GetAllocatable().GetScalarResources() {
-			if allocatable <= 0 || !m.Matches(name) {
-				continue
-			}
-			if !yield(Stock{Name: name, Allocatable: allocatable, Requested: requested[name]}) {
-				return
-			}
+// AppendStocks appends to stocks what the node has of each device resource that
+// it offers at least one unit of, in no particular order.
+func (m *Matcher) AppendStocks(stocks []Stock, node fwk.NodeInfo) []Stock {
+	requested := node.GetRequested().GetScalarResources()
+	for name, allocatable := range node.GetAllocatable().GetScalarResources() {
+		if allocatable > 0 && m.Matches(name) {
+			stocks = append(stocks, Stock{Name: name, Allocatable: allocatable, Requested: requested[name]})
 		}
 	}
+	return stocks
 }

@@ -24,18 +24,33 @@ type Decision struct {
 	Nodes []Node `json:"nodes"`
 }
 
+// Result is what became of a pod in a scheduling cycle.
+type Result string
+
+// The results.
+const (
+	// Placed: the pod was given to a node.
+	Placed Result = "Placed"
+	// TakenBack: it was given to a node, and that was taken back because it could
+	// not be bound, or because the rest of its pod group found no place.
+	TakenBack Result = "TakenBack"
+	// Waits: no node took it.
+	Waits Result = "Waits"
+)
+
 // Summary is a decision in short.
 type Summary struct {
 	Pod     string    `json:"pod"` // namespace/name
 	UID     types.UID `json:"uid"`
 	Profile string    `json:"profile"`
 	Time    time.Time `json:"time"`
-	// Node is where the pod was placed; empty if it was not.
+	Result  Result    `json:"result"`
+	// Node is the one that was chosen; empty if none was.
 	Node string `json:"node,omitempty"`
 	// WaitsFor says what has to happen before the pod is tried again for load.
 	WaitsFor string `json:"waitsFor,omitempty"`
-	// Considered is how many nodes the plugins looked at, and Rejected for how
-	// many of them NodeLoad had which reason.
+	// Considered is how many nodes the plugins looked at, and Rejected how many
+	// of them they rejected for which reason.
 	Considered int            `json:"considered"`
 	Rejected   map[string]int `json:"rejected,omitempty"`
 }
@@ -51,10 +66,18 @@ type Node struct {
 	// statistics are of that much.
 	HistorySeconds float64 `json:"historySeconds"`
 	// Load is absent without a fresh sample.
-	Load *Loads `json:"load,omitempty"`
-	// NodeLoad is the reason for which NodeLoad rejected the node, or its score.
+	Load      *Loads  `json:"load,omitempty"`
 	NodeLoad  Outcome `json:"nodeLoad"`
 	DeviceFit Outcome `json:"deviceFit"`
+	// Fragmentation is absent if DeviceFit did not rank the node by it.
+	Fragmentation *Fragmentation `json:"fragmentation,omitempty"`
+}
+
+// Fragmentation is how many of a node's free devices are of no use to the pods
+// that the cluster typically runs, before and after the pod is placed there.
+type Fragmentation struct {
+	Before float64 `json:"before"`
+	After  float64 `json:"after"`
 }
 
 // Loads is the prediction for a node.

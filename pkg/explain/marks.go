@@ -54,12 +54,33 @@ func (m Marks) At(slot int) (seen, rejected bool, value int64) {
 	return true, false, int64(m[slot] - firstScore)
 }
 
+// Fragments is the fragmentation of each node in a scheduling cycle, before and
+// after, by slot. Like Marks, it is written to from many goroutines.
+type Fragments [][2]float32
+
+// Note notes the node's.
+func (f Fragments) Note(slot int, node Fragmentation) {
+	if slot < len(f) {
+		f[slot] = [2]float32{float32(node.Before), float32(node.After)}
+	}
+}
+
+// At returns what was noted.
+func (f Fragments) At(slot int) *Fragmentation {
+	if slot >= len(f) {
+		return nil
+	}
+	return &Fragmentation{Before: float64(f[slot][0]), After: float64(f[slot][1])}
+}
+
 // Trace is what the plugins noted in a scheduling cycle. It is in the cycle's
 // state, where NodeLoad puts it and DeviceFit finds it.
 type Trace struct {
 	// Slot returns the slot of a node, and whether it has one.
 	Slot                func(node string) (int, bool)
 	NodeLoad, DeviceFit Marks
+	// Fragmentation is DeviceFit's; nil if its strategy does not go by that.
+	Fragmentation Fragments
 }
 
 const traceKey fwk.StateKey = "plimsoll.io/explain"

@@ -87,41 +87,50 @@ func (r *Room) Takes(requests, use *load.Amounts) bool {
 	return true
 }
 
-// Node is what a node has left, seen from one kind of device.
+// Node is what a node has left.
 type Node struct {
 	Room
-	// Free is how many devices of the kind are free.
-	Free int64
-	// Other returns how many devices of another kind are free. It may be nil if
-	// the node has no other kind.
-	Other func(kind v1.ResourceName) int64
+	// Devices are what it has of each kind.
+	Devices []device.Stock
 }
 
-// hosts reports whether the node could run a pod of the shape.
-func (n *Node) hosts(s *Shape) bool {
-	if s.Count > n.Free || !n.Takes(&s.Requests, &s.Use) {
-		return false
+// free returns how many devices of the kind are free.
+func (n *Node) free(kind v1.ResourceName) int64 {
+	for i := range n.Devices {
+		if n.Devices[i].Name == kind {
+			return n.Devices[i].Free()
+		}
 	}
+	return 0
+}
+
+// Of returns the fragmentation of the i-th kind of the node's devices, in
+// devices: how many of the free ones a pod that asks for some is expected to
+// find of no use:
+//
+//	F = free x sum over shapes of weight x (1 if the node cannot host one, else 0)
+//
+// (the paper's F_n(M), with whole devices). shapes are the mix's for that kind.
+// The result is between 0 and the number of free devices.
+func Of(shapes []Shape, n *Node, i int) float64 {
+	free := n.Devices[i].Free()
+	if free == 0 {
+		return 0
+	}
+	unusable := 0.0
+	for j := range shapes {
+		if s := &shapes[j]; s.Count > free || !n.Takes(&s.Requests, &s.Use) || !n.hasOthers(s) {
+			unusable += s.Weight
+		}
+	}
+	return unusable * float64(free)
+}
+
+func (n *Node) hasOthers(s *Shape) bool {
 	for i := range s.Others {
-		if n.Other == nil || s.Others[i].Count > n.Other(s.Others[i].Name) {
+		if s.Others[i].Count > n.free(s.Others[i].Name) {
 			return false
 		}
 	}
 	return true
-}
-
-// Of returns the node's fragmentation in devices: how many of its free devices
-// of the kind a pod that asks for them is expected to find of no use:
-//
-//	F = free x sum over shapes of weight x (1 if the node cannot host one, else 0)
-//
-// (the paper's F_n(M), with whole devices). It is between 0 and free.
-func Of(shapes []Shape, n *Node) float64 {
-	unusable := 0.0
-	for i := range shapes {
-		if !n.hosts(&shapes[i]) {
-			unusable += shapes[i].Weight
-		}
-	}
-	return unusable * float64(n.Free)
 }

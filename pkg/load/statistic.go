@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 )
 
 // Statistic condenses the samples of a window into one amount.
@@ -26,6 +28,14 @@ const (
 	Peak
 	NumStatistics
 )
+
+// StatisticOf returns the statistic of the name, which must be a valid one.
+func StatisticOf(name config.Statistic) Statistic {
+	return map[config.Statistic]Statistic{
+		config.Latest: Latest, config.Average: Average, config.Peak: Peak,
+		config.P50: P50, config.P90: P90, config.P95: P95, config.P99: P99,
+	}[name]
+}
 
 // percentiles are the parts of time of P50 to P99.
 func percentiles() [P99 - P50 + 1]float64 { return [...]float64{0.50, 0.90, 0.95, 0.99} }

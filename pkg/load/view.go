@@ -47,6 +47,28 @@ type Node struct {
 // InFlight returns how much of the prediction is not measured yet.
 func (n *Node) InFlight(s Statistic) Amounts { return n.Predicted[s].Sub(n.Measured[s]) }
 
+// Line returns the use at which n is at its load line: the percent of its
+// allocatable that its annotation names, else the given one, of which 0 means
+// all.
+func (n *Node) Line(percent Amounts) Amounts {
+	for r, p := range percent {
+		if n.Thresholds.Set[r] {
+			p = n.Thresholds.Percent[r]
+		}
+		if p == 0 {
+			p = 100
+		}
+		percent[r] = int64(float64(p) / 100 * float64(n.Allocatable[r]))
+	}
+	return percent
+}
+
+// Headroom returns how far n's predicted use is below its load line (see
+// Line). It is negative for a node over the line.
+func (n *Node) Headroom(s Statistic, percent Amounts) Amounts {
+	return n.Line(percent).Sub(n.Predicted[s])
+}
+
 // View is an immutable picture of all nodes at one moment. Its methods take no
 // lock and allocate nothing.
 type View struct {

@@ -4,6 +4,7 @@ package plugins
 import (
 	"context"
 
+	"k8s.io/component-base/metrics"
 	fwk "k8s.io/kube-scheduler/framework"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/loadvariationriskbalancing"
@@ -11,6 +12,7 @@ import (
 	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/targetloadpacking"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins/devicefit"
@@ -23,10 +25,23 @@ type Shared struct {
 	Profiles config.Profiles
 	// Model returns the load model, the same each time.
 	Model func(context.Context, fwk.Handle) (*load.Model, error)
-	// NodeLoad are NodeLoad's metrics.
-	NodeLoad *nodeload.Metrics
+	// NodeLoad and DeviceFit are the plugins' metrics.
+	NodeLoad  *nodeload.Metrics
+	DeviceFit *devicefit.Metrics
 	// Decisions is where decisions are explained; nil if they are not.
 	Decisions *explain.Log
+
+	inventory *device.Inventory
+}
+
+// NewShared returns what plugins share, with a load model and metrics of its own.
+func NewShared(profiles config.Profiles, model func(context.Context, fwk.Handle) (*load.Model, error)) *Shared {
+	return &Shared{Profiles: profiles, Model: model, NodeLoad: nodeload.NewMetrics(), DeviceFit: devicefit.NewMetrics()}
+}
+
+// Metrics returns the plugins' metrics, to be registered.
+func (s *Shared) Metrics() []metrics.Registerable {
+	return append(s.NodeLoad.All(), s.DeviceFit.All()...)
 }
 
 // Registry returns the plugins that the scheduler has beside kube-scheduler's
@@ -34,7 +49,7 @@ type Shared struct {
 func (s *Shared) Registry() frameworkruntime.Registry {
 	return frameworkruntime.Registry{
 		nodeload.Name:                   nodeload.Factory(s.Model, s.NodeLoad, s.Decisions),
-		devicefit.Name:                  devicefit.New,
+		devicefit.Name:                  devicefit.Factory(devicefit.Shared{Profiles: s.Profiles, Model: s.Model, Inventory: s.devices, Metrics: s.DeviceFit}),
 		targetloadpacking.Name:          targetloadpacking.New,
 		loadvariationriskbalancing.Name: loadvariationriskbalancing.New,
 		lowriskovercommitment.Name:      lowriskovercommitment.New,
@@ -57,4 +72,10 @@ func ModelConfig(args *config.NodeLoadArgs) load.Config {
 		cfg.Estimator.Defaults[r] = load.AmountOf(r, quantity)
 	}
 	return cfg
+}
+
+// devices returns the devices that are offered through dynamic resource
+// allocation; nil if that is turned off: then there is nothing to list.
+func (s *Shared) devices(handle fwk.Handle) (*device.Inventory, error) {
+	return nil, nil
 }

@@ -14,6 +14,10 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
+// StrandsDevices is for which DeviceFit rejects a node, as users see it in
+// events. The scheduler counts nodes by it, so it holds no numbers.
+const StrandsDevices = "node(s) would strand free devices"
+
 // IsExempt reports whether no node is ever rejected for load for the pod: a
 // DaemonSet's pod has no other node to go to, and a critical one must run.
 func IsExempt(pod *v1.Pod) bool {
@@ -67,4 +71,21 @@ func (s *Statuses) For(node *load.Node, reason int) *fwk.Status {
 		return s.newStatus(reason)
 	}
 	return (*s.bySlot.Load())[node.Slot][reason]
+}
+
+// Nodes returns the nodes that the plugin rejected.
+func Nodes(all fwk.NodeInfoLister, statuses fwk.NodeToStatusReader, plugin string) ([]fwk.NodeInfo, error) {
+	var rejecting []fwk.NodeInfo
+	for _, code := range []fwk.Code{fwk.Unschedulable, fwk.UnschedulableAndUnresolvable} {
+		nodes, err := statuses.NodesForStatusCode(all, code)
+		if err != nil {
+			return nil, err
+		}
+		for _, nodeInfo := range nodes {
+			if statuses.Get(nodeInfo.Node().Name).Plugin() == plugin {
+				rejecting = append(rejecting, nodeInfo)
+			}
+		}
+	}
+	return rejecting, nil
 }

@@ -43,6 +43,10 @@ type Options struct {
 	// FeatureGates are set for every Kubernetes component.
 	FeatureGates map[string]bool
 
+	// APIs are further API groups and versions for the API server to serve, such
+	// as scheduling.k8s.io/v1beta1.
+	APIs []string
+
 	// Log receives progress, one line a step. Nil means none.
 	Log io.Writer
 

@@ -27,6 +27,7 @@ func writeConfig(path string, tools tools, ports *ports, opts Options) error {
 			"kubeAuthorization": true, // RBAC
 			"kubeAdmission":     true,
 			"kubeFeatureGates":  formatGates(opts.FeatureGates),
+			"kubeRuntimeConfig": formatAPIs(opts.APIs),
 
 			"etcdBinary":                  tools.path("etcd"),
 			"kubeApiserverBinary":         tools.path("kube-apiserver"),
@@ -78,4 +79,12 @@ func formatGates(gates map[string]bool) string {
 		formatted = append(formatted, fmt.Sprintf("%s=%t", name, gates[name]))
 	}
 	return strings.Join(formatted, ",")
+}
+
+func formatAPIs(apis []string) string {
+	enabled := make([]string, len(apis))
+	for i, api := range apis {
+		enabled[i] = api + "=true"
+	}
+	return strings.Join(enabled, ",")
 }

@@ -51,7 +51,12 @@ func run(m *testing.M) (exitCode int) {
 		return 1
 	}
 	var err error
-	local, err = cluster.Start(ctx, cluster.Options{MetricResolution: resolution, Log: os.Stdout})
+	local, err = cluster.Start(ctx, cluster.Options{
+		MetricResolution: resolution, Log: os.Stdout,
+		// Pod groups, which concern only the pods that are in one.
+		FeatureGates: map[string]bool{"GenericWorkload": true, "TopologyAwareWorkloadScheduling": true},
+		APIs:         []string{"scheduling.k8s.io/v1beta1"},
+	})
 	if err != nil {
 		fmt.Println(err)
 		return 1

@@ -269,10 +269,10 @@ type scheduler struct {
 // profiles it renames to those of the test's pool, and waits until it has node
 // metrics. change, if not nil, changes the configuration first. When the test
 // ends the log must be clean.
-func startScheduler(t *testing.T, config string, change func(map[string]any)) *scheduler {
+func startScheduler(t *testing.T, config string, change func(map[string]any), flags ...string) *scheduler {
 	t.Helper()
 	s := runScheduler(t, cluster.SchedulerOptions{
-		Config: filepath.Join(root, "config", config), Change: ofPool(t, change), Args: []string{"--leader-elect=false"},
+		Config: filepath.Join(root, "config", config), Change: ofPool(t, change), Args: append(flags, "--leader-elect=false"),
 	})
 	s.waitFreshNodes()
 	return s

@@ -1,14 +1,19 @@
 package devicefit
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"testing"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 const benchNodes = 5_000
@@ -39,7 +44,9 @@ func scoreCases() []scoreCase {
 	const patterns = `{"resources": ["nvidia.com/*", "amd.com/gpu", "xilinx.com/*"]}`
 	return []scoreCase{
 		{"device pod", `{}`, device},
+		{"device pod, MostAllocated", `{"strategy": "MostAllocated"}`, device},
 		{"plain pod", `{}`, plain},
+		{"plain pod, MostAllocated", `{"strategy": "MostAllocated"}`, plain},
 		{"plain pod, three patterns", patterns, plain},
 		{"plain pod, wildcards", `{"resources": ["nvidia.com/g*", "xilinx.com/f???"]}`, plain},
 	}
@@ -48,26 +55,53 @@ func scoreCases() []scoreCase {
 // scorer returns a function that scores all nodes once, through the interfaces
 // and with the CycleState that the framework uses.
 func (c scoreCase) scorer(t testing.TB, nodes []fwk.NodeInfo) func() {
-	plugin, err := New(t.Context(), rawArgs(c.args), mustProfile(t, c.args))
-	if err != nil {
-		t.Fatal(err)
+	cluster := newCluster()
+	for i, node := range nodes {
+		name := node.Node().Name
+		cluster.model.SetNode(name, load.AmountsOf(node.Node().Status.Allocatable))
+		cluster.use[name] = [load.NumResources]float64{float64(i % 64), float64(i%256) * (1 << 30)}
 	}
+	cluster.model.Poll(t.Context())
+	plugin := pluginOf(t, cluster, c.args)
+	for i := range 100 { // a full mix
+		amounts := load.Amounts{load.CPU: int64(1000 + 500*i), load.Memory: int64(i+1) << 30}
+		plugin.learner.Observe([]device.Request{{Name: gpu, Count: int64(i%8) + 1}}, amounts, amounts, cluster.clock.Now())
+	}
+	cluster.clock.Step(time.Minute)
 	var state fwk.CycleState = framework.NewCycleState()
 	for i := range 10 { // other plugins keep theirs there, too
-		state.Write(fwk.StateKey(strconv.Itoa(i)), &demand{})
+		state.Write(fwk.StateKey(strconv.Itoa(i)), &cycle{})
 	}
 	ctx := t.Context()
-	if status := plugin.(fwk.PreScorePlugin).PreScore(ctx, state, c.pod, nodes); !status.IsSuccess() {
+	if status := plugin.PreScore(ctx, state, c.pod, nodes); !status.IsSuccess() {
 		t.Fatal(status)
 	}
-	score := plugin.(fwk.ScorePlugin)
 	return func() {
 		for _, node := range nodes {
-			if _, status := score.Score(ctx, state, c.pod, node); !status.IsSuccess() {
+			if _, status := plugin.Score(ctx, state, c.pod, node); !status.IsSuccess() {
 				t.Fatal(status)
 			}
 		}
 	}
+}
+
+// pluginOf returns the plugin itself, as a profile makes it.
+func pluginOf(t testing.TB, c *cluster, args string) *DeviceFit {
+	t.Helper()
+	var plugin fwk.Plugin
+	factory := Factory(Shared{
+		Model:     func(context.Context, fwk.Handle) (*load.Model, error) { return c.model, nil },
+		Inventory: func(fwk.Handle) (*device.Inventory, error) { return nil, nil },
+		Metrics:   c.metrics, Clock: c.clock,
+	})
+	profile, err := c.newProfile(t.Context(), args)
+	if err == nil {
+		plugin, err = factory(t.Context(), rawArgs(args), profile)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return plugin.(*DeviceFit)
 }
 
 func TestScoreDoesNotAllocate(t *testing.T) {
@@ -99,15 +133,12 @@ func BenchmarkScore(b *testing.B) {
 }
 
 func BenchmarkSignPod(b *testing.B) {
-	plugin, err := New(b.Context(), rawArgs(`{}`), mustProfile(b, `{}`))
-	if err != nil {
-		b.Fatal(err)
-	}
+	plugin := pluginOf(b, newCluster(), `{}`)
 	for _, c := range scoreCases()[:2] {
 		b.Run(c.name, func(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
-				if _, status := plugin.(fwk.SignPlugin).SignPod(b.Context(), c.pod); !status.IsSuccess() {
+				if _, status := plugin.SignPod(b.Context(), c.pod); !status.IsSuccess() {
 					b.Fatal(status)
 				}
 			}

@@ -8,86 +8,192 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/utils/clock"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/fragmentation"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 )
 
 // Name is the name of the plugin in a KubeSchedulerConfiguration.
 const Name = config.DeviceFit
-
-// demandKey is where PreScore leaves the pod's demand for Score.
-const demandKey fwk.StateKey = "PreScore" + Name
 
 // demandSigner is the key of the plugin's fragment in a pod's signature. It
 // must differ from the keys of all other plugins, of which the framework keeps
 // one value a key.
 const demandSigner = "plimsoll.io/DeviceFit.Demand()"
 
-// DeviceFit ranks nodes by the devices that they have left.
+// DeviceFit places pods by the devices that nodes have left.
 type DeviceFit struct {
-	devices          *device.Matcher
-	rate             rating
+	handle    fwk.Handle
+	model     *load.Model
+	matcher   *device.Matcher
+	inventory *device.Inventory // nil without dynamic resource allocation
+	learner   *fragmentation.Learner
+	metrics   *gauges
+
+	rate             rating // nil for LeastFragmentation
+	weights          weights
 	avoidDeviceNodes bool
+
+	// line is the load line of nodes in percent of allocatable, and statistic
+	// what is compared with it: NodeLoad's, so that headroom is what NodeLoad
+	// would let pods use.
+	line      load.Amounts
+	statistic load.Statistic
+
+	// perDevice is what a pod without devices must leave for each free device.
+	perDevice load.Amounts
+	statuses  *rejection.Statuses
+	waiting   *rejection.Waiting[load.Amounts]
+	stranding stranding
 }
 
 var (
-	_ fwk.PreScorePlugin = &DeviceFit{}
-	_ fwk.ScorePlugin    = &DeviceFit{}
-	_ fwk.SignPlugin     = &DeviceFit{}
+	_ fwk.PreFilterPlugin      = &DeviceFit{}
+	_ fwk.FilterPlugin         = &DeviceFit{}
+	_ fwk.PostFilterPlugin     = &DeviceFit{}
+	_ fwk.PreScorePlugin       = &DeviceFit{}
+	_ fwk.ScorePlugin          = &DeviceFit{}
+	_ fwk.PlacementScorePlugin = &DeviceFit{}
+	_ fwk.EnqueueExtensions    = &DeviceFit{}
+	_ fwk.SignPlugin           = &DeviceFit{}
 )
 
-// New returns the plugin for a profile. It is a plugin factory of the
-// scheduler framework.
-func New(_ context.Context, obj runtime.Object, h fwk.Handle) (fwk.Plugin, error) {
-	fld := field.NewPath("profiles").Key(h.ProfileName()).Child("pluginConfig").Key(Name).Child("args")
-	args, errs := config.DecodeDeviceFit(obj, fld)
-	if len(errs) > 0 {
-		return nil, errs.ToAggregate()
+// Shared is what the DeviceFit plugins of a process share.
+type Shared struct {
+	// Profiles has the arguments of NodeLoad in the profiles that use it.
+	Profiles config.Profiles
+	// Model returns the load model, the same each time.
+	Model func(context.Context, fwk.Handle) (*load.Model, error)
+	// Inventory returns the devices that are offered through dynamic resource
+	// allocation, the same each time; nil if that is turned off.
+	Inventory func(fwk.Handle) (*device.Inventory, error)
+	Metrics   *Metrics
+	// Clock defaults to the real one.
+	Clock clock.PassiveClock
+}
+
+// Factory returns what makes the plugin for a profile.
+func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
+	if shared.Clock == nil {
+		shared.Clock = clock.RealClock{}
 	}
-	devices, err := device.NewMatcher(args.Resources)
+	return func(ctx context.Context, obj runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
+		fld := field.NewPath("profiles").Key(handle.ProfileName()).Child("pluginConfig").Key(Name).Child("args")
+		args, errs := config.DecodeDeviceFit(obj, fld)
+		if len(errs) > 0 {
+			return nil, errs.ToAggregate()
+		}
+		pl, err := newPlugin(args, fld, shared.Profiles[handle.ProfileName()])
+		if err != nil {
+			return nil, err
+		}
+		pl.handle = handle
+		if pl.model, err = shared.Model(ctx, handle); err != nil {
+			return nil, err
+		}
+		if pl.inventory, err = shared.Inventory(handle); err != nil {
+			return nil, err
+		}
+		pl.metrics = shared.Metrics.profile(handle.ProfileName())
+		pl.learner = fragmentation.NewLearner(shared.Clock)
+		if err := pl.learn(handle.SharedInformerFactory()); err != nil {
+			return nil, err
+		}
+		pl.model.Subscribe(pl.afterChange)
+		return pl, nil
+	}
+}
+
+// newPlugin returns the plugin as far as it follows from its arguments and
+// those of NodeLoad in the profile, which are nil if that does not use it.
+func newPlugin(args *config.DeviceFitArgs, fld *field.Path, nodeLoad *config.NodeLoadArgs) (*DeviceFit, error) {
+	matcher, err := device.NewMatcher(args.Resources)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", fld.Child("resources"), err)
 	}
-	rate, err := ratingOf(args.Strategy)
-	if err != nil {
+	pl := &DeviceFit{
+		matcher: matcher, avoidDeviceNodes: args.AvoidDeviceNodes,
+		weights: weightsOf(args.Weights), statistic: load.Latest,
+		statuses: rejection.NewStatuses(1, newStatus), waiting: rejection.NewWaiting[load.Amounts](),
+	}
+	if pl.rate, err = ratingOf(args.Strategy); err != nil {
 		return nil, fmt.Errorf("%s: %w", fld.Child("strategy"), err)
 	}
-	return &DeviceFit{devices: devices, rate: rate, avoidDeviceNodes: args.AvoidDeviceNodes}, nil
+	for r := range load.NumResources {
+		perDevice := args.HeadroomPerDevice[string(r.Name())]
+		pl.perDevice[r] = load.AmountOf(r, perDevice)
+		if nodeLoad != nil {
+			pl.line[r] = nodeLoad.Filter.Thresholds[string(r.Name())]
+		}
+	}
+	if nodeLoad != nil {
+		pl.statistic = load.StatisticOf(nodeLoad.Filter.Statistic)
+	}
+	return pl, nil
 }
 
 // Name returns the name of the plugin.
 func (pl *DeviceFit) Name() string { return Name }
 
-// PreScore works out once what Score needs to know of the pod. It returns Skip
-// for a pod to which all nodes are the same.
+// PreFilter takes the view of the cluster for the cycle, and skips Filter for
+// pods that it never rejects.
+func (pl *DeviceFit) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
+	c := pl.newCycle(pod)
+	state.Write(stateKey, c)
+	pl.waiting.Remove(pod.UID)
+	pl.updateGauges(c)
+	if pl.perDevice == (load.Amounts{}) || c.NeedsDevices || c.Exempt {
+		return nil, fwk.NewStatus(fwk.Skip)
+	}
+	pl.statuses.Grow(c.view.Slots())
+	return nil, nil
+}
+
+// PreFilterExtensions returns nil: see stranding.go for why preemption is of no
+// help.
+func (pl *DeviceFit) PreFilterExtensions() fwk.PreFilterExtensions { return nil }
+
+// PreScore skips Score for a pod to which all nodes are the same.
 func (pl *DeviceFit) PreScore(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) *fwk.Status {
-	d := pl.demandOf(pod)
-	if d.indifferent() {
+	c := pl.cycleOf(state, pod)
+	if device.UsesDRA(pod) {
+		pl.observe(pod) // its claims exist by now
+	}
+	if !pl.cares(c) {
 		return fwk.NewStatus(fwk.Skip)
 	}
-	state.Write(demandKey, d)
+	c.trace = explain.Of(state)
+	if c.trace != nil && pl.rate == nil {
+		c.trace.Fragmentation = make(explain.Fragments, len(c.trace.DeviceFit))
+	}
 	return nil
 }
 
+// cares reports whether the pod has a preference among nodes.
+func (pl *DeviceFit) cares(c *cycle) bool {
+	if c.NeedsDevices {
+		return len(c.Devices) > 0
+	}
+	return pl.avoidDeviceNodes
+}
+
 // Score ranks the node by its devices, 0 to 100.
-func (pl *DeviceFit) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, node fwk.NodeInfo) (int64, *fwk.Status) {
-	d, ok := readDemand(state)
-	if !ok { // a profile may enable the plugin at Score alone
-		d = pl.demandOf(pod)
+func (pl *DeviceFit) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeInfo fwk.NodeInfo) (int64, *fwk.Status) {
+	c := pl.cycleOf(state, pod)
+	if !pl.cares(c) {
+		return 0, nil
 	}
-	var score int64
-	switch {
-	case len(d.Devices) > 0:
-		score = scoreDevices(pl.rate, node, d.Devices)
-	case d.AvoidDevices:
-		score = scoreAvoidance(pl.devices, node)
-	}
-	if trace := explain.Of(state); trace != nil {
-		if slot, known := trace.Slot(node.Node().Name); known {
-			trace.DeviceFit.Score(slot, score)
-		}
+	var buffer [maxKinds]device.Stock
+	left, node := pl.remains(c, nodeInfo, buffer[:0])
+	score, growth := pl.score(c, &left)
+	if c.trace != nil && node != nil {
+		c.trace.DeviceFit.Score(node.Slot, score)
+		c.trace.Fragmentation.Note(node.Slot, growth)
 	}
 	return score, nil
 }
@@ -96,40 +202,17 @@ func (pl *DeviceFit) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod,
 // between nodes and span the framework's range.
 func (pl *DeviceFit) ScoreExtensions() fwk.ScoreExtensions { return nil }
 
-// SignPod returns the pod's demand, which is all that the score of a given
-// node depends on.
+// SignPod returns the pod's demand, which is all of the pod that a node's
+// verdict and score depend on.
 func (pl *DeviceFit) SignPod(_ context.Context, pod *v1.Pod) ([]fwk.SignFragment, *fwk.Status) {
 	return []fwk.SignFragment{{Key: demandSigner, Value: pl.demandOf(pod)}}, nil
 }
 
-// demand is everything about a pod that its scores depend on. Both Score and
-// SignPod work from it alone, so pods that sign alike are scored alike. Its
-// JSON form is the pod's signature. It is immutable.
-type demand struct {
-	// Devices are the devices that the pod asks for.
-	Devices []device.Request `json:"devices,omitempty"`
-	// AvoidDevices says that the pod should stay off nodes with free devices.
-	AvoidDevices bool `json:"avoidDevices,omitempty"`
-}
-
-func (pl *DeviceFit) demandOf(pod *v1.Pod) *demand {
-	devices := pl.devices.Requests(pod)
-	return &demand{
-		Devices:      devices,
-		AvoidDevices: pl.avoidDeviceNodes && len(devices) == 0 && !device.UsesDRA(pod),
+// requests returns the devices that the pod asks for, sorted by kind.
+func (pl *DeviceFit) requests(pod *v1.Pod) []device.Request {
+	requests := pl.matcher.Requests(pod)
+	if pl.inventory == nil {
+		return requests
 	}
-}
-
-func (d *demand) indifferent() bool { return len(d.Devices) == 0 && !d.AvoidDevices }
-
-// Clone implements fwk.StateData. The demand is immutable, so it is shared.
-func (d *demand) Clone() fwk.StateData { return d }
-
-func readDemand(state fwk.CycleState) (*demand, bool) {
-	data, err := state.Read(demandKey)
-	if err != nil {
-		return nil, false
-	}
-	d, ok := data.(*demand)
-	return d, ok
+	return device.Merge(requests, pl.inventory.Requests(pod))
 }

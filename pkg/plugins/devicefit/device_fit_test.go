@@ -5,17 +5,27 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/backend/cache"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultbinder"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/queuesort"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"k8s.io/kubernetes/pkg/scheduler/metrics"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
+	testingclock "k8s.io/utils/clock/testing"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 const (
@@ -26,11 +36,51 @@ const (
 
 type resources = map[v1.ResourceName]string
 
+// cluster is what a profile under test sees: the load of nodes, and pods.
+type cluster struct {
+	clock     *testingclock.FakeClock
+	model     *load.Model
+	use       map[string][load.NumResources]float64 // cores and bytes, by node
+	informers informers.SharedInformerFactory
+	metrics   *Metrics
+	nodeLoad  *config.NodeLoadArgs // of the profile; nil if it does not use NodeLoad
+	lister    *cache.Snapshot
+	activated []string
+}
+
+func newCluster() *cluster {
+	metrics.Register() // the framework records into metrics that are nil before
+	c := &cluster{
+		clock: testingclock.NewFakeClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), use: map[string][load.NumResources]float64{},
+		informers: informers.NewSharedInformerFactory(fake.NewClientset(), 0), metrics: NewMetrics(), lister: cache.NewEmptySnapshot(),
+	}
+	c.model = load.NewModel(load.Config{
+		Interval: 15 * time.Second, Timeout: time.Second, Expiration: 90 * time.Second, WarmUp: time.Minute, Clock: c.clock,
+		Estimator: load.Estimator{Factors: [load.NumResources]int64{100, 100}},
+	}, c)
+	return c
+}
+
+// Poll makes the cluster its own load source.
+func (c *cluster) Poll(context.Context) ([]load.Reading, error) {
+	var readings []load.Reading
+	for name, usage := range c.use {
+		readings = append(readings, load.Reading{Node: name, Timestamp: c.clock.Now(), Window: 15 * time.Second, Usage: usage})
+	}
+	return readings, nil
+}
+
+// Activate stands in for the scheduling queue.
+func (c *cluster) Activate(_ klog.Logger, pods map[string]*v1.Pod) {
+	for _, pod := range pods {
+		c.activated = append(c.activated, pod.Name)
+	}
+}
+
 // newProfile returns a profile of the real framework that runs DeviceFit with
 // the arguments, as JSON, at the extension points for which points returns a
 // set, by default all.
-func newProfile(ctx context.Context, args string, points ...func(*schedconfig.Plugins) *schedconfig.PluginSet) (framework.Framework, error) {
-	metrics.Register() // the framework records into metrics that are nil before
+func (c *cluster) newProfile(ctx context.Context, args string, points ...func(*schedconfig.Plugins) *schedconfig.PluginSet) (framework.Framework, error) {
 	enabled := func(name string) schedconfig.PluginSet {
 		return schedconfig.PluginSet{Enabled: []schedconfig.Plugin{{Name: name, Weight: 1}}}
 	}
@@ -45,15 +95,27 @@ func newProfile(ctx context.Context, args string, points ...func(*schedconfig.Pl
 	for _, point := range points {
 		*point(plugins) = enabled(Name)
 	}
+	shared := Shared{
+		Model:     func(context.Context, fwk.Handle) (*load.Model, error) { return c.model, nil },
+		Inventory: func(fwk.Handle) (*device.Inventory, error) { return nil, nil },
+		Metrics:   c.metrics, Clock: c.clock,
+	}
+	if c.nodeLoad != nil {
+		shared.Profiles = config.Profiles{"plimsoll": c.nodeLoad}
+	}
 	return frameworkruntime.NewFramework(ctx, frameworkruntime.Registry{
 		queuesort.Name:     queuesort.New,
 		defaultbinder.Name: defaultbinder.New,
-		Name:               New,
+		Name:               Factory(shared),
 	}, &schedconfig.KubeSchedulerProfile{
 		SchedulerName: "plimsoll",
 		Plugins:       plugins,
 		PluginConfig:  []schedconfig.PluginConfig{{Name: Name, Args: rawArgs(args)}},
-	})
+	}, frameworkruntime.WithInformerFactory(c.informers), frameworkruntime.WithSnapshotSharedLister(c.lister), frameworkruntime.WithPodActivator(c))
+}
+
+func newProfile(ctx context.Context, args string, points ...func(*schedconfig.Plugins) *schedconfig.PluginSet) (framework.Framework, error) {
+	return newCluster().newProfile(ctx, args, points...)
 }
 
 // rawArgs returns the arguments, as JSON, as the scheduler hands those of a

@@ -34,8 +34,8 @@ type band struct {
 
 func newPolicy(args *config.NodeLoadArgs) policy {
 	p := policy{
-		filterBy:     statisticOf(args.Filter.Statistic),
-		scoreBy:      statisticOf(args.Score.Statistic),
+		filterBy:     load.StatisticOf(args.Filter.Statistic),
+		scoreBy:      load.StatisticOf(args.Score.Statistic),
 		thresholds:   byResource(args.Filter.Thresholds),
 		weights:      byResource(args.Score.Weights),
 		worstWeight:  args.Score.WorstResourceWeight,
@@ -64,13 +64,6 @@ func withDefaults(values, defaults map[string]int64) map[string]int64 {
 	all := maps.Clone(defaults)
 	maps.Copy(all, values)
 	return all
-}
-
-func statisticOf(name config.Statistic) load.Statistic {
-	return map[config.Statistic]load.Statistic{
-		config.Latest: load.Latest, config.Average: load.Average, config.Peak: load.Peak,
-		config.P50: load.P50, config.P90: load.P90, config.P95: load.P95, config.P99: load.P99,
-	}[name]
 }
 
 // thresholdsFor returns the thresholds of the first band that the pod is in,

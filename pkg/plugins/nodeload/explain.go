@@ -8,6 +8,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 )
 
 // beginTrace has the cycle note what becomes of each node, if decisions are
@@ -43,26 +44,26 @@ func (c *cycle) markScore(node *load.Node, score int64) {
 	}
 }
 
-// explain has the decision of the cycle written down. chosen is the node, empty
-// if there is none.
-func (pl *NodeLoad) explain(c *cycle, pod *v1.Pod, chosen string) {
+// explain has the decision of the cycle written down. chosen is the node that
+// was chosen, empty if there is none.
+func (pl *NodeLoad) explain(c *cycle, pod *v1.Pod, result explain.Result, chosen string) {
 	if c.trace == nil {
 		return
 	}
-	pl.decisions.Add(func() *explain.Decision { return pl.decision(c, pod, chosen) })
+	pl.decisions.Add(func() *explain.Decision { return pl.decision(c, pod, result, chosen) })
 }
 
 // decision makes a decision of what the cycle noted.
-func (pl *NodeLoad) decision(c *cycle, pod *v1.Pod, chosen string) *explain.Decision {
+func (pl *NodeLoad) decision(c *cycle, pod *v1.Pod, result explain.Result, chosen string) *explain.Decision {
 	d := &explain.Decision{Summary: explain.Summary{
-		Pod: pod.Namespace + "/" + pod.Name, UID: pod.UID, Profile: pl.handle.ProfileName(), Time: c.view.Now, Node: chosen,
+		Pod: pod.Namespace + "/" + pod.Name, UID: pod.UID, Profile: pl.handle.ProfileName(), Time: c.view.Now, Result: result, Node: chosen,
 	}}
 	chosenSlot, known := c.view.Slot(chosen)
 	if !known {
 		chosenSlot = -1
 	}
 	var byPlace [numPlaces][]*load.Node // of each no more than will be kept
-	var rejected [numVerdicts]int
+	rejected := map[string]int{}
 	closest := closestNode{}
 	for node := range c.view.All {
 		at, why := c.place(node.Slot, chosenSlot)
@@ -73,9 +74,12 @@ func (pl *NodeLoad) decision(c *cycle, pod *v1.Pod, chosen string) *explain.Deci
 		if len(byPlace[at]) < explain.MaxNodes {
 			byPlace[at] = append(byPlace[at], node)
 		}
-		if why != fits {
-			rejected[why]++
+		switch {
+		case why != fits:
+			rejected[why.reason()]++
 			closest.look(pl, c, node, why)
+		case at == rejectedPlace:
+			rejected[rejection.StrandsDevices]++
 		}
 	}
 	for at := range byPlace {
@@ -85,16 +89,14 @@ func (pl *NodeLoad) decision(c *cycle, pod *v1.Pod, chosen string) *explain.Deci
 			}
 		}
 	}
-	for why, nodes := range rejected {
-		if nodes > 0 {
-			if d.Rejected == nil {
-				d.Rejected = map[string]int{}
-			}
-			d.Rejected[verdict(why).reason()] = nodes
-		}
+	if len(rejected) > 0 {
+		d.Rejected = rejected
 	}
 	if chosen == "" {
 		d.WaitsFor = closest.String()
+		if n := rejected[rejection.StrandsDevices]; d.WaitsFor == "" && n > 0 {
+			d.WaitsFor = fmt.Sprintf("the predicted use of one of %d node(s) to fall, or its free devices to be taken, so that enough headroom is left for each", n)
+		}
 	}
 	return d
 }
@@ -109,15 +111,17 @@ const (
 	notConsidered = -1
 )
 
-// place returns a node's place, and why it was rejected if it was.
+// place returns a node's place, and why NodeLoad rejected it if it did.
 func (c *cycle) place(slot, chosenSlot int) (int64, verdict) {
 	seen, rejected, score := c.trace.NodeLoad.At(slot)
-	deviceSeen, _, deviceScore := c.trace.DeviceFit.At(slot)
+	deviceSeen, deviceRejected, deviceScore := c.trace.DeviceFit.At(slot)
 	switch {
 	case !seen && !deviceSeen:
 		return notConsidered, fits
 	case rejected:
 		return rejectedPlace, verdict(score)
+	case deviceRejected:
+		return rejectedPlace, fits
 	case slot == chosenSlot:
 		return chosenPlace, fits
 	}
@@ -132,8 +136,11 @@ func (pl *NodeLoad) explainNode(c *cycle, node *load.Node) explain.Node {
 	} else if seen && value != explain.NotScored {
 		e.NodeLoad.Score = &value
 	}
-	if seen, _, value := c.trace.DeviceFit.At(node.Slot); seen {
+	if seen, rejected, value := c.trace.DeviceFit.At(node.Slot); rejected {
+		e.DeviceFit.Rejected = rejection.StrandsDevices
+	} else if seen && value != explain.NotScored {
 		e.DeviceFit.Score = &value
+		e.Fragmentation = c.trace.Fragmentation.At(node.Slot)
 	}
 	if node.Sampled {
 		age := c.view.Age(node).Seconds()

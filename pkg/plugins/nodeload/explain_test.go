@@ -42,7 +42,7 @@ func TestDecisionHasItsNumbers(t *testing.T) {
 	c.clock.Step(7 * time.Second)
 
 	p := pod("p", "1", "1Gi")
-	d := c.decision(c.cycleFor(t, "p", "1"), p, "cool")
+	d := c.decision(c.cycleFor(t, "p", "1"), p, explain.Placed, "cool")
 	if d.Pod != "default/p" || d.Node != "cool" || d.Considered != 3 || d.Rejected[overCPU.reason()] != 1 || d.WaitsFor != "" {
 		t.Errorf("%+v", d)
 	}
@@ -67,7 +67,7 @@ func TestDecisionSaysWhatAPodWaitsFor(t *testing.T) {
 	c.use("hot", 9, gi)
 	c.use("warm", 7, gi)
 	c.poll(t)
-	d := c.decision(c.cycleFor(t, "p", "1"), pod("p", "1", "1Gi"), "")
+	d := c.decision(c.cycleFor(t, "p", "1"), pod("p", "1", "1Gi"), explain.Waits, "")
 	if want := "the predicted use of one of 2 node(s) to fall below its line; closest is warm, whose cpu has to fall by 500m (5.0 % of allocatable)"; d.WaitsFor != want {
 		t.Errorf("waits for %q, want %q", d.WaitsFor, want)
 	}
@@ -79,7 +79,7 @@ func TestDecisionIsBounded(t *testing.T) {
 		names = append(names, fmt.Sprint("n", i))
 	}
 	c := newCluster(t, args(nil), names...)
-	d := c.decision(c.cycleFor(t, "p", "1"), pod("p", "1", "1Gi"), "n7")
+	d := c.decision(c.cycleFor(t, "p", "1"), pod("p", "1", "1Gi"), explain.Placed, "n7")
 	if d.Considered != len(names) || len(d.Nodes) != explain.MaxNodes || d.Nodes[0].Name != "n7" {
 		t.Errorf("%d nodes of %d considered, the first is %s", len(d.Nodes), d.Considered, d.Nodes[0].Name)
 	}
@@ -111,7 +111,7 @@ func BenchmarkExplain(b *testing.B) {
 	cycle.trace = trace
 	b.Run("written down", func(b *testing.B) { // by another goroutine
 		for b.Loop() {
-			c.decision(cycle, p, "node-1")
+			c.decision(cycle, p, explain.Placed, "node-1")
 		}
 	})
 }

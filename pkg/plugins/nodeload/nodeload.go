@@ -168,23 +168,28 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, _ *v1.Pod, no
 		return 0, fwk.AsStatus(err)
 	}
 	node := c.view.Node(nodeInfo.Node().Name)
+	score := pl.scoreOf(&c.view, node, nodeInfo, c.ask)
+	c.markScore(node, score)
+	return score, nil
+}
+
+// scoreOf ranks the node, which is nil if the view does not know it, for what is
+// asked of it.
+func (pl *NodeLoad) scoreOf(view *load.View, node *load.Node, nodeInfo fwk.NodeInfo, a ask) int64 {
 	var predicted load.Amounts
 	var own load.Thresholds // of the node; none if it is not known
 	if node != nil {
 		own = node.Thresholds
 	}
 	switch {
-	case c.view.State(node) == load.Fresh:
+	case view.State(node) == load.Fresh:
 		predicted = pl.policy.predicted(node)
 	case pl.policy.stale == config.Ignore:
-		c.markScore(node, neutralScore)
-		return neutralScore, nil
+		return neutralScore
 	default:
 		predicted = pl.model.Requested(requestedOf(nodeInfo))
 	}
-	score := pl.policy.score(predicted.Add(c.ask.estimate), allocatableOf(nodeInfo), &own, c.ask)
-	c.markScore(node, score)
-	return score, nil
+	return pl.policy.score(predicted.Add(a.estimate), allocatableOf(nodeInfo), &own, a)
 }
 
 // ScoreExtensions returns nil: scores are on an absolute scale.
@@ -195,14 +200,18 @@ func (pl *NodeLoad) Reserve(_ context.Context, state fwk.CycleState, pod *v1.Pod
 	pl.model.Reserve(pod, nodeName)
 	pl.stopWaiting(pod.UID)
 	if c, err := cycleOf(state); err == nil {
-		pl.explain(c, pod, nodeName)
+		pl.explain(c, pod, explain.Placed, nodeName)
 	}
 	return nil
 }
 
-// Unreserve takes back Reserve.
-func (pl *NodeLoad) Unreserve(_ context.Context, _ fwk.CycleState, pod *v1.Pod, _ string) {
+// Unreserve takes back Reserve: binding failed, or the rest of the pod's group
+// found no place.
+func (pl *NodeLoad) Unreserve(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeName string) {
 	pl.model.Unreserve(pod.UID)
+	if c, err := cycleOf(state); err == nil {
+		pl.explain(c, pod, explain.TakenBack, nodeName)
+	}
 }
 
 // SignPod signs all that Filter and Score look at in a pod, so that pods with

@@ -203,7 +203,7 @@ func TestInFlightPodsCount(t *testing.T) {
 	if got := c.schedule(t, pod("last", "1", "1Gi"))["n"].reason; got != overCPU.reason() {
 		t.Errorf("1 core measured, 6 in flight and 1 asked for of 10, line at 7.5: %q", got)
 	}
-	c.Unreserve(t.Context(), nil, pod("p0", "1", "1Gi"), "n")
+	c.Unreserve(t.Context(), framework.NewCycleState(), pod("p0", "1", "1Gi"), "n")
 	if got := c.schedule(t, pod("last", "1", "1Gi"))["n"].reason; got != "" {
 		t.Errorf("after one was taken back: %q", got)
 	}

@@ -10,6 +10,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	schedutil "k8s.io/kubernetes/pkg/scheduler/util"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 )
@@ -70,8 +71,8 @@ func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.
 		pl.stopWaiting(pod.UID)
 		return nil, unchanged // another plugin's PreFilter rejected the pod before ours ran
 	}
-	pl.explain(c, pod, "")
-	nodes, err := pl.rejectingNodes(statuses)
+	pl.explain(c, pod, explain.Waits, "")
+	nodes, err := rejection.Nodes(pl.handle.SnapshotSharedLister().NodeInfos(), statuses, Name)
 	if err != nil {
 		return nil, fwk.AsStatus(err)
 	}
@@ -90,23 +91,6 @@ func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.
 	pl.metrics.rejected(pl.handle.ProfileName(), verdicts)
 	pl.waiting.Put(&rejection.Pod[ask]{Pod: pod, Ask: c.ask, RejectedBy: rejectedBy, Since: c.view.Now})
 	return nil, unchanged
-}
-
-// rejectingNodes returns the nodes that NodeLoad rejected.
-func (pl *NodeLoad) rejectingNodes(statuses fwk.NodeToStatusReader) ([]fwk.NodeInfo, error) {
-	var rejecting []fwk.NodeInfo
-	for _, code := range []fwk.Code{fwk.Unschedulable, fwk.UnschedulableAndUnresolvable} {
-		nodes, err := statuses.NodesForStatusCode(pl.handle.SnapshotSharedLister().NodeInfos(), code)
-		if err != nil {
-			return nil, err
-		}
-		for _, nodeInfo := range nodes {
-			if statuses.Get(nodeInfo.Node().Name).Plugin() == Name {
-				rejecting = append(rejecting, nodeInfo)
-			}
-		}
-	}
-	return rejecting, nil
 }
 
 // afterChange is called whenever a node may have room that it had not before.

@@ -1,0 +1,140 @@
+package devicefit
+
+import (
+	v1 "k8s.io/api/core/v1"
+	resourcehelper "k8s.io/component-helpers/resource"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/fragmentation"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
+)
+
+// demand is everything about a pod that decides on its nodes. Filter, Score and
+// SignPod work from it alone, so pods that sign alike are treated alike. Its
+// JSON form is the pod's signature. It is immutable.
+type demand struct {
+	// Devices are the devices that the pod asks for.
+	Devices []device.Request `json:"devices,omitempty"`
+	// NeedsDevices says that it asks for some, also where their number is not
+	// known here.
+	NeedsDevices bool `json:"needsDevices,omitempty"`
+	// Exempt says that no node is rejected for the pod.
+	Exempt bool `json:"exempt,omitempty"`
+	// Requests and Use are its CPU and memory requests, and what it is expected
+	// to use.
+	Requests load.Amounts `json:"requests"`
+	Use      load.Amounts `json:"use"`
+}
+
+func (pl *DeviceFit) demandOf(pod *v1.Pod) demand {
+	devices := pl.requests(pod)
+	return demand{
+		Devices:      devices,
+		NeedsDevices: len(devices) > 0 || device.UsesDRA(pod),
+		Exempt:       rejection.IsExempt(pod),
+		Requests:     requestsOf(pod),
+		Use:          pl.model.Estimate(pod),
+	}
+}
+
+func requestsOf(pod *v1.Pod) load.Amounts {
+	return load.AmountsOf(resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}))
+}
+
+// cycle is what one scheduling cycle decides on. It is immutable once Score
+// runs.
+type cycle struct {
+	demand
+	view    load.View
+	mix     *fragmentation.Mix
+	devices device.InventoryView
+	trace   *explain.Trace // nil if nothing is to be explained
+}
+
+const stateKey fwk.StateKey = Name
+
+func (pl *DeviceFit) newCycle(pod *v1.Pod) *cycle {
+	c := &cycle{demand: pl.demandOf(pod), view: pl.model.View(), mix: pl.learner.Mix()}
+	if pl.inventory != nil {
+		c.devices = pl.inventory.View()
+	}
+	return c
+}
+
+// cycleOf returns the cycle that PreFilter or PreScore has left, or a new one:
+// a profile may enable the plugin at Score alone.
+func (pl *DeviceFit) cycleOf(state fwk.CycleState, pod *v1.Pod) *cycle {
+	if data, err := state.Read(stateKey); err == nil {
+		return data.(*cycle)
+	}
+	c := pl.newCycle(pod)
+	state.Write(stateKey, c)
+	return c
+}
+
+// Clone implements fwk.StateData. Copies of a cycle's state are for trying
+// things out, which is no part of the decision.
+func (c *cycle) Clone() fwk.StateData {
+	clone := *c
+	clone.trace = nil
+	return &clone
+}
+
+// remains is what a node has left.
+type remains struct {
+	fragmentation.Node
+	// of is what there was of the room: the load line, or what is allocatable if
+	// the node's use is not known.
+	of load.Amounts
+	// free is the number of free devices of all kinds.
+	free int64
+}
+
+// remains returns what the node has left, and the load model's record of it.
+// stocks is for its devices; the result holds it.
+func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.Stock) (remains, *load.Node) {
+	allocatable, requested := nodeInfo.GetAllocatable(), nodeInfo.GetRequested()
+	node := c.view.Node(nodeInfo.Node().Name)
+	left := remains{of: load.Amounts{load.CPU: allocatable.GetMilliCPU(), load.Memory: allocatable.GetMemory()}}
+	left.Unrequested = left.of.Sub(load.Amounts{load.CPU: requested.GetMilliCPU(), load.Memory: requested.GetMemory()})
+	left.Headroom = fragmentation.Unlimited()
+	if c.view.State(node) == load.Fresh {
+		left.of = node.Line(pl.line)
+		left.Headroom = node.Headroom(pl.statistic, pl.line)
+	}
+	left.Devices = pl.stocks(c, nodeInfo, stocks)
+	for i := range left.Devices {
+		left.free += left.Devices[i].Free()
+	}
+	return left, node
+}
+
+// stocks appends what the node has of each kind of device, in the order of
+// their names.
+func (pl *DeviceFit) stocks(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.Stock) []device.Stock {
+	stocks = pl.matcher.AppendStocks(stocks, nodeInfo)
+	stocks = append(stocks, c.devices.Stocks(nodeInfo.Node().Name)...)
+	for i := 1; i < len(stocks); i++ { // few, and mostly one
+		for j := i; j > 0 && stocks[j].Name < stocks[j-1].Name; j-- {
+			stocks[j], stocks[j-1] = stocks[j-1], stocks[j]
+		}
+	}
+	return stocks
+}
+
+// maxKinds is for how many kinds of devices on a node Score needs no
+// allocation.
+const maxKinds = 16
+
+// stockOf returns what there is of the kind, nil if there is none.
+func stockOf(stocks []device.Stock, kind v1.ResourceName) *device.Stock {
+	for i := range stocks {
+		if stocks[i].Name == kind {
+			return &stocks[i]
+		}
+	}
+	return nil
+}

@@ -1,0 +1,63 @@
+package devicefit
+
+import (
+	"context"
+	"math"
+
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+)
+
+// ScorePlacement ranks a placement of a pod group, 0 to 100: the mean over its
+// pods of the score that each gets on its node once those of the group before
+// it are there. (In-tree gang scheduling; feature gate GenericWorkload.)
+func (pl *DeviceFit) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState, _ fwk.PodGroupInfo, placement *fwk.PodGroupAssignments) (int64, *fwk.Status) {
+	if len(placement.ProposedAssignments) == 0 {
+		return fwk.MinScore, nil
+	}
+	nodes := make(map[string]fwk.NodeInfo, len(placement.Nodes))
+	for _, node := range placement.Nodes {
+		nodes[node.Node().Name] = node
+	}
+	placed := map[string]*remains{} // what the pods so far leave, by node
+	sum := 0.0
+	for _, assignment := range placement.ProposedAssignments {
+		c := pl.newCycle(assignment.GetPod())
+		name := assignment.GetNodeName()
+		if !pl.cares(c) || nodes[name] == nil {
+			sum += float64(fwk.MaxScore)
+			continue
+		}
+		left := placed[name]
+		if left == nil {
+			first, _ := pl.remains(c, nodes[name], nil)
+			left = &first
+			placed[name] = left
+		}
+		trial := *left
+		trial.Devices = append([]device.Stock(nil), left.Devices...)
+		score, _ := pl.score(c, &trial)
+		sum += float64(score)
+		left.take(&c.demand)
+	}
+	return int64(math.Round(sum / float64(len(placement.ProposedAssignments)))), nil
+}
+
+// PlacementScoreExtensions returns nil: scores need no normalizing.
+func (pl *DeviceFit) PlacementScoreExtensions() fwk.PlacementScoreExtensions { return nil }
+
+// take takes what a pod asks for off what is left.
+func (left *remains) take(d *demand) {
+	left.Room = left.Without(d.Requests, d.Use)
+	left.free = 0
+	for i := range left.Devices {
+		stock := &left.Devices[i]
+		for j := range d.Devices {
+			if d.Devices[j].Name == stock.Name {
+				stock.Requested += d.Devices[j].Count
+			}
+		}
+		left.free += stock.Free()
+	}
+}
