@@ -216,6 +216,17 @@ func (m *Model) relieve() {
 	}
 }
 
+// NotifyIfRelieved tells the subscribers if a node may have room that it had not
+// before. Run does so by itself; this is for who runs the model in other than
+// real time.
+func (m *Model) NotifyIfRelieved(ctx context.Context) {
+	select {
+	case <-m.relieved:
+		m.notify(ctx)
+	default:
+	}
+}
+
 func (m *Model) notify(ctx context.Context) {
 	m.mu.Lock()
 	subscribers := m.subscribers

@@ -7,6 +7,7 @@ import (
 	"k8s.io/component-base/metrics"
 	fwk "k8s.io/kube-scheduler/framework"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
+	"k8s.io/utils/clock"
 	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/loadvariationriskbalancing"
 	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/lowriskovercommitment"
 	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/targetloadpacking"
@@ -30,6 +31,8 @@ type Shared struct {
 	DeviceFit *devicefit.Metrics
 	// Decisions is where decisions are explained; nil if they are not.
 	Decisions *explain.Log
+	// Clock defaults to the real one.
+	Clock clock.PassiveClock
 
 	inventory *device.Inventory
 }
@@ -49,7 +52,7 @@ func (s *Shared) Metrics() []metrics.Registerable {
 func (s *Shared) Registry() frameworkruntime.Registry {
 	return frameworkruntime.Registry{
 		nodeload.Name:                   nodeload.Factory(s.Model, s.NodeLoad, s.Decisions),
-		devicefit.Name:                  devicefit.Factory(devicefit.Shared{Profiles: s.Profiles, Model: s.Model, Inventory: s.devices, Metrics: s.DeviceFit}),
+		devicefit.Name:                  devicefit.Factory(devicefit.Shared{Profiles: s.Profiles, Model: s.Model, Inventory: s.devices, Metrics: s.DeviceFit, Clock: s.Clock}),
 		targetloadpacking.Name:          targetloadpacking.New,
 		loadvariationriskbalancing.Name: loadvariationriskbalancing.New,
 		lowriskovercommitment.Name:      lowriskovercommitment.New,

@@ -63,6 +63,9 @@ func (c scoreCase) scorer(t testing.TB, nodes []fwk.NodeInfo) func() {
 	}
 	cluster.model.Poll(t.Context())
 	plugin := pluginOf(t, cluster, c.args)
+	for _, node := range nodes {
+		plugin.kinds.Set(node.Node().Name, node.Node().Status.Allocatable)
+	}
 	for i := range 100 { // a full mix
 		amounts := load.Amounts{load.CPU: int64(1000 + 500*i), load.Memory: int64(i+1) << 30}
 		plugin.learner.Observe([]device.Request{{Name: gpu, Count: int64(i%8) + 1}}, amounts, amounts, cluster.clock.Now())

@@ -115,7 +115,7 @@ func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.St
 // stocks appends what the node has of each kind of device, in the order of
 // their names.
 func (pl *DeviceFit) stocks(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.Stock) []device.Stock {
-	stocks = pl.matcher.AppendStocks(stocks, nodeInfo)
+	stocks = pl.kinds.AppendStocks(stocks, nodeInfo)
 	stocks = append(stocks, c.devices.Stocks(nodeInfo.Node().Name)...)
 	for i := 1; i < len(stocks); i++ { // few, and mostly one
 		for j := i; j > 0 && stocks[j].Name < stocks[j-1].Name; j-- {

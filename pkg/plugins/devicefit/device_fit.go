@@ -2,6 +2,7 @@ package devicefit
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	v1 "k8s.io/api/core/v1"
@@ -31,6 +32,7 @@ type DeviceFit struct {
 	handle    fwk.Handle
 	model     *load.Model
 	matcher   *device.Matcher
+	kinds     *device.Kinds
 	inventory *device.Inventory // nil without dynamic resource allocation
 	learner   *fragmentation.Learner
 	metrics   *gauges
@@ -101,7 +103,7 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 		}
 		pl.metrics = shared.Metrics.profile(handle.ProfileName())
 		pl.learner = fragmentation.NewLearner(shared.Clock)
-		if err := pl.learn(handle.SharedInformerFactory()); err != nil {
+		if err := errors.Join(pl.kinds.Watch(handle.SharedInformerFactory()), pl.learn(handle.SharedInformerFactory())); err != nil {
 			return nil, err
 		}
 		pl.model.Subscribe(pl.afterChange)
@@ -117,7 +119,7 @@ func newPlugin(args *config.DeviceFitArgs, fld *field.Path, nodeLoad *config.Nod
 		return nil, fmt.Errorf("%s: %w", fld.Child("resources"), err)
 	}
 	pl := &DeviceFit{
-		matcher: matcher, avoidDeviceNodes: args.AvoidDeviceNodes,
+		matcher: matcher, kinds: device.NewKinds(matcher), avoidDeviceNodes: args.AvoidDeviceNodes,
 		weights: weightsOf(args.Weights), statistic: load.Latest,
 		statuses: rejection.NewStatuses(1, newStatus), waiting: rejection.NewWaiting[load.Amounts](),
 	}

@@ -1,16 +1,19 @@
 // Package devicefit is the DeviceFit plugin of the scheduler framework: it
-// ranks nodes by the devices that they have left.
+// places pods by the devices that nodes have left.
 //
-// A pod that asks for devices is packed onto the nodes whose devices are most
-// in use, or spread over those whose devices are least in use. A pod that asks
-// for none stays off nodes with free devices, because each of those devices
-// will need host CPU and memory that the pod would take.
+// A pod that asks for devices goes where it leaves the most of the free devices
+// of use to the pods that the cluster typically runs (LeastFragmentation, see
+// package fragmentation), or to the node whose devices are the most or the least
+// in use. A device is of use only where the node's live headroom, too, would
+// feed the pod that takes it. A pod that asks for none stays off nodes with free
+// devices, because each of those will need host CPU and memory that the pod
+// would take; with headroomPerDevice such a node rejects it (stranding.go).
 //
-// Whether a node has enough devices at all is decided by NodeResourcesFit.
-// DeviceFit rejects no node.
+// Live headroom is how far a node's predicted use is below its load line. The
+// line is that of NodeLoad in the same profile, or all of allocatable. Where a
+// node's use is not known, requests alone count.
 //
-// Devices that a node offers only through dynamic resource allocation have no
-// count in the node's status, so DeviceFit does not see them: they make no
-// node a device node, and a pod that asks for devices in this way alone is not
-// ranked.
+// Whether a node has enough devices at all is decided by NodeResourcesFit and
+// DynamicResources, and which of them a pod gets by the kubelet and by the
+// allocator of dynamic resource allocation.
 package devicefit

@@ -1,0 +1,106 @@
+package device
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+	fwk "k8s.io/kube-scheduler/framework"
+)
+
+// Kinds knows which device resources the nodes of the cluster offer. There are
+// few, so asking a node for each is faster than going through all of its
+// resources and matching their names.
+type Kinds struct {
+	matcher *Matcher
+	names   atomic.Pointer[[]v1.ResourceName] // sorted
+
+	mu     sync.Mutex
+	byNode map[string][]v1.ResourceName
+	nodes  map[v1.ResourceName]int // how many nodes offer each
+}
+
+// NewKinds returns kinds that know of no node yet.
+func NewKinds(matcher *Matcher) *Kinds {
+	k := &Kinds{matcher: matcher, byNode: map[string][]v1.ResourceName{}, nodes: map[v1.ResourceName]int{}}
+	k.names.Store(&[]v1.ResourceName{})
+	return k
+}
+
+// Watch learns the kinds from the informer of nodes.
+func (k *Kinds) Watch(factory informers.SharedInformerFactory) error {
+	set := func(obj any) {
+		if node, ok := obj.(*v1.Node); ok {
+			k.Set(node.Name, node.Status.Allocatable)
+		}
+	}
+	_, err := factory.Core().V1().Nodes().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc:    set,
+		UpdateFunc: func(_, obj any) { set(obj) },
+		DeleteFunc: func(obj any) {
+			if tombstone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+				obj = tombstone.Obj
+			}
+			if node, ok := obj.(*v1.Node); ok {
+				k.Set(node.Name, nil)
+			}
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("watch nodes: %w", err)
+	}
+	return nil
+}
+
+// Set notes what the node offers: nothing if it is gone.
+func (k *Kinds) Set(node string, allocatable v1.ResourceList) {
+	var kinds []v1.ResourceName
+	for name := range allocatable {
+		if k.matcher.Matches(name) {
+			kinds = append(kinds, name)
+		}
+	}
+	slices.Sort(kinds)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if slices.Equal(k.byNode[node], kinds) {
+		return
+	}
+	for _, kind := range k.byNode[node] {
+		if k.nodes[kind]--; k.nodes[kind] == 0 {
+			delete(k.nodes, kind)
+		}
+	}
+	for _, kind := range kinds {
+		k.nodes[kind]++
+	}
+	k.byNode[node] = kinds
+	if len(kinds) == 0 {
+		delete(k.byNode, node)
+	}
+	if names := slices.Sorted(maps.Keys(k.nodes)); !slices.Equal(names, *k.names.Load()) {
+		k.names.Store(&names)
+	}
+}
+
+// AppendStocks appends to stocks what the node has of each kind of device that
+// it offers at least one unit of. It takes no lock and allocates only if stocks
+// is too short.
+func (k *Kinds) AppendStocks(stocks []Stock, node fwk.NodeInfo) []Stock {
+	offered, requested := node.GetAllocatable().GetScalarResources(), node.GetRequested().GetScalarResources()
+	kinds := *k.names.Load()
+	if len(kinds) == 0 || len(kinds) > 2*len(offered) {
+		return k.matcher.AppendStocks(stocks, node)
+	}
+	for _, kind := range kinds {
+		if allocatable := offered[kind]; allocatable > 0 {
+			stocks = append(stocks, Stock{Name: kind, Allocatable: allocatable, Requested: requested[kind]})
+		}
+	}
+	return stocks
+}
