@@ -77,10 +77,11 @@ func (r Room) Without(requests, use load.Amounts) Room {
 	return r
 }
 
-// Takes reports whether a pod with these requests and this use would be fed.
+// Takes reports whether a pod with these requests and this use would be fed. One
+// that asks for none of a resource is, also where there is less than none left.
 func (r *Room) Takes(requests, use *load.Amounts) bool {
 	for i := range requests {
-		if requests[i] > r.Unrequested[i] || use[i] > max(r.Headroom[i], 0) {
+		if requests[i] > max(r.Unrequested[i], 0) || use[i] > max(r.Headroom[i], 0) {
 			return false
 		}
 	}

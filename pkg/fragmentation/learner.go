@@ -23,7 +23,7 @@ const (
 	halfLife = 72 * time.Hour
 	// maxShapes bounds the shapes of a kind in a mix, and with it the cost of a
 	// score. The rarest are left out.
-	maxShapes = 32
+	maxShapes = 64
 	// maxLearned bounds the shapes that are remembered.
 	maxLearned = 512
 	// rebuildEvery bounds how often the mix is made anew.
@@ -74,6 +74,15 @@ func (l *Learner) Observe(devices []device.Request, requests, use load.Amounts, 
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.rebase()
+	// Weights grow with time instead of all others shrinking. By a clock that is
+	// ahead of ours, a pod counts as one of now.
+	if now := l.clock.Now(); created.After(now) {
+		created = now
+	}
+	weight := math.Exp2(created.Sub(l.started).Seconds() / halfLife.Seconds())
+	if weight == 0 {
+		return // many years old, or without a time
+	}
 	key := shapeKey{cpu: step(requests[load.CPU]), memory: step(requests[load.Memory]), devices: keyOf(devices)}
 	shape, ok := l.shapes[key]
 	if !ok {
@@ -81,8 +90,6 @@ func (l *Learner) Observe(devices []device.Request, requests, use load.Amounts, 
 		shape = &learned{devices: devices}
 		l.shapes[key] = shape
 	}
-	// Weights grow with time instead of all others shrinking.
-	weight := math.Exp2(created.Sub(l.started).Seconds() / halfLife.Seconds())
 	shape.pods += weight
 	for r := range load.NumResources {
 		shape.requests[r] += weight * float64(requests[r])
@@ -115,9 +122,11 @@ func (l *Learner) rebase() {
 	if halfLives < 500 {
 		return
 	}
-	for _, shape := range l.shapes {
-		scale := math.Exp2(-halfLives)
-		shape.pods *= scale
+	scale := math.Exp2(-halfLives)
+	for key, shape := range l.shapes {
+		if shape.pods *= scale; shape.pods == 0 {
+			delete(l.shapes, key)
+		}
 		for r := range load.NumResources {
 			shape.requests[r] *= scale
 			shape.use[r] *= scale
@@ -163,8 +172,8 @@ func (l *Learner) build() *Mix {
 			shape := Shape{Count: d.Count, Weight: learned.pods / now * float64(d.Count)}
 			shape.Others = slices.Delete(slices.Clone(learned.devices), i, i+1)
 			for r := range load.NumResources {
-				shape.Requests[r] = int64(learned.requests[r] / learned.pods)
-				shape.Use[r] = int64(learned.use[r] / learned.pods)
+				shape.Requests[r] = int64(math.Round(learned.requests[r] / learned.pods))
+				shape.Use[r] = int64(math.Round(learned.use[r] / learned.pods))
 			}
 			mix.kinds[d.Name] = append(mix.kinds[d.Name], shape)
 		}

@@ -36,7 +36,7 @@ func (w weights) of(kind v1.ResourceName) float64 {
 const (
 	// headroomScore is the part of the scores that goes by headroom, to break
 	// ties: see feeding.
-	headroomScore = 5
+	headroomScore = 3
 	// maxScoreBesideFreeDevices is the best score that a node with a free device
 	// gets for a pod without devices. The step up to 100 for a node without free
 	// devices keeps a nearly full device node from passing for a plain one.
@@ -49,7 +49,7 @@ const (
 //
 // For a pod with devices it is
 //
-//	95/100 x rating + 5 x feeding
+//	97/100 x rating + 3 x feeding
 //
 // where the rating, 0 to 100, is the strategy's. It is 0 if the node's live
 // headroom would not feed the pod, and if the node has none of its devices that
@@ -57,7 +57,7 @@ const (
 //
 // For a pod without devices it is 100 on a node without free devices, and
 //
-//	9/10 x min(50, rating) + 5 x feeding
+//	47/50 x min(50, rating) + 3 x feeding
 //
 // on others: at most 50.
 func (pl *DeviceFit) score(c *cycle, left *remains) (score int64, growth explain.Fragmentation) {
@@ -125,14 +125,14 @@ func (pl *DeviceFit) fragmentation(mix *fragmentation.Mix, node *fragmentation.N
 
 // ratingOfGrowth rates a node by how many devices d more will be of no use:
 //
-//	100 / (1 + e^(2d))
+//	100 / (1 + e^(3d))
 //
 // 50 if none, towards 100 if devices that were of no use to others are used up
 // by the pod, towards 0 if the pod strands many. The slope is steepest around 0
 // because most choices are between fractions of a device. (The shape of the
 // curve is that of the paper's implementation.)
 func ratingOfGrowth(growth explain.Fragmentation) float64 {
-	return float64(fwk.MaxScore) / (1 + math.Exp(2*(growth.After-growth.Before)))
+	return float64(fwk.MaxScore) / (1 + math.Exp(3*(growth.After-growth.Before)))
 }
 
 // feeding says how well the headroom that is left with the pod on the node would

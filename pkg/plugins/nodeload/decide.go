@@ -123,8 +123,10 @@ func newStatus(v int) *fwk.Status {
 
 // ask is what a pod asks of a node.
 type ask struct {
-	estimate   load.Amounts
-	thresholds load.Amounts
+	// estimate is of the pod, and beside of what else is to be counted on the
+	// node with it, which is negative if that leaves.
+	estimate, beside load.Amounts
+	thresholds       load.Amounts
 	// banded: the thresholds are those of a band.
 	banded bool
 	// soft: a node over the line is ranked last, not rejected.
@@ -173,14 +175,28 @@ func (p *policy) verdict(state load.State, node *load.Node, allocatable load.Amo
 	if a.soft {
 		return fits
 	}
-	predicted := node.Predicted[p.filterBy].Add(a.estimate)
 	for r := range load.NumResources {
 		threshold := a.threshold(r, &node.Thresholds)
-		if threshold > 0 && float64(predicted[r]) > line(threshold, allocatable[r]) {
+		if threshold > 0 && a.excess(node, p.filterBy, r, threshold, allocatable[r]) > 0 {
 			return [load.NumResources]verdict{load.CPU: overCPU, load.Memory: overMemory}[r]
 		}
 	}
 	return fits
+}
+
+// largestShare is the part of a node's line that a pod counts for at the most
+// when it is decided whether the node takes it.
+const largestShare = 2. / 3
+
+// excess returns how far the node would be above a threshold of the resource
+// with what is asked for, in the resource's smallest unit; it is negative below.
+//
+// A pod that is estimated to use most of a node's line, or more, would find no
+// node below its line, and wait for ever where kube-scheduler places it. It
+// counts for largestShare of the line, and so gets a node that is nearly idle.
+func (a *ask) excess(node *load.Node, by load.Statistic, r load.Resource, threshold, allocatable int64) float64 {
+	limit := line(threshold, allocatable)
+	return float64(node.Predicted[by][r]) + float64(a.beside[r]) + min(float64(a.estimate[r]), largestShare*limit) - limit
 }
 
 // line returns the use above which a node is over the line: the threshold's

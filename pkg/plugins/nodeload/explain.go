@@ -183,11 +183,10 @@ func (n *closestNode) look(pl *NodeLoad, c *cycle, node *load.Node, v verdict) {
 		n.stale++
 		return
 	}
-	predicted := node.Predicted[pl.policy.filterBy].Add(c.ask.estimate)
 	worst, excess, percent := load.CPU, 0.0, 0.0
 	for r := range load.NumResources {
 		threshold := c.ask.threshold(r, &node.Thresholds)
-		over := float64(predicted[r]) - line(threshold, node.Allocatable[r])
+		over := c.ask.excess(node, pl.policy.filterBy, r, threshold, node.Allocatable[r])
 		if threshold == 0 || over <= 0 || node.Allocatable[r] == 0 {
 			continue
 		}

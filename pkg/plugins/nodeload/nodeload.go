@@ -107,7 +107,7 @@ func (pl *NodeLoad) newCycle(pod *v1.Pod) *cycle {
 func (c *cycle) askOf(node *load.Node) ask {
 	a := c.ask
 	if node != nil && c.whatIf.shift != nil {
-		a.estimate = a.estimate.Add(c.whatIf.shift[node.Slot])
+		a.beside = c.whatIf.shift[node.Slot]
 	}
 	return a
 }

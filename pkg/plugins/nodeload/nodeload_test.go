@@ -176,7 +176,8 @@ func TestFilterAtTheThreshold(t *testing.T) {
 		{"cpu turned off", thresholds(0, 85), 10, 0, "1", "1Gi", ""},
 		{"memory turned off", thresholds(75, 0), 0, 200 * gi, "1", "1Gi", ""},
 		{"at 100 percent", thresholds(100, 100), 9, 99 * gi, "1", "1Gi", ""},
-		{"the pod alone is over the line", thresholds(75, 85), 0, 0, "8", "1Gi", "node(s) over the cpu load line"},
+		{"the pod alone is over the line, and the node nearly idle", thresholds(75, 85), 2.5, 0, "8", "1Gi", ""},
+		{"the pod alone is over the line, and the node is not idle", thresholds(75, 85), 2.51, 0, "8", "1Gi", "node(s) over the cpu load line"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := newCluster(t, test.args, "n")

@@ -109,8 +109,8 @@ func (pl *NodeLoad) activate(ctx context.Context, view *load.View) {
 		Anyway:    func(p *rejection.Pod[ask]) bool { return pl.wishes.granted(p.Pod.UID, view.PodPolls) },
 		Least:     leastDemanding,
 		Takes: func(node *load.Node, a ask, taken load.Amounts) (load.Amounts, bool) {
-			a.estimate = a.estimate.Add(taken)
-			return a.estimate, pl.policy.verdict(view.State(node), node, node.Allocatable, a) == fits
+			a.beside = taken
+			return taken.Add(a.estimate), pl.policy.verdict(view.State(node), node, node.Allocatable, a) == fits
 		},
 	})
 	pl.wishes.keep(pl.waiting.Has)
