@@ -24,8 +24,10 @@ help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## Build the scheduler: bin/scheduler
+build: ## Build the scheduler and the plugin of kubectl: bin/scheduler, bin/kubectl-plimsoll
 	go build -ldflags '$(LDFLAGS)' -o bin/scheduler ./cmd/scheduler
+	go build -ldflags '$(LDFLAGS)' -o bin/kubectl-plimsoll ./cmd/kubectl-plimsoll
+	ln -sf kubectl-plimsoll bin/kubectl_complete-plimsoll
 
 .PHONY: tools
 tools: prerequisites $(TOOLS) ## Build the local control plane for tests and demo: bin/tools (first time: 15 min)
@@ -59,9 +61,13 @@ test: tools ## Run all tests, also those against the local control plane
 unit: ## Run the tests that need no control plane
 	go test -race $$(go list ./... | grep -v -e /test/integration -e /test/cluster)
 
+# How often "make bench" runs each profile, and each Go benchmark.
+ROUNDS ?= 3
+COUNT ?= 6
+
 .PHONY: bench
-bench: ## Run the benchmarks
-	go test -run '^$$' -bench . -benchmem ./pkg/...
+bench: prerequisites bin/tools/etcd ## Compare throughput with stock and peers, run the Go benchmarks (40 min), write docs/benchmarks.md
+	go -C test/perf run . -root $(CURDIR) -rounds $(ROUNDS) -count $(COUNT)
 
 .PHONY: lint
 lint: ## Check the code and the module files

@@ -1,8 +1,10 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"maps"
 	"slices"
 	"time"
 
@@ -81,13 +83,8 @@ func (m *Model) pollPods(ctx context.Context) {
 func (m *Model) podsToMeasure() []types.NamespacedName {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	var pods []types.NamespacedName
-	for _, p := range m.pods {
-		if len(pods) < podBudget && !p.warm && p.partlyShown() {
-			pods = append(pods, p.name)
-		}
-	}
-	for name := range m.wanted {
+	pods := m.partlyShownPods()
+	for _, name := range slices.SortedFunc(maps.Keys(m.wanted), compareNames) {
 		if len(pods) == podBudget {
 			break
 		}
@@ -111,14 +108,39 @@ func (m *Model) podsToMeasure() []types.NamespacedName {
 	return pods
 }
 
+// partlyShownPods returns the pods that the samples show in part, those that
+// have been running for the longest first, at most podBudget.
+func (m *Model) partlyShownPods() []types.NamespacedName {
+	var starting []*inFlight
+	for _, p := range m.pods {
+		if !p.warm && p.partlyShown() {
+			starting = append(starting, p)
+		}
+	}
+	slices.SortFunc(starting, func(a, b *inFlight) int {
+		return cmp.Or(a.runningSince.Compare(b.runningSince), compareNames(a.name, b.name))
+	})
+	pods := make([]types.NamespacedName, 0, podBudget)
+	for _, p := range starting[:min(len(starting), podBudget)] {
+		pods = append(pods, p.name)
+	}
+	return pods
+}
+
+func compareNames(a, b types.NamespacedName) int {
+	return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+}
+
 // workloadsByAge returns the workloads, the one that has not been asked for
 // the longest first.
 func (m *Model) workloadsByAge() []*workload {
-	all := make([]*workload, 0, len(m.workloads))
-	for _, w := range m.workloads {
-		all = append(all, w)
+	keys := slices.SortedFunc(maps.Keys(m.workloads), func(a, b workloadKey) int {
+		return cmp.Or(m.workloads[a].asked.Compare(m.workloads[b].asked), a.compare(b))
+	})
+	all := make([]*workload, len(keys))
+	for i, key := range keys {
+		all[i] = m.workloads[key]
 	}
-	slices.SortFunc(all, func(a, b *workload) int { return a.asked.Compare(b.asked) })
 	return all
 }
 

@@ -1,6 +1,8 @@
 package load
 
 import (
+	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -17,6 +19,15 @@ type workloadKey struct {
 	controller types.UID
 	template   string
 	requests   Amounts
+}
+
+// compare orders keys, so that what is done in turn does not depend on the order
+// of a map.
+func (k workloadKey) compare(other workloadKey) int {
+	return cmp.Or(
+		cmp.Compare(k.controller, other.controller),
+		cmp.Compare(k.template, other.template),
+		slices.Compare(k.requests[:], other.requests[:]))
 }
 
 // workloadOf returns the key of the pod's workload, and whether it has one.
@@ -184,13 +195,11 @@ func bucketOf(amount int64) int16 {
 // percentile returns the upper end of the bucket below which at least the part
 // of the weight lies.
 func (h *histogram) percentile(part float64) int64 {
-	used := make([]int16, 0, len(h.weights))
+	used := slices.Sorted(maps.Keys(h.weights))
 	total := 0.0
-	for b, weight := range h.weights {
-		used = append(used, b)
-		total += weight
+	for _, b := range used {
+		total += h.weights[b]
 	}
-	slices.Sort(used)
 	reached := 0.0
 	for _, b := range used {
 		if reached += h.weights[b]; reached >= part*total*(1-1e-12) {

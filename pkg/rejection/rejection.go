@@ -63,14 +63,15 @@ func (s *Statuses) Grow(n int) {
 	s.bySlot.Store(&grown)
 }
 
-// For returns the status to reject the node with. The node is nil if the load
-// model has not heard of it yet, and else in a slot below what Grow was called
-// with.
+// For returns the status to reject the node with. It is made only now if the
+// load model has not heard of the node yet, which then is nil, or if Grow was
+// not called for its slot.
 func (s *Statuses) For(node *load.Node, reason int) *fwk.Status {
-	if node == nil {
+	bySlot := *s.bySlot.Load()
+	if node == nil || node.Slot >= len(bySlot) {
 		return s.newStatus(reason)
 	}
-	return (*s.bySlot.Load())[node.Slot][reason]
+	return bySlot[node.Slot][reason]
 }
 
 // Nodes returns the nodes that the plugin rejected.

@@ -383,10 +383,11 @@ func (s *scheduler) waitPolls() {
 	s.waitMorePolls(3)
 }
 
+const polls = "plimsoll_source_poll_duration_seconds_count"
+
 // waitMorePolls waits until the scheduler has polled so many times more.
 func (s *scheduler) waitMorePolls(count int) {
 	s.t.Helper()
-	const polls = "plimsoll_source_poll_duration_seconds_count"
 	before, _, err := s.metric(s.t.Context(), polls)
 	if err != nil {
 		s.t.Fatal(err)

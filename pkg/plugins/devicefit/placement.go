@@ -25,9 +25,8 @@ func (pl *DeviceFit) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState
 	for _, assignment := range placement.ProposedAssignments {
 		c := pl.newCycle(assignment.GetPod())
 		name := assignment.GetNodeName()
-		if !pl.cares(c) || nodes[name] == nil {
-			sum += float64(fwk.MaxScore)
-			continue
+		if nodes[name] == nil {
+			continue // no node of the placement: counts 0
 		}
 		left := placed[name]
 		if left == nil {
@@ -35,9 +34,12 @@ func (pl *DeviceFit) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState
 			left = &first
 			placed[name] = left
 		}
-		trial := *left
-		trial.Devices = append([]device.Stock(nil), left.Devices...)
-		score, _ := pl.score(c, &trial)
+		score := fwk.MaxScore
+		if pl.cares(c) {
+			trial := *left
+			trial.Devices = append([]device.Stock(nil), left.Devices...)
+			score, _ = pl.score(c, &trial)
+		}
 		sum += float64(score)
 		left.take(&c.demand)
 	}

@@ -41,6 +41,9 @@ func strands(headroom, use, perDevice load.Amounts, free int64) bool {
 // are free.
 func (pl *DeviceFit) Filter(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeInfo fwk.NodeInfo) *fwk.Status {
 	c := pl.cycleOf(state, pod)
+	if c.NeedsDevices || c.Exempt {
+		return nil // PreFilter skips these, but a profile may enable Filter alone
+	}
 	var buffer [maxKinds]device.Stock
 	left, node := pl.remains(c, nodeInfo, buffer[:0])
 	if left.free == 0 || !strands(pl.headroom(c, &left, node, nodeInfo), c.Use, pl.perDevice, left.free) {
@@ -88,11 +91,14 @@ func (s *stranding) onNode(slot int) (int64, bool) {
 	return free, known
 }
 
-// forget drops all numbers: no pod waits.
-func (s *stranding) forget() {
+// forgetUnless drops all numbers unless a pod waits. One that begins to wait in
+// the meantime puts its numbers after that.
+func (s *stranding) forgetUnless(waits func() bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	clear(s.free)
+	if !waits() {
+		clear(s.free)
+	}
 }
 
 // PostFilter remembers the pod with the nodes that DeviceFit rejected it on. It
@@ -130,7 +136,7 @@ func (pl *DeviceFit) PostFilter(_ context.Context, state fwk.CycleState, pod *v1
 // it had not before.
 func (pl *DeviceFit) afterChange(ctx context.Context) {
 	if pl.waiting.Len() == 0 {
-		pl.stranding.forget()
+		pl.stranding.forgetUnless(func() bool { return pl.waiting.Len() > 0 })
 		return
 	}
 	view := pl.model.View()

@@ -1,0 +1,33 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+	utilversion "k8s.io/component-base/version"
+)
+
+// newCommand returns the command with all its subcommands.
+func newCommand(version string) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:         "kubectl-plimsoll",
+		Annotations: map[string]string{cobra.CommandDisplayNameAnnotation: "kubectl plimsoll"},
+		Short:       "Tools for users of the Plimsoll scheduler",
+		Long: `Tools for users of Plimsoll, the scheduler that gives every node a load line.
+
+To complete its arguments, kubectl needs a link to this program in PATH:
+  ln -s kubectl-plimsoll ` + completionName,
+		Version: fmt.Sprintf("%s (Kubernetes %s)", version, utilversion.Get()),
+		// What went wrong is what matters: main prints it, without the usage.
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	cmd.SetVersionTemplate("kubectl-plimsoll {{.Version}}\n")
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		return fmt.Errorf("%w\nSee '%s --help' for usage", err, cmd.CommandPath())
+	})
+	cmd.AddCommand(newSimulateCommand(), newFillCommand())
+	return cmd
+}

@@ -1,0 +1,235 @@
+// Package sim simulates what schedulers would do, in virtual time, over the real
+// scheduling framework.
+//
+// A Scenario says which pods arrive when, how long they take to start, how long
+// they live and what they use over time. Run plays it once for each Policy: a
+// profile of a KubeSchedulerConfiguration, run by kube-scheduler's own code
+// (cache, snapshot, queue, framework, in-tree plugins) with the plugins that run
+// in production. There is no API server and no kubelet: the simulation itself
+// creates, binds, starts and deletes pods, and plays metrics-server. Time is a
+// clock that is set from one event to the next, so a day takes a minute, and the
+// same scenario gives the same result, to the byte but for the measured speed.
+package sim
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	appsv1 "k8s.io/api/apps/v1"
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+)
+
+// Scenario is what happens, the same for each policy.
+type Scenario struct {
+	Name  string
+	Nodes []*v1.Node
+	Pods  []Pod
+	// Seed is of all that is random in the simulation itself: which of several
+	// nodes with the same score a pod gets, when nodes are measured, which samples
+	// are missing.
+	Seed uint64
+	// End is when the simulation ends, and MeasureFrom from when on it is measured.
+	End, MeasureFrom time.Duration
+	Metrics          MetricsServer
+	// Background is what uses nodes beside their pods, by node name.
+	Background map[string]Background
+	// ReplicaSets are the owners of pods. kube-scheduler spreads the pods of one
+	// over nodes by default.
+	ReplicaSets []*appsv1.ReplicaSet
+	// Parameters are those of the model that the scenario was made by. They are
+	// only reported.
+	Parameters []Parameter
+}
+
+// Pod is a pod of a scenario. Times are since the start of the simulation.
+type Pod struct {
+	// Object is the pod as it is created. If it has a node name it is running
+	// there from the start.
+	Object *v1.Pod
+	// Arrival is when it is created.
+	Arrival time.Duration
+	// StartDelay is the time from its binding until its containers run.
+	StartDelay time.Duration
+	// Lifetime is the time from then until it is deleted. 0 is for ever.
+	Lifetime time.Duration
+	// Use is what it uses while it runs.
+	Use Use
+}
+
+// Use is what a pod uses over time.
+type Use struct {
+	// CPU is in cores. Entry i is the use from i x Step until the next entry; after the
+	// last entry follows the first. Pods may share it: it is not changed.
+	CPU []float64
+	// Scale and Base make the pod's use of an entry: Base + Scale x entry.
+	Scale, Base float64
+	Step        time.Duration
+	// Offset is the place in CPU at the start of the simulation.
+	Offset time.Duration
+	// Memory is in bytes.
+	Memory int64
+}
+
+// Background is a constant use of a node by something that is no pod of the
+// scenario: CPU in cores, memory in bytes.
+type Background struct {
+	CPU    float64
+	Memory int64
+}
+
+// Policy is one profile of a KubeSchedulerConfiguration under a name.
+type Policy struct {
+	Name string
+	// Note is something that a reader of the result must know of the policy.
+	Note    string
+	Profile *schedconfig.KubeSchedulerProfile
+}
+
+// Options are those of Run.
+type Options struct {
+	// Progress is told now and then how much of the simulated time has passed. It
+	// may be called from several goroutines.
+	Progress func(policy string, done, total time.Duration)
+	// Bound is told of each pod that gets a node. It may be called from several
+	// goroutines, but for a policy in order.
+	Bound func(policy string, pod *v1.Pod, node string, at time.Duration)
+	// Parallel is how many policies are simulated at once; 0 is one for each CPU.
+	Parallel int
+}
+
+// MetricsServer says how well nodes and pods are measured.
+type MetricsServer struct {
+	// Interval is the time between two samples of a node, each at its own phase,
+	// and the window that a sample is the average of.
+	Interval time.Duration
+	// Delay is the time from the end of a sample's window until it can be read.
+	Delay time.Duration
+	// Missing is the part of the samples that is never seen, 0 to 1.
+	Missing float64
+}
+
+// DefaultMetricsServer is metrics-server with its usual settings.
+func DefaultMetricsServer() MetricsServer {
+	return MetricsServer{Interval: 15 * time.Second, Delay: 5 * time.Second, Missing: 0.01}
+}
+
+// Run plays the scenario once for each policy. The result is the same each
+// time, but for DecisionsPerSecond.
+func Run(ctx context.Context, s *Scenario, policies []Policy, o Options) (*Result, error) {
+	if err := s.validate(); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel() // what the schedulers have started ends here
+	// All are made before the first runs: some plugins set variables of their
+	// package when they are made.
+	engines := make([]*engine, len(policies))
+	for i := range policies {
+		var err error
+		if engines[i], err = newEngine(ctx, s, &policies[i], o.Bound); err != nil {
+			return nil, fmt.Errorf("policy %s: %w", policies[i].Name, err)
+		}
+	}
+	result := &Result{Seed: s.Seed, Scenario: s.describe(), Policies: make([]PolicyResult, len(policies))}
+	group, ctx := errgroup.WithContext(ctx)
+	if o.Parallel <= 0 {
+		o.Parallel = runtime.NumCPU()
+	}
+	group.SetLimit(o.Parallel)
+	for i, e := range engines {
+		group.Go(func() error {
+			if err := e.run(ctx, o.progressOf(e)); err != nil {
+				return fmt.Errorf("policy %s: %w", e.policy.Name, err)
+			}
+			result.Policies[i] = e.meter.result(e)
+			engines[i] = nil
+			return nil
+		})
+	}
+	if err := group.Wait(); err != nil {
+		return nil, err
+	}
+	return result, nil
+}
+
+// progressOf returns what the engine tells its progress, about once in a
+// thousandth of the way.
+func (o *Options) progressOf(e *engine) func(time.Duration) {
+	if o.Progress == nil {
+		return func(time.Duration) {}
+	}
+	next := time.Duration(0)
+	return func(done time.Duration) {
+		if done >= next {
+			o.Progress(e.policy.Name, done, e.scenario.End)
+			next = done + e.scenario.End/1000
+		}
+	}
+}
+
+// validate reports what is wrong with the scenario.
+func (s *Scenario) validate() error {
+	switch {
+	case len(s.Nodes) == 0:
+		return fmt.Errorf("scenario %s has no nodes", s.Name)
+	case s.MeasureFrom < 0 || s.End <= s.MeasureFrom:
+		return fmt.Errorf("scenario %s is measured from %v to %v: nothing is between", s.Name, s.MeasureFrom, s.End)
+	case s.Metrics.Interval < time.Second || s.Metrics.Delay < 0 || s.Metrics.Delay > 4*s.Metrics.Interval || !(s.Metrics.Missing >= 0 && s.Metrics.Missing < 1):
+		return fmt.Errorf("scenario %s: metrics-server with %+v: the interval must be at least 1s, the delay from 0 to four intervals, the missing part from 0 to less than 1", s.Name, s.Metrics)
+	}
+	nodes := map[string]bool{}
+	for _, node := range s.Nodes {
+		if nodes[node.Name] {
+			return fmt.Errorf("scenario %s has two nodes %s", s.Name, node.Name)
+		}
+		if node.Status.Allocatable.Cpu().MilliValue() <= 0 || node.Status.Allocatable.Memory().Value() <= 0 {
+			return fmt.Errorf("scenario %s: node %s has no allocatable CPU or memory", s.Name, node.Name)
+		}
+		nodes[node.Name] = true
+	}
+	pods := map[types.NamespacedName]bool{}
+	uids := map[types.UID]bool{}
+	for i := range s.Pods {
+		pod := &s.Pods[i]
+		name := nameOf(pod.Object)
+		if pods[name] || uids[pod.Object.UID] || pod.Object.UID == "" {
+			return fmt.Errorf("scenario %s: pod %s has no UID of its own, or its name is not", s.Name, name)
+		}
+		pods[name], uids[pod.Object.UID] = true, true
+		if err := pod.validate(nodes); err != nil {
+			return fmt.Errorf("scenario %s: pod %s %w", s.Name, name, err)
+		}
+	}
+	return nil
+}
+
+func (p *Pod) validate(nodes map[string]bool) error {
+	node := p.Object.Spec.NodeName
+	switch {
+	case node != "" && !nodes[node]:
+		return fmt.Errorf("is on node %s, which does not exist", node)
+	case node == "" && p.Arrival < 0:
+		return fmt.Errorf("arrives at %v, before the start", p.Arrival)
+	case p.StartDelay < 0 || p.Lifetime < 0:
+		return fmt.Errorf("starts %v after it is bound, and lives %v: neither may be negative", p.StartDelay, p.Lifetime)
+	case len(p.Use.CPU) > 0 && (p.Use.Step <= 0 || p.Use.Offset < 0):
+		return fmt.Errorf("uses CPU by a series with a step of %v and an offset of %v: the step must be above 0, the offset not below", p.Use.Step, p.Use.Offset)
+	}
+	return nil
+}
+
+func (s *Scenario) describe() Description {
+	d := Description{
+		Name: s.Name, Nodes: len(s.Nodes), Pods: len(s.Pods),
+		MeasuredFrom: s.MeasureFrom, MeasuredTo: s.End, Parameters: s.Parameters,
+	}
+	for _, node := range s.Nodes {
+		d.Devices += devicesIn(node.Status.Allocatable)
+	}
+	return d
+}

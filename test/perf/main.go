@@ -1,0 +1,94 @@
+// Command perf measures what Plimsoll costs: the throughput of scheduler
+// profiles in Kubernetes' scheduler_perf, and the Go benchmarks of the packages
+// that work on every node. "make bench" runs it. It prints what it finds, and
+// writes it to docs/benchmarks.md.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if err := run(ctx, os.Args[1:]); err != nil {
+		if !errors.Is(err, flag.ErrHelp) {
+			fmt.Fprintln(os.Stderr, "bench:", err)
+		}
+		stop()
+		os.Exit(1)
+	}
+}
+
+// options are the command line.
+type options struct {
+	root   string // of the repository
+	rounds int
+	count  int // of each Go benchmark
+	// profiles is a folder for CPU profiles of the runs; "" for none.
+	profiles string
+}
+
+func run(ctx context.Context, args []string) error {
+	var opts options
+	flags := flag.NewFlagSet("perf", flag.ContinueOnError)
+	flags.StringVar(&opts.root, "root", filepath.Join("..", ".."), "The root of the repository.")
+	flags.IntVar(&opts.rounds, "rounds", 3, "How often to run each profile on each workload; 0 leaves throughput out.")
+	flags.IntVar(&opts.count, "count", 6, "How often to run each Go benchmark; 0 leaves them out.")
+	flags.StringVar(&opts.profiles, "cpu-profiles", "", "A folder for CPU profiles of the runs; empty for none.")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if opts.rounds < 0 || opts.count < 0 || flags.NArg() > 0 {
+		return fmt.Errorf("%v: -rounds and -count must be at least 0, and there are no other arguments", args)
+	}
+	var err error
+	if opts.root, err = filepath.Abs(opts.root); err != nil {
+		return err
+	}
+	work := filepath.Join(opts.root, "bin", "bench")
+	if err := os.MkdirAll(work, 0o755); err != nil {
+		return err
+	}
+	doc := document{path: filepath.Join(opts.root, "docs", "benchmarks.md")}
+	if opts.rounds > 0 {
+		measured, err := measureThroughput(ctx, &opts, work)
+		if err != nil {
+			return fmt.Errorf("throughput: %w", err)
+		}
+		if err := save(filepath.Join(work, "throughput.json"), measured); err != nil {
+			return err
+		}
+		doc.add("throughput", throughputReport(measured))
+	}
+	if opts.count > 0 {
+		summary, err := measureGo(ctx, &opts, work)
+		if err != nil {
+			return fmt.Errorf("go benchmarks: %w", err)
+		}
+		doc.add("go", goReport(summary))
+	}
+	about, err := describe(ctx, &opts)
+	if err != nil {
+		return err
+	}
+	doc.add("conditions", about)
+	doc.print(os.Stdout)
+	return doc.write()
+}
+
+func save(path string, value any) error {
+	text, err := json.MarshalIndent(value, "", "  ")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(path, text, 0o600)
+}
