@@ -30,21 +30,6 @@ func (m *Matcher) Requests(pod *v1.Pod) []Request {
 	return requests
 }
 
-// Merge returns the requests of both lists, sorted by name, each resource once.
-func Merge(a, b []Request) []Request {
-	for _, request := range b {
-		i, found := slices.BinarySearchFunc(a, request.Name, func(r Request, name v1.ResourceName) int {
-			return strings.Compare(string(r.Name), string(name))
-		})
-		if found {
-			a[i].Count += request.Count
-		} else {
-			a = slices.Insert(a, i, request)
-		}
-	}
-	return a
-}
-
 // UsesDRA reports whether the pod names devices through dynamic resource
 // allocation: by a resource claim, or by a request for the units of a device
 // class. An extended resource that a device class stands behind is not told

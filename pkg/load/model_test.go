@@ -526,32 +526,40 @@ func BenchmarkMemory(b *testing.B) {
 		runtime.KeepAlive(m)
 		return float64(after.HeapAlloc) - float64(before.HeapAlloc)
 	}
-	const nodes, pods = 5000, 150_000
-	pod := running(replica("p", "w", "1"), epoch.Add(-time.Hour))
-	for b.Loop() {
-		perNode := held(func() *Model {
-			m, now := benchmarkModel(nodes)
-			for range 21 {
-				now.Step(window)
-				readings := make([]Reading, nodes)
-				for i := range readings {
-					readings[i] = Reading{Node: fmt.Sprintf("node-%d", i), Timestamp: now.Now(), Window: window}
-				}
-				m.observe(klog.Background(), readings)
+	for _, nodes := range []int{5000, 15000} {
+		b.Run(fmt.Sprint(nodes), func(b *testing.B) {
+			for b.Loop() {
+				perNode := held(func() *Model {
+					m, now := benchmarkModel(nodes)
+					for range 21 {
+						now.Step(window)
+						readings := make([]Reading, nodes)
+						for i := range readings {
+							readings[i] = Reading{Node: fmt.Sprintf("node-%d", i), Timestamp: now.Now(), Window: window}
+						}
+						m.observe(klog.Background(), readings)
+					}
+					m.View()
+					return m
+				})
+				b.ReportMetric(perNode/float64(nodes), "B/node")
 			}
-			m.View()
-			return m
 		})
-		perPod := held(func() *Model {
-			m := NewModel(Config{Learn: true, Clock: testingclock.NewFakeClock(epoch)}, &fakePodSource{})
-			for i := range pods {
-				pod.Name, pod.UID = fmt.Sprint("p", i), types.UID(fmt.Sprint(i))
-				pod.OwnerReferences[0].UID = types.UID(fmt.Sprint("w", i/30))
-				m.follow(pod)
-			}
-			return m
-		})
-		b.ReportMetric(perNode/nodes, "B/node")
-		b.ReportMetric(perPod/pods, "B/pod")
 	}
+	b.Run("pods", func(b *testing.B) {
+		const pods = 150_000
+		pod := running(replica("p", "w", "1"), epoch.Add(-time.Hour))
+		for b.Loop() {
+			perPod := held(func() *Model {
+				m := NewModel(Config{Learn: true, Clock: testingclock.NewFakeClock(epoch)}, &fakePodSource{})
+				for i := range pods {
+					pod.Name, pod.UID = fmt.Sprint("p", i), types.UID(fmt.Sprint(i))
+					pod.OwnerReferences[0].UID = types.UID(fmt.Sprint("w", i/30))
+					m.follow(pod)
+				}
+				return m
+			})
+			b.ReportMetric(perPod/pods, "B/pod")
+		}
+	})
 }

@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/targetloadpacking"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins/devicefit"
@@ -33,8 +32,6 @@ type Shared struct {
 	Decisions *explain.Log
 	// Clock defaults to the real one.
 	Clock clock.PassiveClock
-
-	inventory *device.Inventory
 }
 
 // NewShared returns what plugins share, with a load model and metrics of its own.
@@ -52,7 +49,7 @@ func (s *Shared) Metrics() []metrics.Registerable {
 func (s *Shared) Registry() frameworkruntime.Registry {
 	return frameworkruntime.Registry{
 		nodeload.Name:                   nodeload.Factory(s.Model, s.NodeLoad, s.Decisions),
-		devicefit.Name:                  devicefit.Factory(devicefit.Shared{Profiles: s.Profiles, Model: s.Model, Inventory: s.devices, Metrics: s.DeviceFit, Clock: s.Clock}),
+		devicefit.Name:                  devicefit.Factory(devicefit.Shared{Profiles: s.Profiles, Model: s.Model, Metrics: s.DeviceFit, Clock: s.Clock}),
 		targetloadpacking.Name:          targetloadpacking.New,
 		loadvariationriskbalancing.Name: loadvariationriskbalancing.New,
 		lowriskovercommitment.Name:      lowriskovercommitment.New,
@@ -75,10 +72,4 @@ func ModelConfig(args *config.NodeLoadArgs) load.Config {
 		cfg.Estimator.Defaults[r] = load.AmountOf(r, quantity)
 	}
 	return cfg
-}
-
-// devices returns the devices that are offered through dynamic resource
-// allocation; nil if that is turned off: then there is nothing to list.
-func (s *Shared) devices(handle fwk.Handle) (*device.Inventory, error) {
-	return nil, nil
 }

@@ -113,18 +113,24 @@ func (w *Waiting[Ask]) Woken(view *load.View, rules Rules[Ask]) []*Pod[Ask] {
 	if len(waiting) == 0 {
 		return nil
 	}
-	open := nodesWithRoom(view, waiting, rules)
-	taken := make([]load.Amounts, len(open))
+	least := waiting[0].Ask
+	for _, p := range waiting[1:] {
+		least = rules.Least(least, p.Ask)
+	}
+	open := nodesWithRoom(view, least, rules)
 	return slices.DeleteFunc(waiting, func(p *Pod[Ask]) bool {
 		if rules.Anyway != nil && rules.Anyway(p) {
 			return false
 		}
-		for i, node := range open {
-			if !p.RejectedBy.Has(node.Slot) {
+		for i := range open {
+			if !p.RejectedBy.Has(open[i].node.Slot) {
 				continue
 			}
-			if with, ok := rules.Takes(node, p.Ask, taken[i]); ok {
-				taken[i] = with
+			if with, ok := rules.Takes(open[i].node, p.Ask, open[i].taken); ok {
+				open[i].taken = with
+				if _, more := rules.Takes(open[i].node, least, with); !more {
+					open = slices.Delete(open, i, i+1)
+				}
 				return false
 			}
 		}
@@ -150,18 +156,21 @@ func (w *Waiting[Ask]) inOrder() []*Pod[Ask] {
 	return pods
 }
 
-// nodesWithRoom returns the nodes that would take the least demanding pod: on a
-// hot cluster few or none, so that 5,000 pods that wait there cost next to
-// nothing.
-func nodesWithRoom[Ask any](view *load.View, waiting []*Pod[Ask], rules Rules[Ask]) []*load.Node {
-	least := waiting[0].Ask
-	for _, p := range waiting[1:] {
-		least = rules.Least(least, p.Ask)
-	}
-	var open []*load.Node
+// room is a node that would take a pod, and what the pods that are woken take
+// of it.
+type room struct {
+	node  *load.Node
+	taken load.Amounts
+}
+
+// nodesWithRoom returns the nodes that would take a pod which asks for no more
+// than any that waits: on a hot cluster few or none, so that 5,000 pods that
+// wait there cost next to nothing.
+func nodesWithRoom[Ask any](view *load.View, least Ask, rules Rules[Ask]) []room {
+	var open []room
 	for node := range view.All {
 		if _, ok := rules.Takes(node, least, load.Amounts{}); ok {
-			open = append(open, node)
+			open = append(open, room{node: node})
 		}
 	}
 	return open

@@ -111,7 +111,7 @@ func TestMain(m *testing.M) {
 
 func TestSameSeedGivesTheSameResult(t *testing.T) {
 	model := input.Hot()
-	model.Nodes, model.FillTime, model.ChurnTime = 40, time.Hour, 2*time.Hour
+	model.Nodes, model.FillTime, model.ChurnTime = 20, 30*time.Minute, time.Hour
 	record := func(parallel int) string {
 		s, err := input.Synthetic(model, 7)
 		if err != nil {

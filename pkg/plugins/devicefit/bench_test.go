@@ -93,9 +93,8 @@ func pluginOf(t testing.TB, c *cluster, args string) *DeviceFit {
 	t.Helper()
 	var plugin fwk.Plugin
 	factory := Factory(Shared{
-		Model:     func(context.Context, fwk.Handle) (*load.Model, error) { return c.model, nil },
-		Inventory: func(fwk.Handle) (*device.Inventory, error) { return nil, nil },
-		Metrics:   c.metrics, Clock: c.clock,
+		Model:   func(context.Context, fwk.Handle) (*load.Model, error) { return c.model, nil },
+		Metrics: c.metrics, Clock: c.clock,
 	})
 	profile, err := c.newProfile(t.Context(), args)
 	if err == nil {

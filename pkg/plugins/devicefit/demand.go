@@ -30,7 +30,7 @@ type demand struct {
 }
 
 func (pl *DeviceFit) demandOf(pod *v1.Pod) demand {
-	devices := pl.requests(pod)
+	devices := pl.matcher.Requests(pod)
 	return demand{
 		Devices:      devices,
 		NeedsDevices: len(devices) > 0 || device.UsesDRA(pod),
@@ -48,20 +48,15 @@ func requestsOf(pod *v1.Pod) load.Amounts {
 // runs.
 type cycle struct {
 	demand
-	view    load.View
-	mix     *fragmentation.Mix
-	devices device.InventoryView
-	trace   *explain.Trace // nil if nothing is to be explained
+	view  load.View
+	mix   *fragmentation.Mix
+	trace *explain.Trace // nil if nothing is to be explained
 }
 
 const stateKey fwk.StateKey = Name
 
 func (pl *DeviceFit) newCycle(pod *v1.Pod) *cycle {
-	c := &cycle{demand: pl.demandOf(pod), view: pl.model.View(), mix: pl.learner.Mix()}
-	if pl.inventory != nil {
-		c.devices = pl.inventory.View()
-	}
-	return c
+	return &cycle{demand: pl.demandOf(pod), view: pl.model.View(), mix: pl.learner.Mix()}
 }
 
 // cycleOf returns the cycle that PreFilter or PreScore has left, or a new one:
@@ -105,24 +100,11 @@ func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.St
 		left.of = node.Line(pl.line)
 		left.Headroom = node.Headroom(pl.statistic, pl.line)
 	}
-	left.Devices = pl.stocks(c, nodeInfo, stocks)
+	left.Devices = pl.kinds.AppendStocks(stocks, nodeInfo)
 	for i := range left.Devices {
 		left.free += left.Devices[i].Free()
 	}
 	return left, node
-}
-
-// stocks appends what the node has of each kind of device, in the order of
-// their names.
-func (pl *DeviceFit) stocks(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.Stock) []device.Stock {
-	stocks = pl.kinds.AppendStocks(stocks, nodeInfo)
-	stocks = append(stocks, c.devices.Stocks(nodeInfo.Node().Name)...)
-	for i := 1; i < len(stocks); i++ { // few, and mostly one
-		for j := i; j > 0 && stocks[j].Name < stocks[j-1].Name; j-- {
-			stocks[j], stocks[j-1] = stocks[j-1], stocks[j]
-		}
-	}
-	return stocks
 }
 
 // maxKinds is for how many kinds of devices on a node Score needs no

@@ -29,13 +29,12 @@ const demandSigner = "plimsoll.io/DeviceFit.Demand()"
 
 // DeviceFit places pods by the devices that nodes have left.
 type DeviceFit struct {
-	handle    fwk.Handle
-	model     *load.Model
-	matcher   *device.Matcher
-	kinds     *device.Kinds
-	inventory *device.Inventory // nil without dynamic resource allocation
-	learner   *fragmentation.Learner
-	metrics   *gauges
+	handle  fwk.Handle
+	model   *load.Model
+	matcher *device.Matcher
+	kinds   *device.Kinds
+	learner *fragmentation.Learner
+	metrics *gauges
 
 	rate             rating // nil for LeastFragmentation
 	weights          weights
@@ -70,11 +69,8 @@ type Shared struct {
 	// Profiles has the arguments of NodeLoad in the profiles that use it.
 	Profiles config.Profiles
 	// Model returns the load model, the same each time.
-	Model func(context.Context, fwk.Handle) (*load.Model, error)
-	// Inventory returns the devices that are offered through dynamic resource
-	// allocation, the same each time; nil if that is turned off.
-	Inventory func(fwk.Handle) (*device.Inventory, error)
-	Metrics   *Metrics
+	Model   func(context.Context, fwk.Handle) (*load.Model, error)
+	Metrics *Metrics
 	// Clock defaults to the real one.
 	Clock clock.PassiveClock
 }
@@ -96,9 +92,6 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 		}
 		pl.handle = handle
 		if pl.model, err = shared.Model(ctx, handle); err != nil {
-			return nil, err
-		}
-		if pl.inventory, err = shared.Inventory(handle); err != nil {
 			return nil, err
 		}
 		pl.metrics = shared.Metrics.profile(handle.ProfileName())
@@ -163,9 +156,6 @@ func (pl *DeviceFit) PreFilterExtensions() fwk.PreFilterExtensions { return nil 
 // PreScore skips Score for a pod to which all nodes are the same.
 func (pl *DeviceFit) PreScore(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) *fwk.Status {
 	c := pl.cycleOf(state, pod)
-	if device.UsesDRA(pod) {
-		pl.observe(pod) // its claims exist by now
-	}
 	if !pl.cares(c) {
 		return fwk.NewStatus(fwk.Skip)
 	}
@@ -208,13 +198,4 @@ func (pl *DeviceFit) ScoreExtensions() fwk.ScoreExtensions { return nil }
 // verdict and score depend on.
 func (pl *DeviceFit) SignPod(_ context.Context, pod *v1.Pod) ([]fwk.SignFragment, *fwk.Status) {
 	return []fwk.SignFragment{{Key: demandSigner, Value: pl.demandOf(pod)}}, nil
-}
-
-// requests returns the devices that the pod asks for, sorted by kind.
-func (pl *DeviceFit) requests(pod *v1.Pod) []device.Request {
-	requests := pl.matcher.Requests(pod)
-	if pl.inventory == nil {
-		return requests
-	}
-	return device.Merge(requests, pl.inventory.Requests(pod))
 }

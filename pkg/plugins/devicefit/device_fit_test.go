@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/apis/scheduling"
 	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/backend/cache"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
@@ -24,7 +25,6 @@ import (
 	testingclock "k8s.io/utils/clock/testing"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -96,9 +96,8 @@ func (c *cluster) newProfile(ctx context.Context, args string, points ...func(*s
 		*point(plugins) = enabled(Name)
 	}
 	shared := Shared{
-		Model:     func(context.Context, fwk.Handle) (*load.Model, error) { return c.model, nil },
-		Inventory: func(fwk.Handle) (*device.Inventory, error) { return nil, nil },
-		Metrics:   c.metrics, Clock: c.clock,
+		Model:   func(context.Context, fwk.Handle) (*load.Model, error) { return c.model, nil },
+		Metrics: c.metrics, Clock: c.clock,
 	}
 	if c.nodeLoad != nil {
 		shared.Profiles = config.Profiles{"plimsoll": c.nodeLoad}
@@ -182,7 +181,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 		{name: "a class that holds the slash", args: `{"resources": ["[a/]b"]}`, want: []string{path + `resources`, `"[a/]b": must be`}},
 		{name: "a resource that is no extended one", args: `{"resources": ["kubernetes.io/x"]}`, want: []string{path + "resources[0]"}},
 		{name: "no resources", args: `{"resources": []}`, want: []string{path + "resources: Required value"}},
-		{name: "a strategy", args: `{"strategy": "Tightest"}`, want: []string{path + `strategy: Unsupported value: "Tightest": supported values: "MostAllocated", "LeastAllocated"`}},
+		{name: "a strategy", args: `{"strategy": "Tightest"}`, want: []string{path + `strategy: Unsupported value: "Tightest": supported values: "LeastFragmentation", "MostAllocated", "LeastAllocated"`}},
 		{name: "an unknown field", args: `{"headroom": 1}`, want: []string{path + "headroom: Forbidden: unknown field"}},
 		{name: "a wrong type", args: `{"avoidDeviceNodes": "yes"}`, want: []string{path + `avoidDeviceNodes: Invalid value: "yes": must be true or false`}},
 		{
@@ -236,19 +235,15 @@ func TestScoreForDevicePods(t *testing.T) {
 			want: map[string]int64{"idle": 75, "half": 25, "gpu full": 0, "failed": 0, "none known": 0},
 		},
 		{
-			name: "packs by default", args: `{}`, pod: st.MakePod().Req(resources{gpu: "1", "cpu": "1"}),
-			want: map[string]int64{"idle": 13, "half": 63, "gpu full": 100, "failed": 100, "none known": 0},
-		},
-		{
 			name: "mean over the kinds that the pod asks for", args: most, pod: st.MakePod().Req(resources{gpu: "2", fpga: "1"}),
-			want: map[string]int64{"idle": 25, "half": 75, "gpu full": 63, "failed": 63, "none known": 0},
+			want: map[string]int64{"idle": 25, "half": 75, "gpu full": 62, "failed": 62, "none known": 0},
 		},
 		{
 			name: "spreads by the mean, too", args: least, pod: st.MakePod().Req(resources{gpu: "2", fpga: "1"}),
-			want: map[string]int64{"idle": 75, "half": 25, "gpu full": 38, "failed": 38, "none known": 0},
+			want: map[string]int64{"idle": 75, "half": 25, "gpu full": 37, "failed": 37, "none known": 0},
 		},
 		{
-			name: "kinds that are no devices do not count", args: `{"resources": ["xilinx.com/*"]}`, pod: st.MakePod().Req(resources{gpu: "2", fpga: "1"}),
+			name: "kinds that are no devices do not count", args: `{"resources": ["xilinx.com/*"], "strategy": "MostAllocated"}`, pod: st.MakePod().Req(resources{gpu: "2", fpga: "1"}),
 			want: map[string]int64{"idle": 25, "half": 75, "gpu full": 25, "failed": 25, "none known": 0},
 		},
 		{
@@ -264,7 +259,16 @@ func TestScoreForDevicePods(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			wantScores(t, scores(t, mustProfile(t, tt.args), tt.pod.Obj(), nodes...), tt.want)
+			got := scores(t, mustProfile(t, tt.args), tt.pod.Obj(), nodes...)
+			for name, rating := range tt.want {
+				// The rating is all but headroomScore of the score.
+				if low := float64(rating) * 0.97; float64(got[name]) < low-0.5 || float64(got[name]) > low+headroomScore+1.5 {
+					t.Errorf("node %q: score %d for a rating of %d", name, got[name], rating)
+				}
+			}
+			if len(got) != len(tt.want) {
+				t.Errorf("scores %v", got)
+			}
 		})
 	}
 }
@@ -281,20 +285,21 @@ func TestScoreForPodsWithoutDevices(t *testing.T) {
 		newNode(t, "one kind free", resources{gpu: "8", fpga: "4"}, resources{gpu: "8", fpga: "1"}),
 		newNode(t, "none known", resources{gpu: "0"}),
 	}
-	avoid := map[string]int64{
+	avoid := map[string]int64{ // 47/50 of the rating, and up to 3 for headroom
 		"plain": 100, "all in use": 100, "failed": 100, "one free": 44, "one of many free": 50,
-		"half free": 25, "all free": 0, "one kind free": 13, "none known": 100,
+		"half free": 25, "all free": 1, "one kind free": 14, "none known": 100,
 	}
+	const most = `{"strategy": "MostAllocated"}`
 	tests := []struct {
 		name, args string
 		pod        *st.PodWrapper
 		want       map[string]int64 // nil: the plugin is skipped
 	}{
-		{name: "stays off free devices", args: `{}`, pod: st.MakePod().Req(resources{"cpu": "1"}), want: avoid},
-		{name: "no requests at all", args: `{}`, pod: st.MakePod().Container("image"), want: avoid},
-		{name: "a request for no units", args: `{}`, pod: st.MakePod().Req(resources{gpu: "0"}), want: avoid},
+		{name: "stays off free devices", args: most, pod: st.MakePod().Req(resources{"cpu": "1"}), want: avoid},
+		{name: "no requests at all", args: most, pod: st.MakePod().Container("image"), want: avoid},
+		{name: "a request for no units", args: most, pod: st.MakePod().Req(resources{gpu: "0"}), want: avoid},
 		{
-			name: "only matching resources are devices", args: `{"resources": ["xilinx.com/*"]}`, pod: st.MakePod().Req(resources{gpu: "1"}),
+			name: "only matching resources are devices", args: `{"resources": ["xilinx.com/*"], "strategy": "MostAllocated"}`, pod: st.MakePod().Req(resources{gpu: "1"}),
 			want: map[string]int64{
 				"plain": 100, "all in use": 100, "failed": 100, "one free": 100, "one of many free": 100,
 				"half free": 100, "all free": 100, "one kind free": 13, "none known": 100,
@@ -312,14 +317,14 @@ func TestScoreForPodsWithoutDevices(t *testing.T) {
 }
 
 func TestScoreWithoutPreScore(t *testing.T) {
-	profile := mustProfile(t, `{}`, func(p *schedconfig.Plugins) *schedconfig.PluginSet { return &p.Score })
+	profile := mustProfile(t, `{"strategy": "MostAllocated"}`, func(p *schedconfig.Plugins) *schedconfig.PluginSet { return &p.Score })
 	nodes := []fwk.NodeInfo{newNode(t, "a", resources{gpu: "8"}, resources{gpu: "6"}), newNode(t, "b", resources{"cpu": "1"})}
 	for _, tt := range []struct {
 		pod  *st.PodWrapper
 		want map[string]int64
 	}{
-		{st.MakePod().Req(resources{gpu: "1"}), map[string]int64{"a": 88, "b": 0}},
-		{st.MakePod().Req(resources{"cpu": "1"}), map[string]int64{"a": 38, "b": 100}},
+		{st.MakePod().Req(resources{gpu: "1"}), map[string]int64{"a": 87, "b": 0}},
+		{st.MakePod().Req(resources{"cpu": "1"}), map[string]int64{"a": 37, "b": 100}},
 		{st.MakePod().Req(resources{class: "1"}), map[string]int64{"a": 0, "b": 0}},
 	} {
 		wantScores(t, scores(t, profile, tt.pod.Obj(), nodes...), tt.want)
@@ -344,17 +349,19 @@ func wantScores(t *testing.T, got, want map[string]int64) {
 func TestSignPod(t *testing.T) {
 	groups := map[string][]*st.PodWrapper{
 		"no devices": {
-			st.MakePod(), st.MakePod().Name("other").Label("a", "b").Priority(7),
-			st.MakePod().Req(resources{"cpu": "1"}), st.MakePod().Req(resources{gpu: "0"}),
+			st.MakePod(), st.MakePod().Name("other").Label("a", "b").Priority(7), st.MakePod().Req(resources{gpu: "0"}),
 		},
+		"no devices, a core": {st.MakePod().Req(resources{"cpu": "1"})},
+		"exempt":             {st.MakePod().Priority(scheduling.SystemCriticalPriority)},
 		"devices out of sight": {
 			st.MakePod().PodResourceClaims(v1.PodResourceClaim{Name: "a"}), st.MakePod().Req(resources{class: "1"}),
 		},
 		"one gpu": {
-			st.MakePod().Req(resources{gpu: "1"}), st.MakePod().Name("other").Req(resources{gpu: "1", "cpu": "4"}),
+			st.MakePod().Req(resources{gpu: "1"}), st.MakePod().Name("other").Req(resources{gpu: "1"}),
 			st.MakePod().InitReq(resources{gpu: "1"}), st.MakePod().SidecarReq(resources{gpu: "1"}),
 			st.MakePod().Req(resources{gpu: "1"}).PodResourceClaims(v1.PodResourceClaim{Name: "a"}),
 		},
+		"one gpu, four cores": {st.MakePod().Req(resources{gpu: "1", "cpu": "4"})},
 		"two gpus": {
 			st.MakePod().Req(resources{gpu: "2"}), st.MakePod().Req(resources{gpu: "1"}).Req(resources{gpu: "1"}),
 		},

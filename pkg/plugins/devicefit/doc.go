@@ -13,6 +13,11 @@
 // line is that of NodeLoad in the same profile, or all of allocatable. Where a
 // node's use is not known, requests alone count.
 //
+// Devices that a node offers only through dynamic resource allocation have no
+// count in its status, so DeviceFit does not see them: they make no node a
+// device node, and a pod that asks for devices in this way alone is not ranked,
+// but it is no pod without devices either.
+//
 // Whether a node has enough devices at all is decided by NodeResourcesFit and
 // DynamicResources, and which of them a pod gets by the kubelet and by the
 // allocator of dynamic resource allocation.

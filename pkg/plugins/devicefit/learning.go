@@ -6,16 +6,13 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
-
-	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 )
 
-// learn has the mix of pods learned from those that are created. Those that
-// name their devices by claims are seen when they are scheduled: see PreScore.
+// learn has the mix of pods learned from those that are created.
 func (pl *DeviceFit) learn(factory informers.SharedInformerFactory) error {
 	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(obj any) {
-			if pod, ok := obj.(*v1.Pod); ok && !device.UsesDRA(pod) {
+			if pod, ok := obj.(*v1.Pod); ok {
 				pl.observe(pod)
 			}
 		},
@@ -27,7 +24,7 @@ func (pl *DeviceFit) learn(factory informers.SharedInformerFactory) error {
 }
 
 func (pl *DeviceFit) observe(pod *v1.Pod) {
-	if devices := pl.requests(pod); len(devices) > 0 {
+	if devices := pl.matcher.Requests(pod); len(devices) > 0 {
 		pl.learner.Observe(devices, requestsOf(pod), pl.model.Estimate(pod), pod.CreationTimestamp.Time)
 	}
 }

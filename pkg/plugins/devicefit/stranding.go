@@ -193,7 +193,7 @@ func (pl *DeviceFit) afterPodChange(_ klog.Logger, _ *v1.Pod, oldObj, newObj any
 		}
 		return fwk.Queue, nil
 	}
-	if len(pl.requests(after)) > 0 || device.UsesDRA(after) {
+	if len(pl.matcher.Requests(after)) > 0 {
 		return fwk.Queue, nil
 	}
 	return fwk.QueueSkip, nil
