@@ -86,9 +86,6 @@ func (g goal) write(b *strings.Builder, rounds []round) {
 	fmt.Fprintf(b, "| %s to %s, %s pods | %.2f | %s | %s |\n", g.of, g.to, strings.ToLower(g.workload), g.ratio, spread(got), verdict)
 }
 
-// goReport returns benchstat's summary in Markdown.
-func goReport(summary string) string { return "```\n" + strings.TrimSpace(summary) + "\n```\n" }
-
 // describe says under which conditions was measured, in Markdown.
 func describe(ctx context.Context, opts *options) (string, error) {
 	kubernetes, err := output(ctx, opts.root, "go", "list", "-m", "-f", "{{.Version}}", "k8s.io/kubernetes")
