@@ -14,7 +14,9 @@ import (
 	"path/filepath"
 	"syscall"
 
+	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
+	"k8s.io/klog/v2"
 )
 
 // version is set by the linker (see the Makefile).
@@ -25,6 +27,7 @@ var version = "v0.1.0-dev"
 const completionName = "kubectl_complete-plimsoll"
 
 func main() {
+	klog.SetLogger(logr.Discard()) // the plugins log for clusters
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop) // a second signal ends the program as if none was caught
 	args := os.Args[1:]

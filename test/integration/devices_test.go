@@ -139,7 +139,7 @@ func TestFragmentationIsShown(t *testing.T) {
 	p.create(pod)
 	p.nodeOf(pod)
 	gauge := func(name string) string {
-		return fmt.Sprintf(`plimsoll_devices_%s{profile="%s",resource="%s"}`, name, p.profile("plimsoll"), gpu)
+		return fmt.Sprintf(`plimsoll_devices_%s{profile=%q,resource=%q}`, name, p.profile("plimsoll"), gpu)
 	}
 	// Other tests' nodes are counted, too.
 	s.waitMetric(gauge("free"), func(free float64) bool { return free >= 24 })

@@ -1,7 +1,6 @@
 package devicefit
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"testing"
@@ -92,13 +91,9 @@ func (c scoreCase) scorer(t testing.TB, nodes []fwk.NodeInfo) func() {
 func pluginOf(t testing.TB, c *cluster, args string) *DeviceFit {
 	t.Helper()
 	var plugin fwk.Plugin
-	factory := Factory(Shared{
-		Model:   func(context.Context, fwk.Handle) (*load.Model, error) { return c.model, nil },
-		Metrics: c.metrics, Clock: c.clock,
-	})
 	profile, err := c.newProfile(t.Context(), args)
 	if err == nil {
-		plugin, err = factory(t.Context(), rawArgs(args), profile)
+		plugin, err = Factory(c.shared())(t.Context(), rawArgs(args), profile)
 	}
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,8 @@
 package devicefit
 
 import (
+	"math"
+
 	v1 "k8s.io/api/core/v1"
 	resourcehelper "k8s.io/component-helpers/resource"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -101,10 +103,17 @@ func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.St
 		left.Headroom = node.Headroom(pl.statistic, pl.line)
 	}
 	left.Devices = pl.kinds.AppendStocks(stocks, nodeInfo)
-	for i := range left.Devices {
-		left.free += left.Devices[i].Free()
-	}
+	left.countFree()
 	return left, node
+}
+
+// countFree sets the number of free devices, held at the largest int64 instead
+// of overflowing.
+func (left *remains) countFree() {
+	left.free = 0
+	for i := range left.Devices {
+		left.free += min(left.Devices[i].Free(), math.MaxInt64-left.free)
+	}
 }
 
 // maxKinds is for how many kinds of devices on a node Score needs no

@@ -77,6 +77,18 @@ func (c *cluster) Activate(_ klog.Logger, pods map[string]*v1.Pod) {
 	}
 }
 
+// shared is what the plugins of all profiles share.
+func (c *cluster) shared() Shared {
+	shared := Shared{
+		Model:   func(context.Context, fwk.Handle) (*load.Model, error) { return c.model, nil },
+		Metrics: c.metrics, Clock: c.clock,
+	}
+	if c.nodeLoad != nil {
+		shared.Profiles = config.Profiles{"plimsoll": c.nodeLoad}
+	}
+	return shared
+}
+
 // newProfile returns a profile of the real framework that runs DeviceFit with
 // the arguments, as JSON, at the extension points for which points returns a
 // set, by default all.
@@ -95,17 +107,10 @@ func (c *cluster) newProfile(ctx context.Context, args string, points ...func(*s
 	for _, point := range points {
 		*point(plugins) = enabled(Name)
 	}
-	shared := Shared{
-		Model:   func(context.Context, fwk.Handle) (*load.Model, error) { return c.model, nil },
-		Metrics: c.metrics, Clock: c.clock,
-	}
-	if c.nodeLoad != nil {
-		shared.Profiles = config.Profiles{"plimsoll": c.nodeLoad}
-	}
 	return frameworkruntime.NewFramework(ctx, frameworkruntime.Registry{
 		queuesort.Name:     queuesort.New,
 		defaultbinder.Name: defaultbinder.New,
-		Name:               Factory(shared),
+		Name:               Factory(c.shared()),
 	}, &schedconfig.KubeSchedulerProfile{
 		SchedulerName: "plimsoll",
 		Plugins:       plugins,

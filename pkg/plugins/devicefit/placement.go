@@ -52,7 +52,6 @@ func (pl *DeviceFit) PlacementScoreExtensions() fwk.PlacementScoreExtensions { r
 // take takes what a pod asks for off what is left.
 func (left *remains) take(d *demand) {
 	left.Room = left.Without(d.Requests, d.Use)
-	left.free = 0
 	for i := range left.Devices {
 		stock := &left.Devices[i]
 		for j := range d.Devices {
@@ -60,6 +59,6 @@ func (left *remains) take(d *demand) {
 				stock.Requested += d.Devices[j].Count
 			}
 		}
-		left.free += stock.Free()
 	}
+	left.countFree()
 }

@@ -155,11 +155,11 @@ func feeding(left *remains, after fragmentation.Room) float64 {
 			least = min(least, float64(headroom[r])/float64(left.of[r]))
 		}
 	}
-	devices := int64(0)
+	devices := 0.0 // which a sum of large counts does not overflow
 	for i := range left.Devices {
-		devices += left.Devices[i].Allocatable
+		devices += float64(left.Devices[i].Allocatable)
 	}
-	q := max(least, 0) * float64(devices) / float64(left.free+1)
+	q := max(least, 0) * devices / (float64(left.free) + 1)
 	return q / (1 + q)
 }
 

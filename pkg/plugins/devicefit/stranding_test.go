@@ -1,0 +1,341 @@
+package devicefit
+
+import (
+	"fmt"
+	"math/big"
+	"slices"
+	"sync"
+	"testing"
+	"testing/quick"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+	"k8s.io/kubernetes/pkg/scheduler/backend/cache"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+)
+
+// onePerDevice is a core for each free device: on nodes of 64 cores with 8 free
+// devices, up to 56 may be in use.
+const onePerDevice = `{"headroomPerDevice": {"cpu": "1"}}`
+
+func TestStrandsIsItsFormula(t *testing.T) {
+	huge := []int64{0, 1, 1 << 50, -1 << 50}
+	check := func(headroom, use, perDevice [load.NumResources]int16, free uint16, scale uint8) bool {
+		var a, b, c load.Amounts
+		want := false
+		for r := range load.NumResources {
+			a[r], b[r], c[r] = int64(headroom[r]), int64(max(use[r], 0)), int64(max(perDevice[r], 0)%100)
+			if scale%8 == 0 {
+				a[r], c[r] = huge[int(scale/8)%4], huge[int(scale/32)%3]
+			}
+			left := new(big.Int).Sub(big.NewInt(a[r]), big.NewInt(b[r]))
+			needed := new(big.Int).Mul(big.NewInt(c[r]), big.NewInt(int64(free)))
+			want = want || c[r] > 0 && left.Cmp(needed) < 0
+		}
+		return strands(a, b, c, int64(free)) == want
+	}
+	if err := quick.Check(check, &quick.Config{MaxCount: 10_000}); err != nil {
+		t.Error(err)
+	}
+}
+
+// waitingPod is one without devices that the API server knows of.
+func (c *cluster) waitingPod(t *testing.T, name, cores string, priority int32) *v1.Pod {
+	t.Helper()
+	pod := st.MakePod().Name(name).UID(name).Namespace("default").Priority(priority).Req(resources{"cpu": cores}).Obj()
+	if err := c.informers.Core().V1().Pods().Informer().GetStore().Add(pod); err != nil {
+		t.Fatal(err)
+	}
+	return pod
+}
+
+// attempt has the plugin filter the nodes for the pod, and returns those that it
+// rejects. If it rejects all, the pod waits.
+func (c *cluster) attempt(t *testing.T, pl *DeviceFit, pod *v1.Pod, nodes ...fwk.NodeInfo) (rejecting []string) {
+	t.Helper()
+	var objects []*v1.Node
+	for _, node := range nodes {
+		objects = append(objects, node.Node())
+	}
+	*c.lister = *cache.NewSnapshot(nil, objects)
+	state, statuses := framework.NewCycleState(), framework.NewDefaultNodeToStatus()
+	if _, status := pl.PreFilter(t.Context(), state, pod, nodes); status.IsSkip() {
+		return nil
+	} else if !status.IsSuccess() {
+		t.Fatal(status.AsError())
+	}
+	for _, node := range nodes {
+		if status := pl.Filter(t.Context(), state, pod, node); !status.IsSuccess() {
+			statuses.Set(node.Node().Name, status.WithPlugin(Name))
+			rejecting = append(rejecting, node.Node().Name)
+		}
+	}
+	if len(rejecting) == len(nodes) {
+		if _, status := pl.PostFilter(t.Context(), state, pod, statuses); status.Code() != fwk.Unschedulable {
+			t.Errorf("PostFilter: %v, want that it leaves the pod unschedulable", status)
+		}
+	}
+	return rejecting
+}
+
+// wokenBy returns the pods that the next poll puts back into the queue, which
+// shows so many cores in use on the node.
+func (c *cluster) wokenBy(t *testing.T, node string, cores float64) []string {
+	t.Helper()
+	c.clock.Step(15 * time.Second)
+	c.use[node] = [load.NumResources]float64{cores, 1 << 30}
+	c.activated = nil
+	c.model.Poll(t.Context())
+	slices.Sort(c.activated)
+	return c.activated
+}
+
+func TestRejectedPodsWakeAsThereIsRoom(t *testing.T) {
+	c := newCluster()
+	a, b := c.addNode(t, "a", 60), c.addNode(t, "b", 60)
+	c.model.Poll(t.Context())
+	pl := pluginOf(t, c, onePerDevice)
+	for i, priority := range []int32{0, 0, 0, 5, 0} {
+		pod := c.waitingPod(t, fmt.Sprint("p", i), "2", priority)
+		if got := c.attempt(t, pl, pod, a, b); len(got) != 2 {
+			t.Fatalf("rejected by %v, want both nodes", got)
+		}
+		c.clock.Step(time.Second)
+	}
+	large := c.waitingPod(t, "large", "30", 0)
+	c.attempt(t, pl, large, a, b)
+	for _, step := range []struct {
+		node  string
+		cores float64
+		want  []string
+	}{
+		{"a", 54.1, nil},
+		{"a", 54, []string{"p3"}},
+		{"b", 50, []string{"p0", "p1", "p2", "p3"}}, // one on a, three on b
+		{"a", 60, []string{"p0", "p1", "p3"}},
+		{"b", 6, []string{"large", "p0", "p1", "p2", "p3", "p4"}},
+		{"b", 60, nil},
+	} {
+		if got := c.wokenBy(t, step.node, step.cores); !slices.Equal(got, step.want) {
+			t.Errorf("%v cores in use on %s: woken %v, want %v", step.cores, step.node, got, step.want)
+		}
+	}
+}
+
+func TestRejectedPodsWakeOnlyForNodesThatRejectedThem(t *testing.T) {
+	c := newCluster()
+	a, b := c.addNode(t, "a", 60), c.addNode(t, "b", 60)
+	c.model.Poll(t.Context())
+	pl := pluginOf(t, c, onePerDevice)
+	c.attempt(t, pl, c.waitingPod(t, "p", "2", 0), a)
+	_ = b
+	if got := c.wokenBy(t, "b", 1); len(got) != 0 {
+		t.Errorf("woken for another node: %v", got)
+	}
+	if got := c.wokenBy(t, "a", 1); !slices.Equal(got, []string{"p"}) {
+		t.Errorf("woken: %v", got)
+	}
+}
+
+func TestPodsRejectedByRequestsWakeWithMetrics(t *testing.T) {
+	c := newCluster()
+	node := c.addNode(t, "n", -1, resources{"cpu": "60"})
+	pl := pluginOf(t, c, onePerDevice)
+	pod := c.waitingPod(t, "p", "2", 0)
+	state, statuses := framework.NewCycleState(), framework.NewDefaultNodeToStatus()
+	*c.lister = *cache.NewSnapshot(nil, []*v1.Node{node.Node()})
+	pl.PreFilter(t.Context(), state, pod, nil)
+	status := pl.Filter(t.Context(), state, pod, node)
+	if status.IsSuccess() {
+		t.Fatal("60 cores are requested of 64, and the node takes 2 more")
+	}
+	statuses.Set("n", status.WithPlugin(Name))
+	pl.PostFilter(t.Context(), state, pod, statuses)
+	if got := c.wokenBy(t, "n", 57); len(got) != 0 {
+		t.Errorf("woken: %v", got)
+	}
+	if got := c.wokenBy(t, "n", 10); !slices.Equal(got, []string{"p"}) {
+		t.Errorf("the node is measured to be idle: woken %v", got)
+	}
+}
+
+func TestPodsThatWaitNoMoreAreForgotten(t *testing.T) {
+	c := newCluster()
+	node := c.addNode(t, "n", 60)
+	c.model.Poll(t.Context())
+	pl := pluginOf(t, c, onePerDevice)
+	var pods []*v1.Pod
+	for _, name := range []string{"deleted", "bound", "recreated", "retried"} {
+		pods = append(pods, c.waitingPod(t, name, "2", 0))
+		c.attempt(t, pl, pods[len(pods)-1], node)
+	}
+	bound, recreated := pods[1].DeepCopy(), pods[2].DeepCopy()
+	bound.Spec.NodeName, recreated.UID = "n", "another"
+	if err := c.informers.Core().V1().Pods().Informer().GetStore().Replace([]any{bound, recreated, pods[3]}, ""); err != nil {
+		t.Fatal(err)
+	}
+	pl.PreFilter(t.Context(), framework.NewCycleState(), pods[3], nil) // it is being scheduled right now
+	if got := c.wokenBy(t, "n", 1); len(got) != 0 {
+		t.Errorf("woken: %v", got)
+	}
+	if pl.waiting.Len() != 0 {
+		t.Errorf("%d pods are remembered", pl.waiting.Len())
+	}
+	c.wokenBy(t, "n", 1)
+	if len(pl.stranding.free) != 0 {
+		t.Errorf("numbers of nodes are remembered for no pod: %v", pl.stranding.free)
+	}
+}
+
+func TestNothingIsRememberedOfOtherRejections(t *testing.T) {
+	for _, args := range []string{`{}`, onePerDevice} {
+		c := newCluster()
+		node := c.addNode(t, "n", 60)
+		c.model.Poll(t.Context())
+		pl := pluginOf(t, c, args)
+		*c.lister = *cache.NewSnapshot(nil, []*v1.Node{node.Node()})
+		statuses := framework.NewDefaultNodeToStatus()
+		statuses.Set("n", fwk.NewStatus(fwk.Unschedulable, "no").WithPlugin("NodeResourcesFit"))
+		if _, status := pl.PostFilter(t.Context(), framework.NewCycleState(), c.waitingPod(t, "p", "2", 0), statuses); status.Code() != fwk.Unschedulable {
+			t.Errorf("PostFilter: %v", status)
+		}
+		if pl.waiting.Len() != 0 {
+			t.Errorf("args %s: a pod that another plugin rejected waits for load", args)
+		}
+	}
+}
+
+// A poll looks for pods to wake while a cycle has one wait. Whatever the order,
+// the poll after that finds the pod with all that is needed to wake it.
+func TestPodsThatBeginToWaitDuringAPoll(t *testing.T) {
+	c := newCluster()
+	node := c.addNode(t, "n", 60)
+	c.model.Poll(t.Context())
+	pl := pluginOf(t, c, onePerDevice)
+	for i := range 200 {
+		pod := c.waitingPod(t, fmt.Sprint("p", i), "2", 0)
+		var group sync.WaitGroup
+		group.Go(func() { pl.afterChange(t.Context()) })
+		c.attempt(t, pl, pod, node)
+		group.Wait()
+		if got := c.wokenBy(t, "n", 1); !slices.Equal(got, []string{pod.Name}) {
+			t.Fatalf("woken: %v, want %s", got, pod.Name)
+		}
+		if err := c.informers.Core().V1().Pods().Informer().GetStore().Delete(pod); err != nil {
+			t.Fatal(err)
+		}
+		c.wokenBy(t, "n", 60)
+	}
+}
+
+// Memory is watched if it is asked for, CPU is not if it is not.
+func TestHeadroomOfMemory(t *testing.T) {
+	c := newCluster()
+	node := c.addNode(t, "n", 63) // 1 of 256 GiB is in use
+	c.model.Poll(t.Context())
+	pl := pluginOf(t, c, `{"headroomPerDevice": {"memory": "16Gi"}}`)
+	for memory, want := range map[string]int{"127Gi": 0, "128Gi": 1} {
+		pod := st.MakePod().Req(resources{"cpu": "60", "memory": memory}).Obj()
+		if got := c.attempt(t, pl, pod, node); len(got) != want {
+			t.Errorf("a pod of %s: rejected by %v", memory, got)
+		}
+	}
+}
+
+// Pods that no node is rejected for are not, also in a profile that enables
+// Filter alone; and neither is a node that came after the cycle began, or that
+// the load model has not heard of, a reason to fail.
+func TestFilterWithoutPreFilter(t *testing.T) {
+	c := newCluster()
+	node := c.addNode(t, "n", 63)
+	c.model.Poll(t.Context())
+	profile, err := c.newProfile(t.Context(), onePerDevice, func(p *schedconfig.Plugins) *schedconfig.PluginSet { return &p.Filter })
+	if err != nil {
+		t.Fatal(err)
+	}
+	daemon := st.MakePod().Req(resources{"cpu": "2"}).Obj()
+	daemon.OwnerReferences = []metav1.OwnerReference{*metav1.NewControllerRef(&metav1.ObjectMeta{Name: "d"}, v1.SchemeGroupVersion.WithKind("DaemonSet"))}
+	unknown := newNode(t, "unknown", resources{gpu: "8", "cpu": "8"})
+	for _, tt := range []struct {
+		name string
+		pod  *v1.Pod
+		node fwk.NodeInfo
+		want fwk.Code
+	}{
+		{"a plain pod", st.MakePod().Req(resources{"cpu": "2"}).Obj(), node, fwk.UnschedulableAndUnresolvable},
+		{"a plain pod, on a node that is not known", st.MakePod().Req(resources{"cpu": "2"}).Obj(), unknown, fwk.UnschedulableAndUnresolvable},
+		{"a pod with a device", st.MakePod().Req(resources{gpu: "1", "cpu": "2"}).Obj(), node, fwk.Success},
+		{"a DaemonSet's pod", daemon, node, fwk.Success},
+	} {
+		state := framework.NewCycleState()
+		if _, status, _ := profile.RunPreFilterPlugins(t.Context(), state, tt.pod); !status.IsSuccess() {
+			t.Fatal(status.AsError())
+		}
+		if got := profile.RunFilterPlugins(t.Context(), state, tt.pod, tt.node); got.Code() != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestEventsAfterWhichNodesTakePods(t *testing.T) {
+	c := newCluster()
+	c.addNode(t, "measured", 60)
+	c.addNode(t, "not measured", -1)
+	c.model.Poll(t.Context())
+	pl := pluginOf(t, c, onePerDevice)
+	events, err := pl.EventsToRegister(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	hint := func(event fwk.ClusterEvent, oldObj, newObj any) (fwk.QueueingHint, error) {
+		for _, e := range events {
+			if e.Event.Resource == event.Resource && e.Event.ActionType&event.ActionType != 0 {
+				if e.QueueingHintFn == nil {
+					return fwk.Queue, nil
+				}
+				return e.QueueingHintFn(klog.Background(), c.waitingPod(t, "p", "2", 0), oldObj, newObj)
+			}
+		}
+		return fwk.QueueSkip, nil
+	}
+	plain := st.MakePod().Node("measured").Req(resources{"cpu": "8"}).Obj()
+	device := st.MakePod().Node("measured").Req(resources{gpu: "1"}).Obj()
+	claim := st.MakePod().Node("measured").PodResourceClaims(v1.PodResourceClaim{Name: "gpu"}).Obj()
+	unmeasured := st.MakePod().Node("not measured").Req(resources{"cpu": "8"}).Obj()
+	added := fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add}
+	deleted := fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Delete}
+	node := func(action fwk.ActionType) fwk.ClusterEvent {
+		return fwk.ClusterEvent{Resource: fwk.Node, ActionType: action}
+	}
+	for _, tt := range []struct {
+		name           string
+		event          fwk.ClusterEvent
+		oldObj, newObj any
+		want           fwk.QueueingHint
+	}{
+		{"a device is given to a pod", added, nil, device, fwk.Queue},
+		{"a pod with a claim is placed", added, nil, claim, fwk.Queue},
+		{"a pod without devices is placed", added, nil, plain, fwk.QueueSkip},
+		{"a pod leaves a measured node: the poll will show", deleted, plain, nil, fwk.QueueSkip},
+		{"a pod leaves a node that is not measured", deleted, unmeasured, nil, fwk.Queue},
+		{"a node is added", node(fwk.Add), nil, &v1.Node{}, fwk.Queue},
+		{"a node's capacity changes", node(fwk.UpdateNodeAllocatable), &v1.Node{}, &v1.Node{}, fwk.Queue},
+		{"a node's thresholds change", node(fwk.UpdateNodeAnnotation), &v1.Node{}, &v1.Node{}, fwk.Queue},
+		{"a node's labels change", node(fwk.UpdateNodeLabel), &v1.Node{}, &v1.Node{}, fwk.QueueSkip},
+		{"the pod asks for less", fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.UpdatePodScaleDown}, plain, plain, fwk.Queue},
+	} {
+		if got, err := hint(tt.event, tt.oldObj, tt.newObj); got != tt.want || err != nil {
+			t.Errorf("%s: %v, %v, want %v", tt.name, got, err, tt.want)
+		}
+	}
+	if got, err := hint(added, nil, "no pod"); err == nil || got != fwk.Queue {
+		t.Errorf("an event that is not of a pod: %v, %v, want an error, and that the pod is tried", got, err)
+	}
+}
