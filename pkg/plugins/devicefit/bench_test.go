@@ -114,6 +114,73 @@ func TestScoreDoesNotAllocate(t *testing.T) {
 	}
 }
 
+// filter returns a function that filters all nodes once for a pod without
+// devices: half of the nodes have some, and reject it or not by their load.
+func filter(t testing.TB, nodes []fwk.NodeInfo) func() (rejected int) {
+	c := newCluster()
+	for i, node := range nodes {
+		c.measure(node, float64(i%64))
+	}
+	c.model.Poll(t.Context())
+	plugin := pluginOf(t, c, onePerDevice)
+	for _, node := range nodes {
+		plugin.kinds.Set(node.Node().Name, node.Node().Status.Allocatable)
+	}
+	pod := st.MakePod().Req(resources{"cpu": "1"}).Obj()
+	ctx := t.Context()
+	var state fwk.CycleState = framework.NewCycleState()
+	if _, status := plugin.PreFilter(ctx, state, pod, nodes); !status.IsSuccess() {
+		t.Fatal(status)
+	}
+	return func() (rejected int) {
+		for _, node := range nodes {
+			if status := plugin.Filter(ctx, state, pod, node); !status.IsSuccess() {
+				rejected++
+			}
+		}
+		return rejected
+	}
+}
+
+func TestFilterDoesNotAllocate(t *testing.T) {
+	filter := filter(t, newBenchNodes(t))
+	rejected := 0
+	if allocs := testing.AllocsPerRun(3, func() { rejected = filter() }); allocs > benchNodes/100 {
+		t.Errorf("%v allocations to filter %d nodes, want none", allocs, benchNodes)
+	}
+	if rejected == 0 || rejected == benchNodes {
+		t.Errorf("%d of %d nodes reject the pod: the test says nothing of the others", rejected, benchNodes)
+	}
+}
+
+// One operation filters 5,000 nodes for one pod.
+func BenchmarkFilter(b *testing.B) {
+	filter := filter(b, newBenchNodes(b))
+	b.ReportAllocs()
+	for b.Loop() {
+		filter()
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchNodes, "ns/node")
+}
+
+// One operation counts the devices of 5,000 nodes for the gauges, which happens
+// in one scheduling cycle each 15 seconds.
+func BenchmarkGauges(b *testing.B) {
+	nodes := newBenchNodes(b)
+	c := newCluster()
+	plugin := pluginOf(b, c, `{}`)
+	for _, node := range nodes {
+		c.measure(node, 1)
+		plugin.kinds.Set(node.Node().Name, node.Node().Status.Allocatable)
+	}
+	c.model.Poll(b.Context())
+	c.setNodes(nodes...)
+	for b.Loop() {
+		c.clock.Step(gaugesEvery)
+		plugin.updateGauges(plugin.newCycle(st.MakePod().Obj()))
+	}
+}
+
 // One operation scores one pod on 5,000 nodes.
 func BenchmarkScore(b *testing.B) {
 	nodes := newBenchNodes(b)

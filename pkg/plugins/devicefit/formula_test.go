@@ -188,10 +188,10 @@ func TestScoreIsItsFormula(t *testing.T) {
 		if c.pod.NeedsDevices {
 			sort = "device pod, "
 		}
-		switch {
-		case got == 0:
+		switch got {
+		case 0:
 			sort += "0"
-		case got == 100:
+		case 100:
 			sort += "100"
 		default:
 			sort += string(c.strategy)

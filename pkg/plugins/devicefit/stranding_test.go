@@ -307,7 +307,6 @@ func TestEventsAfterWhichNodesTakePods(t *testing.T) {
 	}
 	plain := st.MakePod().Node("measured").Req(resources{"cpu": "8"}).Obj()
 	device := st.MakePod().Node("measured").Req(resources{gpu: "1"}).Obj()
-	claim := st.MakePod().Node("measured").PodResourceClaims(v1.PodResourceClaim{Name: "gpu"}).Obj()
 	unmeasured := st.MakePod().Node("not measured").Req(resources{"cpu": "8"}).Obj()
 	added := fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add}
 	deleted := fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Delete}
@@ -321,7 +320,7 @@ func TestEventsAfterWhichNodesTakePods(t *testing.T) {
 		want           fwk.QueueingHint
 	}{
 		{"a device is given to a pod", added, nil, device, fwk.Queue},
-		{"a pod with a claim is placed", added, nil, claim, fwk.Queue},
+		{"a pod with a claim is placed: what it takes is not counted", added, nil, claim, fwk.QueueSkip},
 		{"a pod without devices is placed", added, nil, plain, fwk.QueueSkip},
 		{"a pod leaves a measured node: the poll will show", deleted, plain, nil, fwk.QueueSkip},
 		{"a pod leaves a node that is not measured", deleted, unmeasured, nil, fwk.Queue},

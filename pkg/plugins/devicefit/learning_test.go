@@ -1,0 +1,72 @@
+package devicefit
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes/fake"
+	st "k8s.io/kubernetes/pkg/scheduler/testing"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+)
+
+// The mix is learned from the pods of all schedulers, as they are created; one
+// that changes later is not counted again.
+func TestMixIsLearnedFromPods(t *testing.T) {
+	c := newCluster()
+	pod := func(name string, requests resources) *v1.Pod {
+		pod := st.MakePod().Name(name).Namespace("default").UID(name).CreationTimestamp(metav1.NewTime(c.clock.Now())).Req(requests).Obj()
+		pod.Spec.SchedulerName = "another"
+		return pod
+	}
+	client := fake.NewClientset(
+		pod("three", resources{gpu: "3", "cpu": "1500m", "memory": "1Gi"}),
+		pod("plain", resources{"cpu": "1"}),
+	)
+	c.informers = informers.NewSharedInformerFactory(client, 0)
+	pl := pluginOf(t, c, `{}`)
+	c.informers.Start(t.Context().Done())
+	// learned waits until so many devices of pods with as many each are known.
+	learned := func(count int64, devices float64, total float64) {
+		t.Helper()
+		var weight float64
+		err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
+			c.clock.Step(time.Second)
+			weight = 0
+			for _, s := range pl.learner.Mix().Shapes(gpu) {
+				if s.Count == count {
+					if s.Requests != (load.Amounts{1500, 1 << 30}) {
+						return false, fmt.Errorf("the shape asks for %v", s.Requests)
+					}
+					weight += s.Weight
+				}
+			}
+			return weight > devices/total-1e-3 && weight < devices/total+1e-3, nil
+		})
+		if err != nil {
+			t.Fatalf("pods with %d devices weigh %v, want %v: %v", count, weight, devices/total, err)
+		}
+	}
+	learned(3, 3, 32+3)
+	five := pod("five", resources{gpu: "5", "cpu": "1500m", "memory": "1Gi"})
+	if _, err := client.CoreV1().Pods("default").Create(t.Context(), five, metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	learned(5, 5, 32+3+5)
+	five.Labels = map[string]string{"a": "b"}
+	if _, err := client.CoreV1().Pods("default").Update(t.Context(), five, metav1.UpdateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	// This one comes after the update, and so does what is known then.
+	if _, err := client.CoreV1().Pods("default").Create(t.Context(), pod("seven", resources{gpu: "7", "cpu": "1500m", "memory": "1Gi"}), metav1.CreateOptions{}); err != nil {
+		t.Fatal(err)
+	}
+	learned(7, 7, 32+3+5+7)
+	learned(5, 5, 32+3+5+7)
+}
