@@ -307,6 +307,7 @@ func TestEventsAfterWhichNodesTakePods(t *testing.T) {
 	}
 	plain := st.MakePod().Node("measured").Req(resources{"cpu": "8"}).Obj()
 	device := st.MakePod().Node("measured").Req(resources{gpu: "1"}).Obj()
+	claim := st.MakePod().Node("measured").PodResourceClaims(v1.PodResourceClaim{Name: "gpu"}).Obj()
 	unmeasured := st.MakePod().Node("not measured").Req(resources{"cpu": "8"}).Obj()
 	added := fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add}
 	deleted := fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Delete}
