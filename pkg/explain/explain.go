@@ -107,7 +107,7 @@ type Outcome struct {
 
 const (
 	// MaxNodes bounds the nodes of a decision that are kept.
-	MaxNodes = 100
+	MaxNodes = 30
 	// maxDecisions and maxAge bound the decisions that are kept.
 	maxDecisions = 2000
 	maxAge       = time.Hour

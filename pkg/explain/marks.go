@@ -65,12 +65,12 @@ func (f Fragments) Note(slot int, node Fragmentation) {
 	}
 }
 
-// At returns what was noted.
-func (f Fragments) At(slot int) *Fragmentation {
+// At returns what was noted, and whether anything may have been.
+func (f Fragments) At(slot int) (node Fragmentation, known bool) {
 	if slot >= len(f) {
-		return nil
+		return Fragmentation{}, false
 	}
-	return &Fragmentation{Before: float64(f[slot][0]), After: float64(f[slot][1])}
+	return Fragmentation{Before: float64(f[slot][0]), After: float64(f[slot][1])}, true
 }
 
 // Trace is what the plugins noted in a scheduling cycle. It is in the cycle's

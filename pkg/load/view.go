@@ -95,6 +95,9 @@ func (v *View) Slot(name string) (slot int, known bool) {
 	return slot, known
 }
 
+// At returns the node in the slot, which must be below Slots; nil if it is free.
+func (v *View) At(slot int) *Node { return v.at(slot) }
+
 // State returns the state of n, which may be nil.
 func (v *View) State(n *Node) State {
 	switch {

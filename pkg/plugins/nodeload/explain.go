@@ -62,43 +62,82 @@ func (pl *NodeLoad) decision(c *cycle, pod *v1.Pod, result explain.Result, chose
 	if !known {
 		chosenSlot = -1
 	}
-	var byPlace [numPlaces][]*load.Node // of each no more than will be kept
-	rejected := map[string]int{}
+	var atPlace [numPlaces]int // how many nodes
+	var rejected [numVerdicts]int
+	stranding := 0
 	closest := closestNode{}
-	for node := range c.view.All {
-		at, why := c.place(node.Slot, chosenSlot)
+	for slot := range c.view.Slots() {
+		at, why := c.place(slot, chosenSlot)
 		if at == notConsidered {
 			continue
 		}
 		d.Considered++
-		if len(byPlace[at]) < explain.MaxNodes {
-			byPlace[at] = append(byPlace[at], node)
-		}
+		atPlace[at]++
 		switch {
 		case why != fits:
-			rejected[why.reason()]++
-			closest.look(pl, c, node, why)
+			rejected[why]++
+			closest.look(pl, c, c.view.At(slot), why)
 		case at == rejectedPlace:
-			rejected[rejection.StrandsDevices]++
+			stranding++
 		}
 	}
-	for at := range byPlace {
-		for _, node := range byPlace[at] {
-			if len(d.Nodes) < explain.MaxNodes {
-				d.Nodes = append(d.Nodes, pl.explainNode(c, node))
-			}
-		}
-	}
-	if len(rejected) > 0 {
-		d.Rejected = rejected
-	}
+	d.Nodes = pl.explainNodes(c, chosenSlot, &atPlace, d.Considered)
+	d.Rejected = countReasons(rejected, stranding)
 	if chosen == "" {
 		d.WaitsFor = closest.String()
-		if n := rejected[rejection.StrandsDevices]; d.WaitsFor == "" && n > 0 {
-			d.WaitsFor = fmt.Sprintf("the predicted use of one of %d node(s) to fall, or its free devices to be taken, so that enough headroom is left for each", n)
+		if d.WaitsFor == "" && stranding > 0 {
+			d.WaitsFor = fmt.Sprintf("the predicted use of one of %d node(s) to fall, or its free devices to be taken, so that enough headroom is left for each", stranding)
 		}
 	}
 	return d
+}
+
+func countReasons(rejected [numVerdicts]int, stranding int) map[string]int {
+	counts := map[string]int{}
+	for v, nodes := range rejected {
+		if nodes > 0 {
+			counts[verdict(v).reason()] = nodes
+		}
+	}
+	if stranding > 0 {
+		counts[rejection.StrandsDevices] = stranding
+	}
+	if len(counts) == 0 {
+		return nil
+	}
+	return counts
+}
+
+// explainNodes explains the nodes in the first places, at most explain.MaxNodes.
+// atPlace is how many there are at each place.
+func (pl *NodeLoad) explainNodes(c *cycle, chosenSlot int, atPlace *[numPlaces]int, considered int) []explain.Node {
+	kept := make([]int, min(considered, explain.MaxNodes)) // slots, in the order of places
+	next := 0
+	for at, nodes := range atPlace { // from how many nodes to the index of the first
+		atPlace[at], next = next, next+nodes
+	}
+	for slot := range c.view.Slots() {
+		if at, _ := c.place(slot, chosenSlot); at != notConsidered {
+			if i := atPlace[at]; i < len(kept) {
+				kept[i] = slot
+			}
+			atPlace[at]++
+		}
+	}
+	nodes, numbers := make([]explain.Node, len(kept)), make([]numbers, len(kept))
+	for i, slot := range kept {
+		pl.explainNode(&nodes[i], &numbers[i], c, c.view.At(slot))
+	}
+	return nodes
+}
+
+// numbers are what an explain.Node may or may not have: they are kept together
+// so that a decision takes few allocations.
+type numbers struct {
+	age                 float64
+	nodeLoad, deviceFit int64
+	loads               explain.Loads
+	fragmentation       explain.Fragmentation
 }
 
 // A node's place in the explanation: the chosen one first, then by falling sum
@@ -128,28 +167,33 @@ func (c *cycle) place(slot, chosenSlot int) (int64, verdict) {
 	return bestPlace + 2*fwk.MaxScore - max(score, 0) - max(deviceScore, 0), fits
 }
 
-func (pl *NodeLoad) explainNode(c *cycle, node *load.Node) explain.Node {
+func (pl *NodeLoad) explainNode(e *explain.Node, to *numbers, c *cycle, node *load.Node) {
 	state := c.view.State(node)
-	e := explain.Node{Name: node.Name, State: state.String(), HistorySeconds: node.Covered.Seconds()}
+	e.Name, e.State, e.HistorySeconds = node.Name, state.String(), node.Covered.Seconds()
 	if seen, rejected, value := c.trace.NodeLoad.At(node.Slot); rejected {
 		e.NodeLoad.Rejected = verdict(value).reason()
 	} else if seen && value != explain.NotScored {
-		e.NodeLoad.Score = &value
+		to.nodeLoad = value
+		e.NodeLoad.Score = &to.nodeLoad
 	}
 	if seen, rejected, value := c.trace.DeviceFit.At(node.Slot); rejected {
 		e.DeviceFit.Rejected = rejection.StrandsDevices
 	} else if seen && value != explain.NotScored {
-		e.DeviceFit.Score = &value
-		e.Fragmentation = c.trace.Fragmentation.At(node.Slot)
+		to.deviceFit = value
+		e.DeviceFit.Score = &to.deviceFit
+		var known bool
+		if to.fragmentation, known = c.trace.Fragmentation.At(node.Slot); known {
+			e.Fragmentation = &to.fragmentation
+		}
 	}
 	if node.Sampled {
-		age := c.view.Age(node).Seconds()
-		e.SampleAgeSeconds = &age
+		to.age = c.view.Age(node).Seconds()
+		e.SampleAgeSeconds = &to.age
 	}
 	if state != load.Fresh {
-		return e
+		return
 	}
-	e.Load = &explain.Loads{}
+	e.Load = &to.loads
 	forScore := pl.policy.predicted(node)
 	for r, to := range [load.NumResources]*explain.Load{load.CPU: &e.Load.CPU, load.Memory: &e.Load.Memory} {
 		r := load.Resource(r)
@@ -164,7 +208,6 @@ func (pl *NodeLoad) explainNode(c *cycle, node *load.Node) explain.Node {
 			PredictedForScore: r.InUnits(forScore[r] + c.ask.estimate[r]),
 		}
 	}
-	return e
 }
 
 // closestNode is the node over the line that needs to fall the least, in
