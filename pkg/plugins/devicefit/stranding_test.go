@@ -147,6 +147,10 @@ func TestRejectedPodsWakeOnlyForNodesThatRejectedThem(t *testing.T) {
 func TestPodsRejectedByRequestsWakeWithMetrics(t *testing.T) {
 	c := newCluster()
 	node := c.addNode(t, "n", -1, resources{"cpu": "60"})
+	c.use["n"] = [load.NumResources]float64{1, 1 << 30}
+	c.model.Poll(t.Context())
+	delete(c.use, "n")
+	c.clock.Step(2 * time.Minute) // what was measured once is too old
 	pl := pluginOf(t, c, onePerDevice)
 	pod := c.waitingPod(t, "p", "2", 0)
 	state, statuses := framework.NewCycleState(), framework.NewDefaultNodeToStatus()
@@ -158,6 +162,10 @@ func TestPodsRejectedByRequestsWakeWithMetrics(t *testing.T) {
 	}
 	statuses.Set("n", status.WithPlugin(Name))
 	pl.PostFilter(t.Context(), state, pod, statuses)
+	c.model.Poll(t.Context())
+	if len(c.activated) != 0 {
+		t.Errorf("woken by a sample that is too old: %v", c.activated)
+	}
 	if got := c.wokenBy(t, "n", 57); len(got) != 0 {
 		t.Errorf("woken: %v", got)
 	}
@@ -208,6 +216,25 @@ func TestNothingIsRememberedOfOtherRejections(t *testing.T) {
 		}
 		if pl.waiting.Len() != 0 {
 			t.Errorf("args %s: a pod that another plugin rejected waits for load", args)
+		}
+	}
+}
+
+// The look whether a pod waits is part of dropping the numbers: a pod that
+// begins to wait after it finds the lock taken, and puts its numbers later.
+func TestNumbersAreDroppedOnlyIfNoPodWaits(t *testing.T) {
+	for _, waits := range []bool{true, false} {
+		var s stranding
+		s.put(map[int]int64{3: 8})
+		s.forgetUnless(func() bool {
+			if s.mu.TryLock() {
+				s.mu.Unlock()
+				t.Error("numbers may be put between the look and the drop")
+			}
+			return waits
+		})
+		if _, known := s.onNode(3); known != waits {
+			t.Errorf("a pod waits: %v, and the number is known: %v", waits, known)
 		}
 	}
 }

@@ -315,6 +315,12 @@ func TestAbsurdCounts(t *testing.T) {
 			scores(t, profile, st.MakePod().Req(pod).Obj(), nodes...) // fails if the framework does not take them
 		}
 	}
+	c := newCluster()
+	node := c.measure(newNode(t, "a", resources{gpu: most, nic: most, "cpu": "64"}), 1)
+	c.model.Poll(t.Context())
+	if got := c.attempt(t, pluginOf(t, c, onePerDevice), st.MakePod().Req(resources{"cpu": "1"}).Obj(), node); len(got) != 1 {
+		t.Error("a pod without devices is let onto a node with more free devices than can be counted")
+	}
 }
 
 // More kinds of devices on a node than are expected cost memory, and nothing else.
