@@ -136,7 +136,7 @@ func (m *Model) RemovePod(pod *v1.Pod) {
 	}
 	m.unfollow(name, s)
 	if n := m.nodes[pod.Spec.NodeName]; n != nil && len(n.history.samples) > 0 && s.known(m.clock.Now()) {
-		m.depart(n, s.use, s.runningSince)
+		m.depart(n, s.use, s.runningSince, usedUntil(pod, m.clock.Now()))
 		m.relieve()
 	}
 }
@@ -217,4 +217,32 @@ func runningSince(pod *v1.Pod) time.Time {
 		since = pod.Status.StartTime.Time
 	}
 	return since
+}
+
+// usedUntil returns until when a pod that is gone now surely used its node: its
+// last container's end, or else the moment in which it was told to end. A
+// kubelet takes a while to report an end; if that while were taken for use, it
+// would be taken off samples that do not show it.
+func usedUntil(pod *v1.Pod, now time.Time) time.Time {
+	var ended time.Time
+	for i := range pod.Status.ContainerStatuses {
+		terminated := pod.Status.ContainerStatuses[i].State.Terminated
+		if terminated == nil {
+			ended = time.Time{}
+			break
+		}
+		if terminated.FinishedAt.After(ended) {
+			ended = terminated.FinishedAt.Time
+		}
+	}
+	if ended.IsZero() && pod.DeletionTimestamp != nil {
+		ended = pod.DeletionTimestamp.Time
+		if grace := pod.DeletionGracePeriodSeconds; grace != nil {
+			ended = ended.Add(-time.Duration(*grace) * time.Second)
+		}
+	}
+	if ended.IsZero() || ended.After(now) {
+		return now
+	}
+	return ended
 }

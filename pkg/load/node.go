@@ -86,8 +86,8 @@ func (d *departure) shownBy(s Sample) Amounts { return d.use.scaled(s.shareOf(d.
 // depart notes that a pod whose use is known has left n, so that what samples
 // show of it is taken off. Pods whose use is not known stay in the samples
 // until those are replaced.
-func (m *Model) depart(n *node, use Amounts, since time.Time) {
-	n.departed = append(n.departed, departure{use: use, since: since, leftAt: m.clock.Now()})
+func (m *Model) depart(n *node, use Amounts, since, leftAt time.Time) {
+	n.departed = append(n.departed, departure{use: use, since: since, leftAt: leftAt})
 	m.recompute(n)
 }
 

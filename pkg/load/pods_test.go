@@ -288,6 +288,51 @@ func TestAPodThatLeavesWithinAWindow(t *testing.T) {
 	}
 }
 
+// What a pod has used ends with its last container, or when it was told to end:
+// its deletion is seen later.
+func TestUsedUntil(t *testing.T) {
+	now := epoch.Add(time.Hour)
+	at := func(ago time.Duration) metav1.Time { return metav1.NewTime(now.Add(-ago)) }
+	ended := func(ago ...time.Duration) (statuses []v1.ContainerStatus) {
+		for _, a := range ago {
+			statuses = append(statuses, v1.ContainerStatus{State: v1.ContainerState{
+				Terminated: &v1.ContainerStateTerminated{FinishedAt: at(a)},
+			}})
+		}
+		return statuses
+	}
+	runs := v1.ContainerStatus{State: v1.ContainerState{Running: &v1.ContainerStateRunning{StartedAt: at(time.Hour)}}}
+	deadline := func(ago time.Duration) *metav1.Time { d := at(ago); return &d }
+	grace := int64(30)
+	for name, test := range map[string]struct {
+		pod  v1.Pod
+		want time.Duration // ago
+	}{
+		"nothing is known":          {pod: v1.Pod{}, want: 0},
+		"deleted without grace":     {pod: v1.Pod{Status: v1.PodStatus{ContainerStatuses: []v1.ContainerStatus{runs}}}, want: 0},
+		"the last container counts": {pod: v1.Pod{Status: v1.PodStatus{ContainerStatuses: ended(9*time.Second, 4*time.Second, 7*time.Second)}}, want: 4 * time.Second},
+		"told to end 12 s ago, may take until in 18 s": {
+			pod: v1.Pod{
+				ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: deadline(-18 * time.Second), DeletionGracePeriodSeconds: &grace},
+				Status:     v1.PodStatus{ContainerStatuses: append(ended(time.Second), runs)},
+			},
+			want: 12 * time.Second,
+		},
+		"told to end, and ended": {
+			pod: v1.Pod{
+				ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: deadline(-18 * time.Second), DeletionGracePeriodSeconds: &grace},
+				Status:     v1.PodStatus{ContainerStatuses: ended(5 * time.Second)},
+			},
+			want: 5 * time.Second,
+		},
+		"a clock that is ahead": {pod: v1.Pod{Status: v1.PodStatus{ContainerStatuses: ended(-time.Minute)}}, want: 0},
+	} {
+		if got := now.Sub(usedUntil(&test.pod, now)); got != test.want {
+			t.Errorf("%s: used its node until %v ago, want %v", name, got, test.want)
+		}
+	}
+}
+
 func (f *fixture) runForAt(duration time.Duration, cores float64) {
 	for range duration / window {
 		f.now.Step(window)

@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -42,13 +43,27 @@ func TestWholeNodesStayFree(t *testing.T) {
 	}
 }
 
-// setDevices sets how many devices the node's device plugin offers.
+// setDevices sets how many devices the node's device plugin offers, and waits
+// until the scheduler knows.
 func (p *pool) setDevices(node string, allocatable int) {
 	p.t.Helper()
 	patch, err := json.Marshal(map[string]any{"status": map[string]any{"allocatable": map[string]string{gpu: fmt.Sprint(allocatable)}}})
 	p.must(err)
 	_, err = local.Clientset.CoreV1().Nodes().Patch(p.t.Context(), p.nodeName(node), types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
 	p.must(err)
+
+	// Events of nodes and pods come in no order, so a pod that is made now may
+	// meet the node as it was. But those of one node do: where this label is
+	// seen, so is what was before it.
+	label := map[string]string{"devices": fmt.Sprint(allocatable)}
+	patch, err = json.Marshal(map[string]any{"metadata": map[string]any{"labels": label}})
+	p.must(err)
+	_, err = local.Clientset.CoreV1().Nodes().Patch(p.t.Context(), p.nodeName(node), types.StrategicMergePatchType, patch, metav1.PatchOptions{})
+	p.must(err)
+	probe := withCPU(p.pod(fmt.Sprint("sees-", allocatable), "plimsoll"), "10m")
+	maps.Copy(probe.Spec.NodeSelector, label)
+	p.create(probe)
+	p.nodeOf(probe)
 }
 
 // While a device plugin restarts, its node offers no devices. Pods that run
