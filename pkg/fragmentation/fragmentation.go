@@ -54,6 +54,8 @@ type Room struct {
 	// Headroom is how far the node's predicted use is below its load line;
 	// Unlimited if that is not known.
 	Headroom load.Amounts
+	// Most is the most that one pod's use counts for (see load.LargestShare).
+	Most load.Amounts
 }
 
 // Unlimited returns the headroom of a node of whose use nothing is known: then
@@ -81,7 +83,17 @@ func (r Room) Without(requests, use load.Amounts) Room {
 // that asks for none of a resource is, also where there is less than none left.
 func (r *Room) Takes(requests, use *load.Amounts) bool {
 	for i := range requests {
-		if requests[i] > max(r.Unrequested[i], 0) || use[i] > max(r.Headroom[i], 0) {
+		if requests[i] > max(r.Unrequested[i], 0) {
+			return false
+		}
+	}
+	return r.Feeds(use)
+}
+
+// Feeds reports whether there is live headroom for a pod with this use.
+func (r *Room) Feeds(use *load.Amounts) bool {
+	for i, headroom := range r.Headroom {
+		if min(use[i], r.Most[i]) > max(headroom, 0) {
 			return false
 		}
 	}

@@ -40,6 +40,7 @@ func (sample) Generate(seed *mathrand.Rand, _ int) reflect.Value {
 	if random.IntN(3) == 0 {
 		s.node.Headroom = Unlimited()
 	}
+	s.node.Most = amounts()
 	for _, kind := range kinds[:1+random.IntN(3)] {
 		s.node.Devices = append(s.node.Devices, device.Stock{Name: kind, Allocatable: random.Int64N(9), Requested: random.Int64N(9)})
 	}
@@ -87,7 +88,7 @@ func bruteForce(m *Mix, n *Node, kind v1.ResourceName) float64 {
 		need := map[string]int64{string(kind): s.Count}
 		for r := range load.NumResources {
 			need["requests of "+string(r.Name())] = s.Requests[r]
-			need["use of "+string(r.Name())] = s.Use[r]
+			need["use of "+string(r.Name())] = min(s.Use[r], n.Most[r])
 		}
 		for _, other := range s.Others {
 			need[string(other.Name)] = other.Count
@@ -164,7 +165,10 @@ func TestOf(t *testing.T) {
 		return Shape{Count: count, Requests: amounts, Use: amounts, Weight: 0.5}
 	}
 	small, large := pod(1, 1000, gi), pod(8, 8000, 8*gi)
-	roomy := Room{Unrequested: load.Amounts{64000, 256 * gi}, Headroom: load.Amounts{64000, 256 * gi}}
+	roomy := Room{Unrequested: load.Amounts{64000, 256 * gi}, Headroom: load.Amounts{64000, 256 * gi}, Most: Unlimited()}
+	room := func(unrequested, headroom load.Amounts) Room {
+		return Room{Unrequested: unrequested, Headroom: headroom, Most: roomy.Most}
+	}
 	gpus := func(allocatable, requested int64) []device.Stock {
 		return []device.Stock{{Name: gpu, Allocatable: allocatable, Requested: requested}}
 	}
@@ -178,15 +182,16 @@ func TestOf(t *testing.T) {
 		{"none free", Node{roomy, gpus(8, 8)}, 0},
 		{"more in use than are healthy", Node{roomy, gpus(6, 8)}, 0},
 		{"the device plugin restarts", Node{roomy, gpus(0, 4)}, 0},
-		{"requests leave no CPU for the large pod", Node{Room{load.Amounts{7999, 256 * gi}, roomy.Headroom}, gpus(8, 0)}, 4},
-		{"requests leave no CPU", Node{Room{load.Amounts{999, 256 * gi}, roomy.Headroom}, gpus(8, 0)}, 8},
-		{"requests leave no memory", Node{Room{load.Amounts{64000, gi - 1}, roomy.Headroom}, gpus(8, 0)}, 8},
-		{"more is requested than there is", Node{Room{load.Amounts{-1, -1}, roomy.Headroom}, gpus(8, 0)}, 8},
-		{"load leaves no CPU for the large pod", Node{Room{roomy.Unrequested, load.Amounts{7999, 256 * gi}}, gpus(8, 0)}, 4},
-		{"load leaves no memory", Node{Room{roomy.Unrequested, load.Amounts{64000, 0}}, gpus(8, 0)}, 8},
-		{"over the line", Node{Room{roomy.Unrequested, load.Amounts{-5000, 256 * gi}}, gpus(8, 0)}, 8},
-		{"load not known", Node{Room{roomy.Unrequested, Unlimited()}, gpus(8, 0)}, 0},
-		{"load not known, and requests leave no CPU", Node{Room{load.Amounts{0, 0}, Unlimited()}, gpus(8, 0)}, 8},
+		{"requests leave no CPU for the large pod", Node{room(load.Amounts{7999, 256 * gi}, roomy.Headroom), gpus(8, 0)}, 4},
+		{"requests leave no CPU", Node{room(load.Amounts{999, 256 * gi}, roomy.Headroom), gpus(8, 0)}, 8},
+		{"requests leave no memory", Node{room(load.Amounts{64000, gi - 1}, roomy.Headroom), gpus(8, 0)}, 8},
+		{"more is requested than there is", Node{room(load.Amounts{-1, -1}, roomy.Headroom), gpus(8, 0)}, 8},
+		{"load leaves no CPU for the large pod", Node{room(roomy.Unrequested, load.Amounts{7999, 256 * gi}), gpus(8, 0)}, 4},
+		{"load leaves no memory", Node{room(roomy.Unrequested, load.Amounts{64000, 0}), gpus(8, 0)}, 8},
+		{"over the line", Node{room(roomy.Unrequested, load.Amounts{-5000, 256 * gi}), gpus(8, 0)}, 8},
+		{"load leaves CPU for what the large pod counts for", Node{Room{roomy.Unrequested, load.Amounts{6000, 256 * gi}, load.Amounts{6000, 256 * gi}}, gpus(8, 0)}, 0},
+		{"load not known", Node{room(roomy.Unrequested, Unlimited()), gpus(8, 0)}, 0},
+		{"load not known, and requests leave no CPU", Node{room(load.Amounts{0, 0}, Unlimited()), gpus(8, 0)}, 8},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -199,7 +204,7 @@ func TestOf(t *testing.T) {
 
 // Who asks for none of a resource does not mind that it is overcommitted.
 func TestTakesWhoAsksForNothing(t *testing.T) {
-	room := Room{Unrequested: load.Amounts{-1, -1}, Headroom: load.Amounts{-1, -1}}
+	room := Room{Unrequested: load.Amounts{-1, -1}, Headroom: load.Amounts{-1, -1}, Most: Unlimited()}
 	if !room.Takes(&load.Amounts{}, &load.Amounts{}) {
 		t.Error("a pod without requests and use is not taken")
 	}
@@ -260,7 +265,7 @@ func BenchmarkOf(b *testing.B) {
 	for _, count := range []int{4, maxShapes} {
 		b.Run(strconv.Itoa(count)+" shapes", func(b *testing.B) {
 			shapes := slices.Repeat(defaultShapes(), count/4)
-			node := Node{Room: Room{load.Amounts{64000, 1 << 38}, Unlimited()}, Devices: []device.Stock{{Name: gpu, Allocatable: 8, Requested: 2}}}
+			node := Node{Room: Room{Unrequested: load.Amounts{64000, 1 << 38}, Headroom: Unlimited()}, Devices: []device.Stock{{Name: gpu, Allocatable: 8, Requested: 2}}}
 			b.ReportAllocs()
 			for b.Loop() {
 				Of(shapes, &node, 0)

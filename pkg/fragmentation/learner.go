@@ -39,6 +39,7 @@ type Learner struct {
 
 	mu      sync.Mutex
 	shapes  map[shapeKey]*learned
+	largest map[v1.ResourceName]int64
 	started time.Time // at which a weight of 1 is one pod
 	mix     *Mix
 	mixedAt time.Time
@@ -149,6 +150,18 @@ func (l *Learner) forgetRarest() {
 	delete(l.shapes, rarest)
 }
 
+// Fit has the mix leave out the shapes that ask for more devices of a kind than
+// any node has. They are of no use to tell nodes apart, and one absurd pod would
+// outweigh all others. largest has the size of the largest node by kind; kinds
+// that it does not have are not limited. It must not be changed any more.
+func (l *Learner) Fit(largest map[v1.ResourceName]int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !maps.Equal(l.largest, largest) {
+		l.largest, l.changed = largest, true
+	}
+}
+
 // Mix returns the mix of the pods that were seen up to about a second ago.
 func (l *Learner) Mix() *Mix {
 	l.mu.Lock()
@@ -178,8 +191,17 @@ func (l *Learner) build() *Mix {
 			mix.kinds[d.Name] = append(mix.kinds[d.Name], shape)
 		}
 	}
+	for kind := range l.largest {
+		if _, learned := mix.kinds[kind]; !learned {
+			mix.kinds[kind] = nil
+		}
+	}
 	for kind, shapes := range mix.kinds {
-		mix.kinds[kind] = top(append(shapes, defaultShapes()...))
+		shapes = append(shapes, defaultShapes()...)
+		if largest, limited := l.largest[kind]; limited {
+			shapes = slices.DeleteFunc(shapes, func(s Shape) bool { return s.Count > largest })
+		}
+		mix.kinds[kind] = top(shapes)
 	}
 	return mix
 }

@@ -3,6 +3,7 @@ package fragmentation
 import (
 	"fmt"
 	"math"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -58,6 +59,42 @@ func TestWhatIsLearnedIsBounded(t *testing.T) {
 	}
 	if math.Abs(pods-maxLearned) > 1e-6 {
 		t.Errorf("%v pods of the common shape are known, want %d", pods, maxLearned)
+	}
+}
+
+// A shape that no node is large enough for is left out, also a default one,
+// until there is such a node.
+func TestShapesFitTheLargestNode(t *testing.T) {
+	l, clock := newLearner()
+	l.Observe(gpus(3), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+	l.Observe(gpus(1_000_000), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+	for _, tt := range []struct {
+		largest map[v1.ResourceName]int64
+		want    []int64
+		weigh3  float64
+	}{
+		{map[v1.ResourceName]int64{gpu: 4, nic: 2}, []int64{1, 2, 3, 4}, 3. / (3 + 3*8)},
+		{map[v1.ResourceName]int64{gpu: 8}, []int64{1, 2, 3, 4, 8}, 3. / (3 + 4*8)},
+		{map[v1.ResourceName]int64{nic: 2}, []int64{1, 2, 3, 4, 8, 1_000_000}, 3. / (3 + 4*8 + 1_000_000)},
+		{map[v1.ResourceName]int64{gpu: 0}, nil, 0},
+	} {
+		l.Fit(tt.largest)
+		passSecond(clock)
+		var counts []int64
+		for _, s := range l.Mix().Shapes(gpu) {
+			counts = append(counts, s.Count)
+		}
+		slices.Sort(counts)
+		if got := weightOf(l.Mix().Shapes(gpu), isLearned); !slices.Equal(counts, tt.want) || len(counts) < 6 && math.Abs(got-tt.weigh3) > 1e-5 {
+			t.Errorf("largest %v: shapes with %v devices, of which that with 3 weighs %v; want %v and %v", tt.largest, counts, got, tt.want, tt.weigh3)
+		}
+		if largest, limited := tt.largest[nic]; limited {
+			for _, s := range l.Mix().Shapes(nic) {
+				if s.Count > largest {
+					t.Errorf("largest %v: a default shape with %d NICs", tt.largest, s.Count)
+				}
+			}
+		}
 	}
 }
 

@@ -64,8 +64,8 @@ func (a Amounts) Sub(b Amounts) Amounts {
 	return a
 }
 
-// scaled returns share x a.
-func (a Amounts) scaled(share float64) Amounts {
+// Scaled returns share x a.
+func (a Amounts) Scaled(share float64) Amounts {
 	for r := range a {
 		a[r] = int64(share * float64(a[r]))
 	}

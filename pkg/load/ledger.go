@@ -61,7 +61,7 @@ func (p *inFlight) missingFrom(sample Sample, warmUp time.Duration) Amounts {
 // the beginning of the window in which it was seen. A sample from before that
 // shows nothing that is known.
 func (p *inFlight) partOf(sample Sample) Amounts {
-	return p.seen.scaled(sample.shareOf(p.seenSince, sample.Timestamp))
+	return p.seen.Scaled(sample.shareOf(p.seenSince, sample.Timestamp))
 }
 
 // Reserve counts pod on the node from now on, before the API server knows. It

@@ -81,7 +81,7 @@ type departure struct {
 }
 
 // shownBy returns how much of the sample is the pod's use.
-func (d *departure) shownBy(s Sample) Amounts { return d.use.scaled(s.shareOf(d.since, d.leftAt)) }
+func (d *departure) shownBy(s Sample) Amounts { return d.use.Scaled(s.shareOf(d.since, d.leftAt)) }
 
 // depart notes that a pod whose use is known has left n, so that what samples
 // show of it is taken off. Pods whose use is not known stay in the samples

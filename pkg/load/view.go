@@ -63,6 +63,14 @@ func (n *Node) Line(percent Amounts) Amounts {
 	return percent
 }
 
+// LargestShare is the part of a node's line that a pod counts for at the most
+// when it is asked whether the node can take it.
+//
+// A pod that is estimated to use most of a node's line, or more, would find no
+// node below its line, and wait for ever where kube-scheduler places it. It
+// gets a node that is nearly idle.
+const LargestShare = 2. / 3
+
 // Headroom returns how far n's predicted use is below its load line (see
 // Line). It is negative for a node over the line.
 func (n *Node) Headroom(s Statistic, percent Amounts) Amounts {

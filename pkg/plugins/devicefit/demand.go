@@ -101,6 +101,7 @@ func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.St
 	if c.view.State(node) == load.Fresh {
 		left.of = node.Line(pl.line)
 		left.Headroom = node.Headroom(pl.statistic, pl.line)
+		left.Most = left.of.Scaled(load.LargestShare)
 	}
 	left.Devices = pl.kinds.AppendStocks(stocks, nodeInfo)
 	left.countFree()

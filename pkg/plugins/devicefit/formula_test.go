@@ -65,6 +65,7 @@ func (choice) Generate(seed *mathrand.Rand, _ int) reflect.Value {
 	c.left.Headroom = fragmentation.Unlimited()
 	if random.IntN(3) > 0 {
 		c.left.Headroom = c.left.of.Sub(amounts(21000))
+		c.left.Most = amounts(5000)
 	}
 	for _, kind := range kinds {
 		if random.IntN(3) > 0 {
@@ -118,7 +119,7 @@ func (c choice) wanted() float64 {
 		rest, use := c.left.Headroom[r], c.pod.Use[r]
 		if !known {
 			rest, use = c.left.Unrequested[r], c.pod.Requests[r]
-		} else if use > 0 && use > rest {
+		} else if counted := min(use, c.left.Most[r]); counted > 0 && counted > rest {
 			fed = false
 		}
 		if c.left.of[r] > 0 {

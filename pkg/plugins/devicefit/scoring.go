@@ -87,10 +87,8 @@ func (pl *DeviceFit) score(c *cycle, left *remains) (score int64, growth explain
 // feeds reports whether the node has devices for the pod that can be counted,
 // and live headroom for it.
 func (pl *DeviceFit) feeds(c *cycle, left *remains) bool {
-	for r, headroom := range left.Headroom {
-		if c.Use[r] > max(headroom, 0) {
-			return false
-		}
+	if !left.Feeds(&c.Use) {
+		return false
 	}
 	for i := range c.Devices {
 		if stockOf(left.Devices, c.Devices[i].Name) != nil {

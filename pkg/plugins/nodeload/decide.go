@@ -184,19 +184,12 @@ func (p *policy) verdict(state load.State, node *load.Node, allocatable load.Amo
 	return fits
 }
 
-// largestShare is the part of a node's line that a pod counts for at the most
-// when it is decided whether the node takes it.
-const largestShare = 2. / 3
-
 // excess returns how far the node would be above a threshold of the resource
 // with what is asked for, in the resource's smallest unit; it is negative below.
-//
-// A pod that is estimated to use most of a node's line, or more, would find no
-// node below its line, and wait for ever where kube-scheduler places it. It
-// counts for largestShare of the line, and so gets a node that is nearly idle.
+// The pod counts for load.LargestShare of the line at the most.
 func (a *ask) excess(node *load.Node, by load.Statistic, r load.Resource, threshold, allocatable int64) float64 {
 	limit := line(threshold, allocatable)
-	return float64(node.Predicted[by][r]) + float64(a.beside[r]) + min(float64(a.estimate[r]), largestShare*limit) - limit
+	return float64(node.Predicted[by][r]) + float64(a.beside[r]) + min(float64(a.estimate[r]), load.LargestShare*limit) - limit
 }
 
 // line returns the use above which a node is over the line: the threshold's
