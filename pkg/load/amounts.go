@@ -64,6 +64,22 @@ func (a Amounts) Sub(b Amounts) Amounts {
 	return a
 }
 
+// Max returns the larger amount of each resource.
+func (a Amounts) Max(b Amounts) Amounts {
+	for r := range a {
+		a[r] = max(a[r], b[r])
+	}
+	return a
+}
+
+// Min returns the smaller amount of each resource.
+func (a Amounts) Min(b Amounts) Amounts {
+	for r := range a {
+		a[r] = min(a[r], b[r])
+	}
+	return a
+}
+
 // Scaled returns share x a.
 func (a Amounts) Scaled(share float64) Amounts {
 	for r := range a {

@@ -28,15 +28,15 @@ func (e *Estimator) Pod(pod *v1.Pod) Amounts {
 		estimate := e.container(c)
 		if c.RestartPolicy != nil && *c.RestartPolicy == v1.ContainerRestartPolicyAlways {
 			running = running.Add(estimate)
-			peak = peak.max(running)
+			peak = peak.Max(running)
 			continue
 		}
-		peak = peak.max(running.Add(estimate))
+		peak = peak.Max(running.Add(estimate))
 	}
 	for i := range pod.Spec.Containers {
 		running = running.Add(e.container(&pod.Spec.Containers[i]))
 	}
-	total := running.max(peak)
+	total := running.Max(peak)
 	if pod.Spec.Resources != nil {
 		for r := range NumResources {
 			if quantity, ok := pod.Spec.Resources.Requests[r.Name()]; ok {
@@ -70,10 +70,3 @@ func (e *Estimator) Requested(requests Amounts) Amounts {
 }
 
 func (e *Estimator) scale(r Resource, request int64) int64 { return request * e.Factors[r] / 100 }
-
-func (a Amounts) max(b Amounts) Amounts {
-	for r := range a {
-		a[r] = max(a[r], b[r])
-	}
-	return a
-}

@@ -52,7 +52,7 @@ func (p *inFlight) missingFrom(sample Sample, warmUp time.Duration) Amounts {
 	case !p.startedBefore(sample):
 		return use
 	default:
-		return use.Sub(p.partOf(sample)).max(Amounts{})
+		return use.Sub(p.partOf(sample)).Max(Amounts{})
 	}
 }
 

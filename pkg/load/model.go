@@ -64,6 +64,7 @@ type Model struct {
 	dirty       map[*node]bool // to be published by the next View
 	freed       map[int]bool   // slots to be published as free
 	reindex     bool           // nodes came or went since the last view
+	resized     bool           // or one can allocate more or less
 	published   *snapshot
 	subscribers []func(context.Context)
 	polling     health
@@ -167,9 +168,22 @@ func (m *Model) publish() {
 		}
 	}
 	m.published = m.published.with(changed, index)
+	if m.reindex || m.resized {
+		m.published.largest = m.largest()
+	}
 	clear(m.dirty)
 	clear(m.freed)
-	m.reindex = false
+	m.reindex, m.resized = false, false
+}
+
+// largest returns the most that any node can allocate of each resource.
+func (m *Model) largest() (most Amounts) {
+	for _, n := range m.slots {
+		if n != nil {
+			most = most.Max(n.allocatable)
+		}
+	}
+	return most
 }
 
 // Subscribe has changed called whenever a node may have room that it had not
@@ -316,7 +330,7 @@ func (m *Model) SetNode(name string, allocatable Amounts) {
 	if n.slot < 0 {
 		n.slot, m.reindex = m.takeSlot(n), true
 	}
-	n.allocatable = allocatable
+	n.allocatable, m.resized = allocatable, true
 	m.dirty[n] = true
 	m.relieve()
 }

@@ -63,13 +63,34 @@ func (n *Node) Line(percent Amounts) Amounts {
 	return percent
 }
 
-// LargestShare is the part of a node's line that a pod counts for at the most
-// when it is asked whether the node can take it.
+// LargestShare is the part of the largest node's line that a pod counts for at
+// the most when it is asked whether a node can take it.
 //
-// A pod that is estimated to use most of a node's line, or more, would find no
-// node below its line, and wait for ever where kube-scheduler places it. It
-// gets a node that is nearly idle.
+// A pod that is estimated to use most of that line, or more, would find no node
+// below it, and wait for ever where kube-scheduler places it. It gets a large
+// node that is nearly idle.
 const LargestShare = 2. / 3
+
+// Most returns the most that a pod counts for, where the load line is at these
+// percent of allocatable, of which 0 means all: see LargestShare.
+func (v *View) Most(percent Amounts) Amounts {
+	if v.snapshot == nil {
+		return Amounts{}
+	}
+	return LargestShareOf(percent, v.largest)
+}
+
+// LargestShareOf returns LargestShare of the line of a node that is the largest
+// one.
+func LargestShareOf(percent, allocatable Amounts) Amounts {
+	for r, p := range percent {
+		if p == 0 {
+			p = 100
+		}
+		percent[r] = int64(LargestShare * float64(p) / 100 * float64(allocatable[r]))
+	}
+	return percent
+}
 
 // Headroom returns how far n's predicted use is below its load line (see
 // Line). It is negative for a node over the line.
@@ -148,14 +169,17 @@ type chunk [chunkSize]*Node
 type snapshot struct {
 	index  map[string]int // node name to slot; shared until nodes come or go
 	chunks []*chunk
+	// largest is the most that any node can allocate of each resource.
+	largest Amounts
 }
 
 func (s *snapshot) at(slot int) *Node { return s.chunks[slot/chunkSize][slot%chunkSize] }
 
 // with returns a version of s in which the given slots hold the given nodes
-// (nil frees a slot), and index, if not nil, replaces the index.
+// (nil frees a slot), and index, if not nil, replaces the index. largest is the
+// caller's to set.
 func (s *snapshot) with(changed map[int]*Node, index map[string]int) *snapshot {
-	next := &snapshot{index: s.index, chunks: append([]*chunk(nil), s.chunks...)}
+	next := &snapshot{index: s.index, largest: s.largest, chunks: append([]*chunk(nil), s.chunks...)}
 	if index != nil {
 		next.index = index
 	}

@@ -91,6 +91,13 @@ func (w *Waiting[Ask]) Has(uid types.UID) bool {
 	return w.pods[uid] != nil
 }
 
+// Get returns what is known of the pod, nil if it does not wait.
+func (w *Waiting[Ask]) Get(uid types.UID) *Pod[Ask] {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.pods[uid]
+}
+
 // Len returns how many pods wait.
 func (w *Waiting[Ask]) Len() int {
 	w.mu.Lock()

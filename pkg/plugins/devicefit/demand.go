@@ -51,6 +51,7 @@ func requestsOf(pod *v1.Pod) load.Amounts {
 type cycle struct {
 	demand
 	view  load.View
+	most  load.Amounts // that a pod counts for
 	mix   *fragmentation.Mix
 	trace *explain.Trace // nil if nothing is to be explained
 }
@@ -58,7 +59,9 @@ type cycle struct {
 const stateKey fwk.StateKey = Name
 
 func (pl *DeviceFit) newCycle(pod *v1.Pod) *cycle {
-	return &cycle{demand: pl.demandOf(pod), view: pl.model.View(), mix: pl.learner.Mix()}
+	c := &cycle{demand: pl.demandOf(pod), view: pl.model.View(), mix: pl.learner.Mix()}
+	c.most = c.view.Most(pl.line)
+	return c
 }
 
 // cycleOf returns the cycle that PreFilter or PreScore has left, or a new one:
@@ -101,7 +104,7 @@ func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.St
 	if c.view.State(node) == load.Fresh {
 		left.of = node.Line(pl.line)
 		left.Headroom = node.Headroom(pl.statistic, pl.line)
-		left.Most = left.of.Scaled(load.LargestShare)
+		left.Most = c.most
 	}
 	left.Devices = pl.kinds.AppendStocks(stocks, nodeInfo)
 	left.countFree()

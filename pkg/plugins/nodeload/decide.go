@@ -127,6 +127,8 @@ type ask struct {
 	// node with it, which is negative if that leaves.
 	estimate, beside load.Amounts
 	thresholds       load.Amounts
+	// most is the most that the estimate counts for: see load.LargestShare.
+	most load.Amounts
 	// banded: the thresholds are those of a band.
 	banded bool
 	// soft: a node over the line is ranked last, not rejected.
@@ -186,10 +188,9 @@ func (p *policy) verdict(state load.State, node *load.Node, allocatable load.Amo
 
 // excess returns how far the node would be above a threshold of the resource
 // with what is asked for, in the resource's smallest unit; it is negative below.
-// The pod counts for load.LargestShare of the line at the most.
 func (a *ask) excess(node *load.Node, by load.Statistic, r load.Resource, threshold, allocatable int64) float64 {
 	limit := line(threshold, allocatable)
-	return float64(node.Predicted[by][r]) + float64(a.beside[r]) + min(float64(a.estimate[r]), load.LargestShare*limit) - limit
+	return float64(node.Predicted[by][r]) + float64(a.beside[r]) + float64(min(a.estimate[r], a.most[r])) - limit
 }
 
 // line returns the use above which a node is over the line: the threshold's

@@ -99,7 +99,9 @@ type cycle struct {
 }
 
 func (pl *NodeLoad) newCycle(pod *v1.Pod) *cycle {
-	return &cycle{pod: pod.UID, view: pl.model.View(), ask: pl.askOf(pod), exempt: rejection.IsExempt(pod)}
+	c := &cycle{pod: pod.UID, view: pl.model.View(), exempt: rejection.IsExempt(pod)}
+	c.ask = pl.askIn(&c.view, pod)
+	return c
 }
 
 // askOf returns what the cycle's pod, and the pods that it is tried with, ask
@@ -113,6 +115,16 @@ func (c *cycle) askOf(node *load.Node) ask {
 }
 
 func (pl *NodeLoad) askOf(pod *v1.Pod) ask { return pl.policy.askOf(pod, pl.model.Estimate(pod)) }
+
+// askIn is askOf with all that depends on what nodes there are.
+func (pl *NodeLoad) askIn(view *load.View, pod *v1.Pod) ask {
+	a := pl.askOf(pod)
+	a.most = view.Most(a.thresholds)
+	if p := pl.waiting.Get(pod.UID); p != nil {
+		a.most = a.most.Min(p.Ask.most)
+	}
+	return a
+}
 
 func cycleOf(state fwk.CycleState) (*cycle, error) {
 	data, err := state.Read(stateKey)

@@ -77,10 +77,12 @@ func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.
 		return nil, fwk.AsStatus(err)
 	}
 	rejectedBy := rejection.NewSlots(c.view.Slots())
+	var largest load.Amounts
 	var verdicts [numVerdicts]bool
 	for _, nodeInfo := range nodes {
 		if node := c.view.Node(nodeInfo.Node().Name); node != nil {
 			rejectedBy.Add(node.Slot)
+			largest = largest.Max(node.Allocatable)
 			verdicts[pl.policy.verdict(c.view.State(node), node, allocatableOf(nodeInfo), c.ask)] = true
 		}
 	}
@@ -89,7 +91,11 @@ func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.
 		return nil, unchanged
 	}
 	pl.metrics.rejected(pl.handle.ProfileName(), verdicts)
-	pl.waiting.Put(&rejection.Pod[ask]{Pod: pod, Ask: c.ask, RejectedBy: rejectedBy, Since: c.view.Now})
+	// Where the pod may only run on small nodes, the largest of those is what
+	// counts, or it would wait for ever.
+	wanted := c.ask
+	wanted.most = load.LargestShareOf(wanted.thresholds, largest)
+	pl.waiting.Put(&rejection.Pod[ask]{Pod: pod, Ask: wanted, RejectedBy: rejectedBy, Since: c.view.Now})
 	return nil, unchanged
 }
 
@@ -130,6 +136,7 @@ func leastDemanding(a, b ask) ask {
 	a.banded = a.banded && b.banded
 	for r := range load.NumResources {
 		a.estimate[r] = min(a.estimate[r], b.estimate[r])
+		a.most[r] = min(a.most[r], b.most[r])
 		if a.thresholds[r] == 0 || b.thresholds[r] == 0 {
 			a.thresholds[r] = 0 // no threshold is the most generous one
 		} else {
@@ -164,7 +171,7 @@ func (pl *NodeLoad) afterNodeChange(_ klog.Logger, pod *v1.Pod, oldObj, newObj a
 	view := pl.model.View()
 	node := view.Node(changed.Name)
 	allocatable := load.AmountsOf(changed.Status.Allocatable)
-	if pl.policy.verdict(view.State(node), node, allocatable, pl.askOf(pod)) != fits {
+	if pl.policy.verdict(view.State(node), node, allocatable, pl.askIn(&view, pod)) != fits {
 		return fwk.QueueSkip, nil
 	}
 	return fwk.Queue, nil
