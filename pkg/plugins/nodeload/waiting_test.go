@@ -14,6 +14,7 @@ import (
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 // reject schedules the pods, each of which must be rejected by all nodes.
@@ -60,6 +61,51 @@ func TestPodsWakeWhenANodeCouldTakeThem(t *testing.T) {
 	c.use("b", 1, gi)
 	if got := c.afterPoll(t); !slices.Equal(got, []string{"large", "small"}) {
 		t.Errorf("room on both nodes woke %v, want both pods", got)
+	}
+}
+
+// A pod that is over the line alone waits for a large node. Only if all that
+// it may run on are small it gets one of those that is nearly idle.
+func TestTooLargeForALine(t *testing.T) {
+	c := newCluster(t, args(nil), "small")
+	large := st.MakeNode().Name("large").Capacity(map[v1.ResourceName]string{"cpu": "40", "memory": "100Gi", "pods": "110"}).Obj()
+	c.nodes = append(c.nodes, large)
+	c.model.SetNode("large", load.AmountsOf(large.Status.Allocatable))
+	c.use("small", 0, gi)
+	c.use("large", 11, gi)
+	c.poll(t)
+
+	// It counts for 20 of 28 cores, two thirds of the line of the large node.
+	c.reject(t, pod("huge", "28", "1Gi"))
+	if got := c.afterPoll(t); len(got) != 0 {
+		t.Errorf("woken although the large node uses more than a third of its line: %v", got)
+	}
+	c.use("large", 9, gi)
+	if got := c.afterPoll(t); !slices.Equal(got, []string{"huge"}) {
+		t.Errorf("woken when the large node has room: %v", got)
+	}
+	results := c.schedule(t, pod("huge", "28", "1Gi"))
+	if results["large"].reason != "" || results["small"].reason == "" {
+		t.Errorf("the huge pod is judged %v, want it on the large node only", results)
+	}
+
+	// The next one may only run on small: another plugin rejects the large node.
+	pinned := pod("pinned", "28", "1Gi")
+	if err := c.informers.Core().V1().Pods().Informer().GetStore().Add(pinned); err != nil {
+		t.Fatal(err)
+	}
+	all := c.nodes
+	c.nodes = all[:1]
+	if results := c.schedule(t, pinned); results["small"].reason == "" {
+		t.Error("small takes the pod before it is known that the pod may run nowhere else")
+	}
+	c.nodes = all
+	c.use("large", 30, gi) // or the other pod is woken again
+	if got := c.afterPoll(t); !slices.Equal(got, []string{"pinned"}) {
+		t.Errorf("woken when the only node is idle: %v", got)
+	}
+	if results := c.schedule(t, pinned); results["small"].reason != "" {
+		t.Errorf("the pod that may only run on small is rejected there: %v", results)
 	}
 }
 
