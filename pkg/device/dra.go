@@ -1,7 +1,9 @@
 package device
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 
@@ -9,7 +11,6 @@ import (
 	"k8s.io/client-go/informers"
 	resourcelisters "k8s.io/client-go/listers/resource/v1"
 	"k8s.io/client-go/tools/cache"
-	"k8s.io/dynamic-resource-allocation/cel"
 	"k8s.io/klog/v2"
 )
 
@@ -19,7 +20,7 @@ import (
 // deviceclass.resource.kubernetes.io/CLASS.
 //
 // A device counts in each class whose selectors it matches, so the stocks of a
-// node may show it more than once; InventoryView.Free shows it once. Counted
+// node may show it more than once; NodeDevices.All shows it once. Counted
 // are the devices that a scheduler could allocate to a pod because it runs on
 // the node:
 //   - devices that are tied to the node by name. Those that are attached to
@@ -46,6 +47,7 @@ import (
 type Inventory struct {
 	features  Features
 	claims    resourcelisters.ResourceClaimLister // nil before Watch
+	synced    []cache.InformerSynced
 	published atomic.Pointer[picture]
 
 	mu     sync.Mutex // of those who change the supply; nobody reads it
@@ -58,51 +60,47 @@ type Features struct {
 	// device classes may name: gates DRAConsumableCapacity and
 	// DRAListTypeAttributes.
 	ConsumableCapacity, ListTypeAttributes bool
-	// DeviceTaintRules is gate DRADeviceTaintRules.
-	DeviceTaintRules bool
+	// DeviceTaintRules and ExtendedResources are gates DRADeviceTaintRules and
+	// DRAExtendedResource.
+	DeviceTaintRules, ExtendedResources bool
 }
 
 // NewInventory returns an inventory that knows of no device yet.
 func NewInventory(logger klog.Logger, features Features) *Inventory {
-	return &Inventory{features: features, supply: newSupply(logger, cel.Features{
-		EnableConsumableCapacity: features.ConsumableCapacity,
-		EnableListTypeAttributes: features.ListTypeAttributes,
-	})}
+	return &Inventory{features: features, supply: newSupply(logger, features)}
 }
 
 // Watch learns of the devices from the informers of resource.k8s.io/v1. It is
 // to be called once, before the informers start, and only if the feature gate
 // DynamicResourceAllocation is on: otherwise the API server need not serve
-// them, and their caches would never fill. The inventory is complete when all
-// of what it returns is true.
-func (i *Inventory) Watch(factory informers.SharedInformerFactory) ([]cache.InformerSynced, error) {
+// them, and their caches would never fill.
+func (i *Inventory) Watch(factory informers.SharedInformerFactory) error {
 	api := factory.Resource().V1()
 	i.claims = api.ResourceClaims().Lister()
-	var synced []cache.InformerSynced
-	for _, kind := range []struct {
-		name     string
-		informer cache.SharedIndexInformer
-		handler  cache.ResourceEventHandler
-		wanted   bool
-	}{
-		{"resource slices", api.ResourceSlices().Informer(), handler(i.setSlice), true},
-		{"device classes", api.DeviceClasses().Informer(), handler(i.setClass), true},
-		{"resource claims", api.ResourceClaims().Informer(), handler(i.setClaim), true},
-	} {
-		registration, err := kind.informer.AddEventHandler(kind.handler)
-		if err != nil {
-			return nil, fmt.Errorf("watch %s: %w", kind.name, err)
-		}
-		synced = append(synced, registration.HasSynced)
-	}
+	err := errors.Join(
+		i.watch("resource slices", api.ResourceSlices().Informer(), handler(i.setSlice)),
+		i.watch("device classes", api.DeviceClasses().Informer(), handler(i.setClass)),
+		i.watch("resource claims", api.ResourceClaims().Informer(), handler(i.setClaim)),
+	)
 	if i.features.DeviceTaintRules {
-		registration, err := api.DeviceTaintRules().Informer().AddEventHandler(handler(i.setTaintRule))
-		if err != nil {
-			return nil, fmt.Errorf("watch device taint rules: %w", err)
-		}
-		synced = append(synced, registration.HasSynced)
+		err = errors.Join(err, i.watch("device taint rules", api.DeviceTaintRules().Informer(), handler(i.setTaintRule)))
 	}
-	return synced, nil
+	return err
+}
+
+func (i *Inventory) watch(what string, informer cache.SharedIndexInformer, handler cache.ResourceEventHandler) error {
+	registration, err := informer.AddEventHandler(handler)
+	if err != nil {
+		return fmt.Errorf("watch %s: %w", what, err)
+	}
+	i.synced = append(i.synced, registration.HasSynced)
+	return nil
+}
+
+// HasSynced reports whether the inventory knows all that there was when the
+// informers started.
+func (i *Inventory) HasSynced() bool {
+	return !slices.ContainsFunc(i.synced, func(synced cache.InformerSynced) bool { return !synced() })
 }
 
 // handler calls set with each object that is new or has changed, and with nil

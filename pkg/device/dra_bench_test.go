@@ -51,7 +51,7 @@ func BenchmarkInventoryView(b *testing.B) {
 	b.ReportAllocs()
 	n := 0
 	for b.Loop() {
-		if n++; len(i.View().Stocks(names[n%benchNodes])) != 2 {
+		if n++; len(i.View().Node(names[n%benchNodes]).Classes) != 2 {
 			b.Fatal("a node has not two kinds of devices")
 		}
 	}
@@ -121,10 +121,10 @@ func TestInventoryViewDoesNotAllocate(t *testing.T) {
 	i := newInventory(t, newClassOf("gpu", is("gpu")), newClassOf("all"), newBenchSlice(0))
 	allocs := testing.AllocsPerRun(100, func() {
 		view := i.View()
-		if len(view.Stocks("node-0")) != 2 || view.Stocks("none") != nil || view.Free("node-0") != benchDevices {
+		if len(view.Node("node-0").Classes) != 2 || view.Node("none").Classes != nil || view.Node("node-0").All.Free() != benchDevices {
 			t.Error("node-0 has not 8 devices in two classes")
 		}
-		view.Resource("example.com/gpu")
+		view.ClassOf("example.com/gpu")
 	})
 	if allocs != 0 {
 		t.Errorf("%v allocations, want 0", allocs)

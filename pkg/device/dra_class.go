@@ -106,12 +106,9 @@ func behind(classes map[string]*class) map[v1.ResourceName]v1.ResourceName {
 			chosen[c.extended] = c
 		}
 	}
-	resources := make(map[v1.ResourceName]v1.ResourceName, len(chosen)+len(classes))
+	resources := make(map[v1.ResourceName]v1.ResourceName, len(chosen))
 	for name, c := range chosen {
 		resources[name] = c.resource
-	}
-	for _, c := range classes {
-		resources[c.resource] = c.resource
 	}
 	return resources
 }

@@ -10,7 +10,7 @@ import (
 // settle returns the picture after what has been set, which is before if that
 // makes no difference.
 func (s *supply) settle(before *picture) *picture {
-	devices := make(map[string]nodeDevices, len(s.concerned))
+	devices := make(map[string]NodeDevices, len(s.concerned))
 	for node := range s.concerned {
 		devices[node] = s.count(node)
 	}
@@ -19,16 +19,16 @@ func (s *supply) settle(before *picture) *picture {
 }
 
 // count counts the devices of the node.
-func (s *supply) count(node string) nodeDevices {
-	var devices nodeDevices
+func (s *supply) count(node string) NodeDevices {
+	var devices NodeDevices
 	for _, id := range s.nodes[node] {
 		s.countPool(&devices, id, node)
 	}
-	slices.SortFunc(devices.stocks, func(a, b Stock) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	slices.SortFunc(devices.Classes, func(a, b Stock) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	return devices
 }
 
-func (s *supply) countPool(devices *nodeDevices, id poolID, node string) {
+func (s *supply) countPool(devices *NodeDevices, id poolID, node string) {
 	var partitions []*offer // that nobody holds
 	current := s.pools[id].current(node)
 	for _, sl := range current {
@@ -46,8 +46,9 @@ func (s *supply) countPool(devices *nodeDevices, id poolID, node string) {
 			for _, name := range o.classes {
 				devices.add(name, 1, held)
 			}
-			if !held {
-				devices.free++
+			devices.All.Allocatable++
+			if held {
+				devices.All.Requested++
 			}
 		}
 	}
@@ -56,7 +57,7 @@ func (s *supply) countPool(devices *nodeDevices, id poolID, node string) {
 	}
 }
 
-func (s *supply) countPartitions(devices *nodeDevices, id poolID, current []*slice, partitions []*offer) {
+func (s *supply) countPartitions(devices *NodeDevices, id poolID, current []*slice, partitions []*offer) {
 	whole := s.pools[id].whole(current)
 	left := budgetOf(whole)
 	for _, sl := range whole {
@@ -74,21 +75,21 @@ func (s *supply) countPartitions(devices *nodeDevices, id poolID, current []*sli
 	for _, name := range slices.Compact(names) {
 		devices.add(name, left.room(partitions, func(o *offer) bool { return slices.Contains(o.classes, name) }), false)
 	}
-	devices.free += left.room(partitions, func(*offer) bool { return true })
+	devices.All.Allocatable += left.room(partitions, func(*offer) bool { return true })
 }
 
 // add adds so many devices, held by claims or not, to the stock of the name.
-func (d *nodeDevices) add(name v1.ResourceName, count int64, held bool) {
-	i := slices.IndexFunc(d.stocks, func(s Stock) bool { return s.Name == name })
+func (d *NodeDevices) add(name v1.ResourceName, count int64, held bool) {
+	i := slices.IndexFunc(d.Classes, func(s Stock) bool { return s.Name == name })
 	if i < 0 {
 		if count == 0 {
 			return
 		}
-		i = len(d.stocks)
-		d.stocks = append(d.stocks, Stock{Name: name})
+		i = len(d.Classes)
+		d.Classes = append(d.Classes, Stock{Name: name})
 	}
-	d.stocks[i].Allocatable += count
+	d.Classes[i].Allocatable += count
 	if held {
-		d.stocks[i].Requested += count
+		d.Classes[i].Requested += count
 	}
 }

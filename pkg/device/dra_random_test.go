@@ -291,7 +291,7 @@ func TestInventoryAgreesWithCountingAll(t *testing.T) {
 			compared++
 			for _, node := range []string{"n0", "n1", "n2"} {
 				want := slices.SortedFunc(maps.Values(w.count(node)), func(a, b Stock) int { return strings.Compare(string(a.Name), string(b.Name)) })
-				if got := i.View().Stocks(node); !slices.Equal(got, want) {
+				if got := i.View().Node(node).Classes; !slices.Equal(got, want) {
 					t.Fatalf("seed %d, step %d: %s has %v, want %v", seed, step, node, got, want)
 				}
 				if len(want) > 0 {
@@ -333,7 +333,7 @@ func TestInventoryForgetsNothingAndEverything(t *testing.T) {
 		w.random.Shuffle(len(all), func(a, b int) { all[a], all[b] = all[b], all[a] })
 		set(fresh, all...)
 		for _, node := range []string{"n0", "n1", "n2"} {
-			if got, want := i.View().Stocks(node), fresh.View().Stocks(node); !slices.Equal(got, want) {
+			if got, want := i.View().Node(node).Classes, fresh.View().Node(node).Classes; !slices.Equal(got, want) {
 				t.Fatalf("seed %d: %s has %v, and %v if all is learned at once", seed, node, got, want)
 			}
 		}
@@ -381,7 +381,7 @@ func TestInventoryAgreesWithTheAllocator(t *testing.T) {
 				continue
 			}
 			for _, node := range []string{"n0", "n1", "n2"} {
-				stocks := i.View().Stocks(node)
+				stocks := i.View().Node(node).Classes
 				for _, class := range w.classes {
 					var count int64
 					if at := slices.IndexFunc(stocks, func(s Stock) bool { return s.Name == resourceOf(class.Name) }); at >= 0 {

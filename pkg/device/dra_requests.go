@@ -6,15 +6,13 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	resourceapi "k8s.io/api/resource/v1"
-	resourcehelper "k8s.io/component-helpers/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/dynamic-resource-allocation/resourceclaim"
 )
 
-// Requests returns what the pod asks for of device classes, sorted by name,
-// each class once: by its resource claims, and by requests for the resource of
-// a class. An extended resource with a class behind it is not among them,
-// because only a node says which of the two it offers; see
-// InventoryView.Resource.
+// Requests returns the devices that are still to be allocated to the pod's
+// resource claims, sorted by name, each class once. What the pod asks for by
+// its containers' requests is left to Matcher.Requests.
 //
 // A claim that is allocated asks for no further device, and neither does one
 // for administrative access. A claim that does not exist (yet) counts as
@@ -22,19 +20,27 @@ import (
 // counts. A request for all devices that a node has counts as one, the least
 // that can satisfy it.
 func (i *Inventory) Requests(pod *v1.Pod) []Request {
-	if !UsesDRA(pod) {
-		return nil
-	}
+	claims, _ := i.claimsOf(pod)
+	return sum(slices.DeleteFunc(claims, isAllocated))
+}
+
+// Shape is as Requests, except that it tells what pods of the pod's shape ask
+// for: claims that were made for the pod alone count also when they are
+// allocated. One that pods share does not, or it would count for each of them.
+// ok is false as long as a claim does not exist.
+func (i *Inventory) Shape(pod *v1.Pod) (requests []Request, ok bool) {
+	claims, ok := i.claimsOf(pod)
+	return sum(slices.DeleteFunc(claims, func(claim *resourceapi.ResourceClaim) bool {
+		return isAllocated(claim) && !metav1.IsControlledBy(claim, pod)
+	})), ok
+}
+
+func isAllocated(claim *resourceapi.ResourceClaim) bool { return claim.Status.Allocation != nil }
+
+// sum adds up what the claims ask for.
+func sum(claims []*resourceapi.ResourceClaim) []Request {
 	var requests []Request
-	for name, quantity := range resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}) {
-		if count := quantity.Value(); count > 0 && strings.HasPrefix(string(name), resourceapi.ResourceDeviceClassPrefix) {
-			requests = add(requests, name, count)
-		}
-	}
-	for _, claim := range i.claimsOf(pod) {
-		if claim.Status.Allocation != nil {
-			continue
-		}
+	for _, claim := range claims {
 		for r := range claim.Spec.Devices.Requests {
 			if class, count := asked(&claim.Spec.Devices.Requests[r]); count > 0 {
 				requests = add(requests, resourceOf(class), count)
@@ -65,27 +71,26 @@ func add(requests []Request, name v1.ResourceName, count int64) []Request {
 	return requests
 }
 
-// claimsOf returns those of the pod's claims that exist, each once.
-func (i *Inventory) claimsOf(pod *v1.Pod) []*resourceapi.ResourceClaim {
-	if i.claims == nil {
-		return nil
-	}
-	var claims []*resourceapi.ResourceClaim
+// claimsOf returns those of the pod's claims that exist, each once, and whether
+// these are all.
+func (i *Inventory) claimsOf(pod *v1.Pod) (claims []*resourceapi.ResourceClaim, complete bool) {
+	complete = true
 	for c := range pod.Spec.ResourceClaims {
 		name, checkOwner, err := resourceclaim.Name(pod, &pod.Spec.ResourceClaims[c])
-		if err != nil || name == nil {
-			continue
+		if err == nil && name == nil {
+			continue // there is none to be made
 		}
-		claim, err := i.claims.ResourceClaims(pod.Namespace).Get(*name)
-		if err != nil || slices.Contains(claims, claim) {
-			continue
+		var claim *resourceapi.ResourceClaim
+		if err == nil && i.claims != nil {
+			claim, _ = i.claims.ResourceClaims(pod.Namespace).Get(*name) // fails only if there is none
 		}
-		if checkOwner && resourceclaim.IsForPod(pod, claim, true) != nil {
-			continue // of an earlier pod of that name
+		if claim == nil || checkOwner && resourceclaim.IsForPod(pod, claim, true) != nil { // or it is of an earlier pod of that name
+			complete = false
+		} else if !slices.Contains(claims, claim) {
+			claims = append(claims, claim)
 		}
-		claims = append(claims, claim)
 	}
-	return claims
+	return claims, complete
 }
 
 // asked returns how many devices of which class the request asks for, 0 if

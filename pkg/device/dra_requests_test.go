@@ -42,6 +42,11 @@ func TestInventoryRequests(t *testing.T) {
 		}
 		return p
 	}
+	notMade := func() *st.PodWrapper {
+		p := fromTemplate("")
+		p.Status.ResourceClaimStatuses = []v1.PodResourceClaimStatus{{Name: "c"}}
+		return p
+	}
 	owned := func(claim *resourceapi.ResourceClaim, uid string) *resourceapi.ResourceClaim {
 		claim.OwnerReferences = []metav1.OwnerReference{{Kind: "Pod", Name: "pod", UID: v1.ObjectReference{UID: "pod-uid"}.UID, Controller: ptr.To(true)}}
 		if uid != "" {
@@ -64,12 +69,19 @@ func TestInventoryRequests(t *testing.T) {
 		pod    *st.PodWrapper
 		claims []*resourceapi.ResourceClaim
 		want   []Request
+		// shape is of the pod's shape, if that differs, and missing says that not
+		// all claims are there.
+		shape   []Request
+		missing bool
 	}{
 		{name: "none", pod: pod().Req(resources{"cpu": "1", gpu: "1"})},
 		{
-			name: "by the resource of a class",
-			pod:  pod().Req(resources{resourceOf("gpu"): "2", gpu: "1", resourceOf("nic"): "0"}).InitReq(resources{resourceOf("gpu"): "3"}),
-			want: []Request{{resourceOf("gpu"), 3}},
+			name: "what containers request is left to the matcher", pod: pod().Req(resources{resourceOf("gpu"): "2", gpu: "1"}),
+		},
+		{
+			name: "one of two claims does not exist", pod: named("c", "d"), missing: true,
+			claims: []*resourceapi.ResourceClaim{newRequest("c", exactly("gpu", count, 4))},
+			want:   []Request{{resourceOf("gpu"), 4}},
 		},
 		{
 			name: "by a claim", pod: named("c"),
@@ -77,9 +89,9 @@ func TestInventoryRequests(t *testing.T) {
 			want:   []Request{{resourceOf("gpu"), 4}, {resourceOf("nic"), 3}},
 		},
 		{
-			name: "by claims and resources", pod: named("c", "d").Req(resources{resourceOf("gpu"): "1"}),
+			name: "by two claims", pod: named("c", "d"),
 			claims: []*resourceapi.ResourceClaim{newRequest("c", exactly("gpu", count, 1)), newRequest("d", exactly("gpu", count, 1), exactly("fpga", count, 1))},
-			want:   []Request{{resourceOf("fpga"), 1}, {resourceOf("gpu"), 3}},
+			want:   []Request{{resourceOf("fpga"), 1}, {resourceOf("gpu"), 2}},
 		},
 		{
 			name: "a claim that is named twice counts once", pod: named("c").PodResourceClaims(v1.PodResourceClaim{Name: "again", ResourceClaimName: ptr.To("c")}),
@@ -101,16 +113,22 @@ func TestInventoryRequests(t *testing.T) {
 			claims: []*resourceapi.ResourceClaim{newRequest("c", admin)},
 		},
 		{name: "an allocated claim asks for no further device", pod: named("c"), claims: []*resourceapi.ResourceClaim{allocated}},
-		{name: "a claim that does not exist", pod: named("c")},
-		{name: "a claim of another namespace", pod: named("c").Namespace("other"), claims: []*resourceapi.ResourceClaim{newRequest("c", exactly("gpu", count, 1))}},
-		{name: "a claim that is not made yet", pod: fromTemplate("")},
+		{name: "a claim that does not exist", pod: named("c"), missing: true},
+		{name: "a claim of another namespace", pod: named("c").Namespace("other"), missing: true, claims: []*resourceapi.ResourceClaim{newRequest("c", exactly("gpu", count, 1))}},
+		{name: "a claim that is not made yet", pod: fromTemplate(""), missing: true},
+		{name: "a claim that is never made", pod: notMade()},
+		{
+			name: "a claim made from a template, and allocated", pod: fromTemplate("c"),
+			claims: []*resourceapi.ResourceClaim{owned(allocated.DeepCopy(), "")},
+			shape:  []Request{{resourceOf("gpu"), 1}},
+		},
 		{
 			name: "a claim made from a template", pod: fromTemplate("c"),
 			claims: []*resourceapi.ResourceClaim{owned(newRequest("c", exactly("gpu", count, 2)), "")},
 			want:   []Request{{resourceOf("gpu"), 2}},
 		},
 		{
-			name: "a claim made from a template for an earlier pod", pod: fromTemplate("c"),
+			name: "a claim made from a template for an earlier pod", pod: fromTemplate("c"), missing: true,
 			claims: []*resourceapi.ResourceClaim{owned(newRequest("c", exactly("gpu", count, 2)), "other")},
 		},
 		{
@@ -118,18 +136,16 @@ func TestInventoryRequests(t *testing.T) {
 			claims: []*resourceapi.ResourceClaim{newRequest("c", resourceapi.DeviceRequest{}, exactly("gpu", count, 0), exactly("gpu", count, -1), exactly("gpu", "Some", 7))},
 			want:   []Request{{resourceOf("gpu"), 1}},
 		},
-		{name: "a claim of no known form", pod: pod().PodResourceClaims(v1.PodResourceClaim{Name: "c"})},
+		{name: "a claim of no known form", pod: pod().PodResourceClaims(v1.PodResourceClaim{Name: "c"}), missing: true},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			logger, _ := ktesting.NewTestContext(t)
 			i := NewInventory(logger, everyFeature)
 			p := tt.pod.Obj()
-			if UsesDRA(p) {
-				i.Requests(p) // must do without claims before it watches them
-			}
+			i.Requests(p) // must do without claims before it watches them
 			factory := informers.NewSharedInformerFactory(fake.NewClientset(), 0)
-			if _, err := i.Watch(factory); err != nil {
+			if err := i.Watch(factory); err != nil {
 				t.Fatal(err)
 			}
 			for _, claim := range tt.claims {
@@ -139,6 +155,12 @@ func TestInventoryRequests(t *testing.T) {
 			}
 			if got := i.Requests(p); !slices.Equal(got, tt.want) {
 				t.Errorf("Requests() = %v, want %v", got, tt.want)
+			}
+			if tt.shape == nil {
+				tt.shape = tt.want
+			}
+			if got, ok := i.Shape(p); !slices.Equal(got, tt.shape) || ok == tt.missing {
+				t.Errorf("Shape() = %v, %v, want %v, %v", got, ok, tt.shape, !tt.missing)
 			}
 		})
 	}

@@ -14,6 +14,7 @@ import (
 type supply struct {
 	logger      klog.Logger
 	expressions *cel.Cache
+	features    Features
 
 	classes map[string]*class
 	slices  map[string]*slice
@@ -35,9 +36,12 @@ type supply struct {
 // classes that there are: for classes that differ in part of their selectors.
 const maxExpressions = 64
 
-func newSupply(logger klog.Logger, features cel.Features) *supply {
+func newSupply(logger klog.Logger, features Features) *supply {
+	expressions := cel.NewCache(maxExpressions, cel.Features{
+		EnableConsumableCapacity: features.ConsumableCapacity, EnableListTypeAttributes: features.ListTypeAttributes,
+	})
 	return &supply{
-		logger: logger, expressions: cel.NewCache(maxExpressions, features),
+		logger: logger, expressions: expressions, features: features,
 		classes: map[string]*class{}, slices: map[string]*slice{}, pools: map[poolID]*pool{},
 		rules: map[string]*resourceapi.DeviceTaintRuleSpec{},
 		held:  map[string][]deviceID{}, holders: map[deviceID]int{}, nodes: map[string][]poolID{},
@@ -112,7 +116,9 @@ func (s *supply) removeSlice(gone *slice) {
 // setClass concerns the nodes whose devices come into the class or leave it.
 func (s *supply) setClass(name string, obj *resourceapi.DeviceClass) {
 	before := s.classes[name]
-	defer func() { s.resources = behind(s.classes) }()
+	if s.features.ExtendedResources {
+		defer func() { s.resources = behind(s.classes) }()
+	}
 	if before != nil && obj != nil && before.selectsAs(obj) {
 		before.describe(obj)
 		return

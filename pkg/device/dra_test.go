@@ -24,7 +24,7 @@ import (
 
 const driver = "dra.example.com"
 
-var everyFeature = Features{ConsumableCapacity: true, ListTypeAttributes: true, DeviceTaintRules: true}
+var everyFeature = Features{ConsumableCapacity: true, ListTypeAttributes: true, DeviceTaintRules: true, ExtendedResources: true}
 
 func newInventory(t testing.TB, objects ...runtime.Object) *Inventory {
 	logger, _ := ktesting.NewTestContext(t)
@@ -142,11 +142,11 @@ func change[T any, P interface {
 // class and the number of free devices.
 func show(view InventoryView, node string) string {
 	var parts []string
-	for _, stock := range view.Stocks(node) {
+	for _, stock := range view.Node(node).Classes {
 		class := strings.TrimPrefix(string(stock.Name), resourceapi.ResourceDeviceClassPrefix)
 		parts = append(parts, fmt.Sprintf("%s %d/%d", class, stock.Requested, stock.Allocatable))
 	}
-	return fmt.Sprintf("%s: %d free", strings.Join(parts, ", "), view.Free(node))
+	return fmt.Sprintf("%s: %d free", strings.Join(parts, ", "), view.Node(node).All.Free())
 }
 
 func expect(t *testing.T, i *Inventory, node, want string) {
@@ -471,7 +471,7 @@ func TestInventoryFindsClassesOfExtendedResources(t *testing.T) {
 	i := newInventory(t)
 	expectClass := func(name, want string) {
 		t.Helper()
-		got, ok := i.View().Resource(v1.ResourceName(name))
+		got, ok := i.View().ClassOf(v1.ResourceName(name))
 		if ok != (want != "") || ok && got != resourceOf(want) {
 			t.Errorf("the class behind %s is %q (%v), want %q", name, got, ok, want)
 		}
@@ -479,9 +479,6 @@ func TestInventoryFindsClassesOfExtendedResources(t *testing.T) {
 	expectClass("example.com/gpu", "")
 	set(i, class("b", gpu, 1), class("other", nil, 1))
 	expectClass("example.com/gpu", "b")
-	expectClass(resourceapi.ResourceDeviceClassPrefix+"b", "b")
-	expectClass(resourceapi.ResourceDeviceClassPrefix+"other", "other")
-	expectClass(resourceapi.ResourceDeviceClassPrefix+"unknown", "")
 	expectClass("", "")
 	set(i, class("a", gpu, 2), class("c", gpu, 2))
 	expectClass("example.com/gpu", "a")
@@ -497,8 +494,8 @@ func TestInventoryFindsClassesOfExtendedResources(t *testing.T) {
 func TestInventoryViewsStayAsTheyAre(t *testing.T) {
 	i := newInventory(t)
 	empty := i.View()
-	if empty.Version() != 0 || empty.Len() != 0 {
-		t.Errorf("an empty inventory has version %d and %d nodes, want 0", empty.Version(), empty.Len())
+	if empty.Len() != 0 {
+		t.Errorf("an empty inventory has %d nodes", empty.Len())
 	}
 	set(i, newClassOf("gpu", is("gpu")), newSliceOf("n1", newDevices("gpu", "g0", "g1")...))
 	before := i.View()
@@ -510,13 +507,10 @@ func TestInventoryViewsStayAsTheyAre(t *testing.T) {
 	if got := show(after, "n1"); got != "gpu 1/2: 1 free" {
 		t.Errorf("the later view has %q", got)
 	}
-	if after.Version() <= before.Version() {
-		t.Errorf("version %d after %d", after.Version(), before.Version())
-	}
-	// What makes no difference makes no version.
+	// What makes no difference makes no further view.
 	set(i, newClaim("b", "n1/g0"), newClaim("pending"), newSliceOf("n2", newDevices("other", "o")...), newClassOf("gpu", is("gpu")))
-	if got := i.View().Version(); got != after.Version() {
-		t.Errorf("version %d after %d although nothing has changed", got, after.Version())
+	if i.View() != after {
+		t.Error("another view although nothing has changed")
 	}
 }
 
@@ -526,13 +520,8 @@ func TestInventoryIsReadWhileItChanges(t *testing.T) {
 	var readers sync.WaitGroup
 	for range 2 {
 		readers.Go(func() {
-			for version := uint64(0); ; {
-				view := i.View()
-				if view.Version() < version {
-					t.Errorf("version %d after %d", view.Version(), version)
-				}
-				version = view.Version()
-				if got := show(view, "n1"); got != "gpu 0/2: 2 free" && got != "gpu 1/2: 1 free" {
+			for {
+				if got := show(i.View(), "n1"); got != "gpu 0/2: 2 free" && got != "gpu 1/2: 1 free" {
 					t.Errorf("n1 offers %q", got)
 				}
 				select {
@@ -569,12 +558,14 @@ func TestInventoryWatches(t *testing.T) {
 	for _, rules := range []bool{false, true} {
 		i := NewInventory(logger, Features{DeviceTaintRules: rules})
 		factory := informers.NewSharedInformerFactory(client, 0)
-		synced, err := i.Watch(factory)
-		if err != nil {
+		if err := i.Watch(factory); err != nil {
 			t.Fatal(err)
 		}
+		if i.HasSynced() {
+			t.Error("the inventory is complete before the informers run")
+		}
 		factory.Start(ctx.Done())
-		if !cache.WaitForCacheSync(ctx.Done(), synced...) {
+		if !cache.WaitForCacheSync(ctx.Done(), i.HasSynced) {
 			t.Fatal("the inventory does not get complete")
 		}
 		want := "gpu 1/3: 2 free"

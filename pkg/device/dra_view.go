@@ -17,10 +17,9 @@ type InventoryView struct {
 // picture maps nodes to what they offer. The map is in shards, so that a
 // picture shares with the one before it all shards that have not changed.
 type picture struct {
-	seed    maphash.Seed
-	version uint64
-	nodes   int
-	shards  [shards]map[string]nodeDevices
+	seed   maphash.Seed
+	nodes  int
+	shards [shards]map[string]NodeDevices
 	// resources has the classes behind extended resources, each as the
 	// resource of the class.
 	resources map[v1.ResourceName]v1.ResourceName
@@ -32,38 +31,32 @@ type picture struct {
 // nodes.
 const shards = 256
 
-// nodeDevices are the devices of a node.
-type nodeDevices struct {
-	stocks []Stock // sorted by name
-	free   int64   // each device once
+// NodeDevices are the devices that a node offers.
+type NodeDevices struct {
+	// Classes is what the node has of each class that it offers a device of,
+	// sorted by name. It must not be changed.
+	Classes []Stock
+	// All counts each device once, however many classes it is in. It has no
+	// name. A device in no class cannot be asked for, and is none.
+	All Stock
 }
 
-func (d nodeDevices) equal(other nodeDevices) bool {
-	return d.free == other.free && slices.Equal(d.stocks, other.stocks)
+func (d NodeDevices) equal(other NodeDevices) bool {
+	return d.All == other.All && slices.Equal(d.Classes, other.Classes)
 }
 
-// Stocks returns what the node has of each class that it offers a device of,
-// sorted by name; nil if it offers none. It must not be changed.
-func (v InventoryView) Stocks(node string) []Stock {
-	if v.picture == nil {
-		return nil
+// Node returns the devices of the node; none if it is not known.
+func (v InventoryView) Node(name string) NodeDevices {
+	if v.Len() == 0 {
+		return NodeDevices{}
 	}
-	return v.picture.lookup(node).stocks
+	return v.picture.lookup(name)
 }
 
-// Free returns how many devices of the node no claim holds: each once, however
-// many classes it is in. A device in no class cannot be asked for, and is none.
-func (v InventoryView) Free(node string) int64 {
-	if v.picture == nil {
-		return 0
-	}
-	return v.picture.lookup(node).free
-}
-
-// Resource returns the class whose devices are given to pods that request the
-// extended resource, as the resource of that class. That of a class is its own.
+// ClassOf returns the class whose devices are given to pods that request the
+// extended resource, as the resource of that class; ok is false if there is none.
 // A node whose device plugin offers the resource as well gives its own devices.
-func (v InventoryView) Resource(name v1.ResourceName) (class v1.ResourceName, ok bool) {
+func (v InventoryView) ClassOf(name v1.ResourceName) (class v1.ResourceName, ok bool) {
 	if v.picture == nil {
 		return "", false
 	}
@@ -79,16 +72,7 @@ func (v InventoryView) Len() int {
 	return v.picture.nodes
 }
 
-// Version returns a number that grows whenever a view differs from the one
-// before. It is 0 as long as nothing is known.
-func (v InventoryView) Version() uint64 {
-	if v.picture == nil {
-		return 0
-	}
-	return v.picture.version
-}
-
-func (p *picture) lookup(node string) nodeDevices {
+func (p *picture) lookup(node string) NodeDevices {
 	return p.shards[p.shard(node)][node]
 }
 
@@ -98,28 +82,27 @@ func (p *picture) shard(node string) uint64 {
 
 // with returns a picture with the devices of these nodes and these classes
 // behind resources: p itself if it shows them already. It uses up devices.
-func (p *picture) with(devices map[string]nodeDevices, resources map[v1.ResourceName]v1.ResourceName) *picture {
+func (p *picture) with(devices map[string]NodeDevices, resources map[v1.ResourceName]v1.ResourceName) *picture {
 	if p == nil {
 		p = &picture{seed: maphash.MakeSeed()}
 	}
-	maps.DeleteFunc(devices, func(node string, offered nodeDevices) bool { return p.lookup(node).equal(offered) })
+	maps.DeleteFunc(devices, func(node string, offered NodeDevices) bool { return p.lookup(node).equal(offered) })
 	if len(devices) == 0 && maps.Equal(p.resources, resources) {
 		return p
 	}
 	next := *p
-	next.version++
 	next.resources = resources
 	var own [shards]bool
 	for node, offered := range devices {
 		at := p.shard(node)
 		if !own[at] {
 			own[at] = true
-			next.shards[at] = make(map[string]nodeDevices, len(p.shards[at])+1)
+			next.shards[at] = make(map[string]NodeDevices, len(p.shards[at])+1)
 			maps.Copy(next.shards[at], p.shards[at])
 		}
 		shard := next.shards[at]
 		next.nodes -= len(shard)
-		if shard[node] = offered; len(offered.stocks) == 0 {
+		if shard[node] = offered; len(offered.Classes) == 0 {
 			delete(shard, node)
 		}
 		next.nodes += len(shard)
