@@ -49,16 +49,22 @@ func (pl *DeviceFit) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState
 // PlacementScoreExtensions returns nil: scores need no normalizing.
 func (pl *DeviceFit) PlacementScoreExtensions() fwk.PlacementScoreExtensions { return nil }
 
-// take takes what a pod asks for off what is left.
+// take takes what a pod asks for off what is left. Which other classes the
+// devices that it takes of a class are in is not known; no class has more free
+// devices than all have.
 func (left *remains) take(d *demand) {
 	left.Room = left.Without(d.Requests, d.Use)
-	for i := range left.Devices {
-		stock := &left.Devices[i]
-		for j := range d.Devices {
-			if d.Devices[j].Name == stock.Name {
-				stock.Requested += d.Devices[j].Count
-			}
+	classes := left.Devices[len(left.outsideClasses()):]
+	for _, request := range d.Devices {
+		if stock := stockOf(left.Devices, request.Name); stock != nil {
+			stock.Requested += request.Count
 		}
+		if stockOf(classes, request.Name) != nil {
+			left.inClasses.Requested += request.Count
+		}
+	}
+	for i := range classes {
+		classes[i].Requested += max(0, classes[i].Free()-left.inClasses.Free())
 	}
 	left.countFree()
 }
