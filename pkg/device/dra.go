@@ -39,9 +39,9 @@ import (
 //     one device, which is taken from the first allocation to the last. How much
 //     of its capacity is left is not looked at.
 //
-// What is requested is what claims hold by their status in the API server, so
-// it lags behind the scheduler's own allocations by the time that a write and
-// its event take. The allocator does not rely on it.
+// What is requested is what claims hold by their status in the API server, and
+// what Reserve has promised to pods whose claims do not show it yet. The
+// allocator does not rely on it.
 //
 // Events do the work: View and what it returns only look up.
 type Inventory struct {

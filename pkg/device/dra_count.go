@@ -24,6 +24,11 @@ func (s *supply) count(node string) NodeDevices {
 	for _, id := range s.nodes[node] {
 		s.countPool(&devices, id, node)
 	}
+	for _, r := range s.reserved {
+		if r.node == node {
+			Take(devices.Classes, &devices.All, r.requests)
+		}
+	}
 	slices.SortFunc(devices.Classes, func(a, b Stock) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	return devices
 }

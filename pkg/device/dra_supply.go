@@ -5,6 +5,7 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	resourceapi "k8s.io/api/resource/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/dynamic-resource-allocation/cel"
 	"k8s.io/klog/v2"
 )
@@ -24,6 +25,8 @@ type supply struct {
 	// claims that hold each.
 	held    map[string][]deviceID
 	holders map[deviceID]int
+	// reserved is what pods were promised that no claim shows yet.
+	reserved map[types.UID]reservation
 	// nodes has the pools of each node.
 	nodes map[string][]poolID
 
@@ -45,7 +48,7 @@ func newSupply(logger klog.Logger, features Features) *supply {
 		classes: map[string]*class{}, slices: map[string]*slice{}, pools: map[poolID]*pool{},
 		rules: map[string]*resourceapi.DeviceTaintRuleSpec{},
 		held:  map[string][]deviceID{}, holders: map[deviceID]int{}, nodes: map[string][]poolID{},
-		concerned: map[string]struct{}{},
+		reserved: map[types.UID]reservation{}, concerned: map[string]struct{}{},
 	}
 }
 
@@ -141,6 +144,7 @@ func (s *supply) setClass(name string, obj *resourceapi.DeviceClass) {
 
 // setClaim concerns the nodes of the devices that the claim holds, or held.
 func (s *supply) setClaim(key string, claim *resourceapi.ResourceClaim) {
+	s.releaseFor(claim)
 	before, after := s.held[key], heldBy(claim)
 	if slices.Equal(before, after) {
 		return

@@ -15,6 +15,9 @@ type Request struct {
 	Count int64           `json:"count"`
 }
 
+// OfClass reports whether the request is for devices of a device class.
+func (r Request) OfClass() bool { return isClass(r.Name) }
+
 // Requests returns the devices that the pod's containers ask for, sorted by name,
 // each resource once. Those of resource claims are left to Inventory.Requests. They are counted as the kubelet and the scheduler count:
 // containers and sidecars add up, an init container counts where it needs more

@@ -61,6 +61,8 @@ var (
 	_ fwk.PreScorePlugin       = &DeviceFit{}
 	_ fwk.ScorePlugin          = &DeviceFit{}
 	_ fwk.PlacementScorePlugin = &DeviceFit{}
+	_ fwk.ReservePlugin        = &DeviceFit{}
+	_ fwk.PostBindPlugin       = &DeviceFit{}
 	_ fwk.EnqueueExtensions    = &DeviceFit{}
 	_ fwk.SignPlugin           = &DeviceFit{}
 )

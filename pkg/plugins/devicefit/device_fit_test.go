@@ -25,6 +25,7 @@ import (
 	testingclock "k8s.io/utils/clock/testing"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -42,6 +43,7 @@ type cluster struct {
 	model     *load.Model
 	use       map[string][load.NumResources]float64 // cores and bytes, by node
 	informers informers.SharedInformerFactory
+	inventory *device.Inventory // nil: dynamic resource allocation is turned off
 	metrics   *Metrics
 	nodeLoad  *config.NodeLoadArgs // of the profile; nil if it does not use NodeLoad
 	lister    *cache.Snapshot
@@ -82,6 +84,9 @@ func (c *cluster) shared() Shared {
 	shared := Shared{
 		Model:   func(context.Context, fwk.Handle) (*load.Model, error) { return c.model, nil },
 		Metrics: c.metrics, Clock: c.clock,
+	}
+	if c.inventory != nil {
+		shared.Inventory = func(context.Context, fwk.Handle) (*device.Inventory, error) { return c.inventory, nil }
 	}
 	if c.nodeLoad != nil {
 		shared.Profiles = config.Profiles{"plimsoll": c.nodeLoad}

@@ -49,22 +49,15 @@ func (pl *DeviceFit) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState
 // PlacementScoreExtensions returns nil: scores need no normalizing.
 func (pl *DeviceFit) PlacementScoreExtensions() fwk.PlacementScoreExtensions { return nil }
 
-// take takes what a pod asks for off what is left. Which other classes the
-// devices that it takes of a class are in is not known; no class has more free
-// devices than all have.
+// take takes what a pod asks for off what is left.
 func (left *remains) take(d *demand) {
 	left.Room = left.Without(d.Requests, d.Use)
-	classes := left.Devices[len(left.outsideClasses()):]
-	for _, request := range d.Devices {
-		if stock := stockOf(left.Devices, request.Name); stock != nil {
-			stock.Requested += request.Count
-		}
-		if stockOf(classes, request.Name) != nil {
-			left.inClasses.Requested += request.Count
+	extended := left.outsideClasses()
+	for i := range d.Devices {
+		if stock := stockOf(extended, d.Devices[i].Name); stock != nil {
+			stock.Requested += d.Devices[i].Count
 		}
 	}
-	for i := range classes {
-		classes[i].Requested += max(0, classes[i].Free()-left.inClasses.Free())
-	}
+	device.Take(left.Devices[len(extended):], &left.inClasses, d.Devices)
 	left.countFree()
 }
