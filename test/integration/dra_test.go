@@ -112,6 +112,7 @@ func TestDRAWholeNodesStayFree(t *testing.T) {
 	)
 	p.publishDevices(8, nil, "a", "b", "c", "d")
 	s := startScheduler(t, "plimsoll.yaml", nil)
+	gauge := fmt.Sprintf(`plimsoll_devices_free{profile=%q,resource="deviceclass.resource.kubernetes.io/%s"}`, p.profile("plimsoll"), p.name)
 	var small []*v1.Pod
 	for i, count := range []int64{1, 2, 1, 4, 1, 1, 2, 4} {
 		pod := p.claiming(p.pod(fmt.Sprint("small-", i), "plimsoll"), count)
@@ -119,6 +120,9 @@ func TestDRAWholeNodesStayFree(t *testing.T) {
 		p.create(pod)
 		if got := p.allocated(pod); got != int(count) {
 			t.Errorf("%s has %d devices, want %d", pod.Name, got, count)
+		}
+		if i == 0 {
+			s.waitMetric(gauge, func(free float64) bool { return free == 32 }) // counted in this first cycle
 		}
 	}
 	if got := p.placed(small...); len(got) != 2 {
@@ -129,14 +133,11 @@ func TestDRAWholeNodesStayFree(t *testing.T) {
 	if got := p.placed(large...); len(got) != 2 {
 		t.Errorf("pods with 8 devices are on %v, want one on each whole node", got)
 	}
-	// The gauges are brought up to date by cycles, 15 seconds apart.
 	extra := p.claiming(p.pod("extra", "plimsoll"), 1)
 	p.create(extra)
 	if why := p.rejected(extra); !strings.Contains(why, "cannot allocate all claims") {
 		t.Errorf("a device more than there are: %q", why)
 	}
-	gauge := fmt.Sprintf(`plimsoll_devices_free{profile=%q,resource="deviceclass.resource.kubernetes.io/%s"}`, p.profile("plimsoll"), p.name)
-	s.waitMetric(gauge, func(free float64) bool { return free <= 32 })
 }
 
 // A pod that claims devices is kept off a node that is hot, and one that claims
@@ -210,12 +211,15 @@ func TestDRAExtendedResource(t *testing.T) {
 		resources.Requests[name] = resource.MustParse(count)
 		resources.Limits = v1.ResourceList{name: resource.MustParse(count)}
 		pods = append(pods, pod)
-		p.create(pod)
-		if got := p.allocated(pod); fmt.Sprint(got) != count {
-			t.Errorf("%s has %d devices, want %s", pod.Name, got, count)
-		}
 	}
+	p.create(pods...) // at once: their claims are written and seen while others are placed
 	if got := p.placed(pods...); len(got) != 2 {
 		t.Errorf("8 devices are on %v, want two nodes full and one whole", got)
+	}
+	for _, pod := range pods {
+		want := pod.Spec.Containers[0].Resources.Limits[name]
+		if got := p.allocated(pod); int64(got) != want.Value() {
+			t.Errorf("%s has %d devices, want %v", pod.Name, got, want.Value())
+		}
 	}
 }
