@@ -20,6 +20,7 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
+	"k8s.io/kubernetes/pkg/features"
 	"k8s.io/utils/clock"
 
 	// The scheme of Trimaran's arguments.
@@ -96,6 +97,10 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 
 	model := sharedModel{args: profiles.Shared()}
 	shared := plugins.NewShared(profiles, model.get)
+	if gate.Enabled(features.DynamicResourceAllocation) {
+		inventory := sharedInventory{features: deviceFeatures(gate)}
+		shared.Inventory = inventory.get
+	}
 	legacyregistry.MustRegister(shared.Metrics()...)
 	if decisionsPort != 0 {
 		shared.Decisions = explain.NewLog(clock.RealClock{})

@@ -7,10 +7,13 @@
 // node's status, requested from the pods assigned to it. Which of its devices
 // a node hands to a pod is the kubelet's business.
 //
-// Devices that a node offers through dynamic resource allocation (DRA) have no
-// count in its status. UsesDRA tells which pods ask for those; a node's stock
-// never includes them, so an allocatable of 0 means "none known", not "none".
+// Or it is a device of a device class, which a node offers through dynamic
+// resource allocation (DRA) and which the Matcher accepts, too. These have no
+// count in the node's status; an Inventory counts them from ResourceSlices and
+// ResourceClaims. Which of them a claim gets is the allocator's business.
 //
-// Nothing here holds state, takes a lock or, apart from Requests, allocates,
-// so all of it may be called for each node from many goroutines.
+// Kinds and an Inventory follow events of the cluster. What is asked of them
+// and of a Matcher for a node (AppendStocks, Node of an InventoryView, Matches)
+// takes no lock and does not allocate, so it may be called for each node from
+// many goroutines.
 package device

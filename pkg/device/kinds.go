@@ -88,6 +88,12 @@ func (k *Kinds) Set(node string, allocatable v1.ResourceList) {
 	}
 }
 
+// Has reports whether a node offers the resource.
+func (k *Kinds) Has(name v1.ResourceName) bool {
+	_, found := slices.BinarySearch(*k.names.Load(), name)
+	return found
+}
+
 // AppendStocks appends to stocks what the node has of each kind of device that
 // it offers at least one unit of. It takes no lock and allocates only if stocks
 // is too short.

@@ -6,11 +6,12 @@ import (
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
+	resourceapi "k8s.io/api/resource/v1"
 	v1helper "k8s.io/kubernetes/pkg/apis/core/v1/helper"
 )
 
-// Matcher tells which extended resources are devices. It is immutable. The
-// zero value accepts none.
+// Matcher tells which extended resources and device classes are devices. A class
+// goes by the name of its resource. It is immutable. The zero value accepts none.
 type Matcher struct {
 	patterns []pattern
 }
@@ -20,10 +21,9 @@ type pattern struct {
 	domain, name side
 }
 
-// NewMatcher returns a Matcher that accepts the extended resources that one of
-// the patterns accepts. A pattern is "*", which stands for every extended
-// resource, or DOMAIN/NAME, either side of which may hold the wildcards of
-// path.Match.
+// NewMatcher returns a Matcher that accepts what one of the patterns accepts. A
+// pattern is "*", which stands for every extended resource and device class, or
+// DOMAIN/NAME, either side of which may hold the wildcards of path.Match.
 func NewMatcher(patterns []string) (*Matcher, error) {
 	m := &Matcher{patterns: make([]pattern, 0, len(patterns))}
 	for _, text := range patterns {
@@ -61,7 +61,7 @@ func badPattern(text string) error {
 
 // Matches reports whether the resource is a device.
 func (m *Matcher) Matches(resource v1.ResourceName) bool {
-	if !isExtended(resource) {
+	if !isExtended(resource) && !isClass(resource) {
 		return false
 	}
 	domain, name, _ := strings.Cut(string(resource), "/")
@@ -79,6 +79,11 @@ func (m *Matcher) Matches(resource v1.ResourceName) bool {
 // well, and allocates for it, which is too much for each resource of each node.
 func isExtended(resource v1.ResourceName) bool {
 	return !v1helper.IsNativeResource(resource) && !strings.HasPrefix(string(resource), v1.DefaultResourceRequestsPrefix)
+}
+
+// isClass reports whether the resource is that of a device class.
+func isClass(resource v1.ResourceName) bool {
+	return strings.HasPrefix(string(resource), resourceapi.ResourceDeviceClassPrefix)
 }
 
 // side is one side of a pattern. Most are a plain text or a lone "*", and

@@ -17,12 +17,12 @@ func TestMatches(t *testing.T) {
 		yes, no  []v1.ResourceName
 	}{
 		{
-			name:     "a lone star is every extended resource and nothing else",
+			name:     "a lone star is every extended resource and device class, and nothing else",
 			patterns: []string{"*"},
-			yes:      []v1.ResourceName{"nvidia.com/gpu", "nvidia.com/mig-1g.5gb", "example.org/fpga", "huawei.com/Ascend910"},
+			yes:      []v1.ResourceName{"nvidia.com/gpu", "nvidia.com/mig-1g.5gb", "example.org/fpga", "huawei.com/Ascend910", "deviceclass.resource.kubernetes.io/gpu"},
 			no: []v1.ResourceName{
 				"", "cpu", "memory", "ephemeral-storage", "pods", "hugepages-2Mi", "attachable-volumes-csi-x",
-				"kubernetes.io/batch-cpu", "deviceclass.resource.kubernetes.io/gpu", "requests.nvidia.com/gpu",
+				"kubernetes.io/batch-cpu", "resource.kubernetes.io/gpu", "requests.nvidia.com/gpu",
 			},
 		},
 		{
@@ -44,7 +44,13 @@ func TestMatches(t *testing.T) {
 			no:       []v1.ResourceName{"kubernetes.io/f1", "a.kubernetes.io/f1"},
 		},
 		{
-			name:     "a class",
+			name:     "device classes",
+			patterns: []string{"deviceclass.resource.kubernetes.io/gpu*"},
+			yes:      []v1.ResourceName{"deviceclass.resource.kubernetes.io/gpu.example.com"},
+			no:       []v1.ResourceName{"deviceclass.resource.kubernetes.io/nic", "kubernetes.io/gpu", "nvidia.com/gpu"},
+		},
+		{
+			name:     "a class of characters",
 			patterns: []string{"[a-n]*.com/gpu[0-9]"},
 			yes:      []v1.ResourceName{"amd.com/gpu0", "nvidia.com/gpu9"},
 			no:       []v1.ResourceName{"xilinx.com/gpu0", "amd.com/gpux"},

@@ -5,18 +5,21 @@ import (
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
-	resourceapi "k8s.io/api/resource/v1"
 	resourcehelper "k8s.io/component-helpers/resource"
 )
 
-// Request is how many units of a device resource a pod asks for, at least 1.
+// Request is how many units of a device resource, or devices of a class, a pod
+// asks for, at least 1.
 type Request struct {
 	Name  v1.ResourceName `json:"name"`
 	Count int64           `json:"count"`
 }
 
-// Requests returns the devices that the pod asks for, sorted by name, each
-// resource once. They are counted as the kubelet and the scheduler count:
+// OfClass reports whether the request is for devices of a device class.
+func (r Request) OfClass() bool { return isClass(r.Name) }
+
+// Requests returns the devices that the pod's containers ask for, sorted by name,
+// each resource once. Those of resource claims are left to Inventory.Requests. They are counted as the kubelet and the scheduler count:
 // containers and sidecars add up, an init container counts where it needs more
 // than those that run with it, and overhead is added.
 func (m *Matcher) Requests(pod *v1.Pod) []Request {
@@ -44,7 +47,7 @@ func UsesDRA(pod *v1.Pod) bool {
 
 func requestsDeviceClass(c v1.Container) bool {
 	for name, quantity := range c.Resources.Requests {
-		if strings.HasPrefix(string(name), resourceapi.ResourceDeviceClassPrefix) && !quantity.IsZero() {
+		if isClass(name) && !quantity.IsZero() {
 			return true
 		}
 	}

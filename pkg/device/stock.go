@@ -5,7 +5,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 )
 
-// Stock is what a node has of one device resource, in units.
+// Stock is what a node has of one device resource or device class, in units.
 type Stock struct {
 	Name v1.ResourceName
 	// Allocatable is how many healthy devices the node offers to pods.

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/targetloadpacking"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins/devicefit"
@@ -25,6 +26,9 @@ type Shared struct {
 	Profiles config.Profiles
 	// Model returns the load model, the same each time.
 	Model func(context.Context, fwk.Handle) (*load.Model, error)
+	// Inventory returns the devices of dynamic resource allocation, the same each
+	// time. It is nil if that is turned off.
+	Inventory func(context.Context, fwk.Handle) (*device.Inventory, error)
 	// NodeLoad and DeviceFit are the plugins' metrics.
 	NodeLoad  *nodeload.Metrics
 	DeviceFit *devicefit.Metrics
@@ -48,8 +52,10 @@ func (s *Shared) Metrics() []metrics.Registerable {
 // own: Plimsoll's, and Trimaran's so that users can compare.
 func (s *Shared) Registry() frameworkruntime.Registry {
 	return frameworkruntime.Registry{
-		nodeload.Name:                   nodeload.Factory(s.Model, s.NodeLoad, s.Decisions),
-		devicefit.Name:                  devicefit.Factory(devicefit.Shared{Profiles: s.Profiles, Model: s.Model, Metrics: s.DeviceFit, Clock: s.Clock}),
+		nodeload.Name: nodeload.Factory(s.Model, s.NodeLoad, s.Decisions),
+		devicefit.Name: devicefit.Factory(devicefit.Shared{
+			Profiles: s.Profiles, Model: s.Model, Inventory: s.Inventory, Metrics: s.DeviceFit, Clock: s.Clock,
+		}),
 		targetloadpacking.Name:          targetloadpacking.New,
 		loadvariationriskbalancing.Name: loadvariationriskbalancing.New,
 		lowriskovercommitment.Name:      lowriskovercommitment.New,

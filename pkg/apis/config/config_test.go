@@ -159,6 +159,13 @@ func TestFaults(t *testing.T) {
 			`args.resources[4]: Invalid value: "[a/]b"`,
 			`args.resources[5]: Invalid value: "7": must be a string`,
 		}},
+		{deviceFit, `{
+			"resources": ["deviceclass.resource.kubernetes.io/*", "deviceclass.resource.kubernetes.io/gpu.example.com", "resource.kubernetes.io/gpu"],
+			"weights": {"deviceclass.resource.kubernetes.io/gpu.example.com": 2, "deviceclass.resource.kubernetes.io/a/b": 1}
+		}`, []string{
+			`args.resources[2]: Invalid value: "resource.kubernetes.io/gpu"`,
+			`args.weights[deviceclass.resource.kubernetes.io/a/b]: Invalid value: 1: the key must be the name`,
+		}},
 		{deviceFit, `{"strategy": "Best", "avoidDeviceNodes": 1}`, []string{
 			`args.avoidDeviceNodes: Invalid value: "1": must be true or false`,
 			`args.strategy: Unsupported value: "Best": supported values: "LeastFragmentation", "MostAllocated", "LeastAllocated"`,

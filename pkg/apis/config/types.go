@@ -165,8 +165,9 @@ type Estimate struct {
 // DeviceFitArgs are the arguments of the DeviceFit plugin.
 type DeviceFitArgs struct {
 	// Resources are names or patterns (path.Match syntax, where * stays within
-	// one side of the slash, and a lone * matches all) of the extended
-	// resources that are devices.
+	// one side of the slash, and a lone * matches all) of the extended resources
+	// and device classes that are devices. A class goes by the name of its
+	// resource, deviceclass.resource.kubernetes.io/NAME.
 	Resources []string `json:"resources"`
 	Strategy  Strategy `json:"strategy"`
 	// Weights by device resource, 0 to 100, say how much each counts in the

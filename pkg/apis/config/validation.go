@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	resourceapi "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
@@ -100,7 +101,7 @@ func (a *DeviceFitArgs) Validate(fld *field.Path) field.ErrorList {
 	for i, pattern := range a.Resources {
 		if !isResourcePattern(pattern) {
 			errs = append(errs, field.Invalid(list.Index(i), pattern,
-				`must be "*", or a name or pattern of extended resources with a domain other than kubernetes.io, such as "nvidia.com/gpu" or "nvidia.com/*"`))
+				`must be "*", or a name or pattern of extended resources with a domain other than kubernetes.io, such as "nvidia.com/gpu" or "nvidia.com/*", or of device classes, such as "`+resourceapi.ResourceDeviceClassPrefix+`*"`))
 		}
 	}
 	errs = append(errs, oneOf(fld.Child("strategy"), a.Strategy, LeastFragmentation, MostAllocated, LeastAllocated)...)
@@ -108,7 +109,7 @@ func (a *DeviceFitArgs) Validate(fld *field.Path) field.ErrorList {
 	for _, name := range slices.Sorted(maps.Keys(a.Weights)) {
 		if !isResourcePattern(name) || strings.ContainsAny(name, `*?[\`) {
 			errs = append(errs, field.Invalid(weights.Key(name), a.Weights[name],
-				`the key must be the name of an extended resource, such as "nvidia.com/gpu"`))
+				`the key must be the name of an extended resource, such as "nvidia.com/gpu", or of a device class, such as "`+resourceapi.ResourceDeviceClassPrefix+`gpu.nvidia.com"`))
 			continue
 		}
 		errs = append(errs, intIn(0, 100)(weights.Key(name), a.Weights[name])...)
@@ -118,13 +119,15 @@ func (a *DeviceFitArgs) Validate(fld *field.Path) field.ErrorList {
 }
 
 // isResourcePattern reports whether the pattern is well-formed and can match an
-// extended resource at all: those have a domain, and it is not Kubernetes' own.
+// extended resource or a device class at all. An extended resource has a domain
+// that is not Kubernetes' own; classes have one that is.
 func isResourcePattern(pattern string) bool {
 	if pattern == "*" {
 		return true
 	}
 	domain, name, found := strings.Cut(pattern, "/")
-	if !found || domain == "" || name == "" || strings.Contains(name, "/") || strings.HasSuffix(domain, "kubernetes.io") {
+	if !found || domain == "" || name == "" || strings.Contains(name, "/") ||
+		strings.HasSuffix(domain, "kubernetes.io") && domain+"/" != resourceapi.ResourceDeviceClassPrefix {
 		return false
 	}
 	for _, side := range []string{domain, name} {

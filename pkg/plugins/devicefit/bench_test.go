@@ -7,6 +7,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
@@ -35,6 +36,7 @@ func newBenchNodes(t testing.TB) []fwk.NodeInfo {
 type scoreCase struct {
 	name, args string
 	pod        *v1.Pod
+	classes    bool // every second node has devices of two classes as well
 }
 
 func scoreCases() []scoreCase {
@@ -42,12 +44,14 @@ func scoreCases() []scoreCase {
 	plain := st.MakePod().Req(resources{"cpu": "1"}).Obj()
 	const patterns = `{"resources": ["nvidia.com/*", "amd.com/gpu", "xilinx.com/*"]}`
 	return []scoreCase{
-		{"device pod", `{}`, device},
-		{"device pod, MostAllocated", `{"strategy": "MostAllocated"}`, device},
-		{"plain pod", `{}`, plain},
-		{"plain pod, MostAllocated", `{"strategy": "MostAllocated"}`, plain},
-		{"plain pod, three patterns", patterns, plain},
-		{"plain pod, wildcards", `{"resources": ["nvidia.com/g*", "xilinx.com/f???"]}`, plain},
+		{name: "device pod", args: `{}`, pod: device},
+		{name: "device pod, MostAllocated", args: `{"strategy": "MostAllocated"}`, pod: device},
+		{name: "plain pod", args: `{}`, pod: plain},
+		{name: "plain pod, MostAllocated", args: `{"strategy": "MostAllocated"}`, pod: plain},
+		{name: "plain pod, three patterns", args: patterns, pod: plain},
+		{name: "plain pod, wildcards", args: `{"resources": ["nvidia.com/g*", "xilinx.com/f???"]}`, pod: plain},
+		{name: "pod with devices of a class", args: `{}`, pod: st.MakePod().Req(resources{"cpu": "4", class: "1"}).Obj(), classes: true},
+		{name: "plain pod beside classes", args: `{}`, pod: plain, classes: true},
 	}
 }
 
@@ -55,6 +59,13 @@ func scoreCases() []scoreCase {
 // and with the CycleState that the framework uses.
 func (c scoreCase) scorer(t testing.TB, nodes []fwk.NodeInfo) func() {
 	cluster := newCluster()
+	if c.classes {
+		objects := []runtime.Object{newClass("gpu"), newClass("any")}
+		for i := 0; i < len(nodes); i += 2 {
+			objects = append(objects, offer(nodes[i].Node().Name, 8))
+		}
+		cluster.withDRA(t, objects...)
+	}
 	for i, node := range nodes {
 		name := node.Node().Name
 		cluster.model.SetNode(name, load.AmountsOf(node.Node().Status.Allocatable))

@@ -29,12 +29,13 @@ const demandSigner = "plimsoll.io/DeviceFit.Demand()"
 
 // DeviceFit places pods by the devices that nodes have left.
 type DeviceFit struct {
-	handle  fwk.Handle
-	model   *load.Model
-	matcher *device.Matcher
-	kinds   *device.Kinds
-	learner *fragmentation.Learner
-	metrics *gauges
+	handle    fwk.Handle
+	model     *load.Model
+	matcher   *device.Matcher
+	kinds     *device.Kinds
+	inventory *device.Inventory // nil without dynamic resource allocation
+	learner   *fragmentation.Learner
+	metrics   *gauges
 
 	rate             rating // nil for LeastFragmentation
 	weights          weights
@@ -60,6 +61,8 @@ var (
 	_ fwk.PreScorePlugin       = &DeviceFit{}
 	_ fwk.ScorePlugin          = &DeviceFit{}
 	_ fwk.PlacementScorePlugin = &DeviceFit{}
+	_ fwk.ReservePlugin        = &DeviceFit{}
+	_ fwk.PostBindPlugin       = &DeviceFit{}
 	_ fwk.EnqueueExtensions    = &DeviceFit{}
 	_ fwk.SignPlugin           = &DeviceFit{}
 )
@@ -69,8 +72,11 @@ type Shared struct {
 	// Profiles has the arguments of NodeLoad in the profiles that use it.
 	Profiles config.Profiles
 	// Model returns the load model, the same each time.
-	Model   func(context.Context, fwk.Handle) (*load.Model, error)
-	Metrics *Metrics
+	Model func(context.Context, fwk.Handle) (*load.Model, error)
+	// Inventory returns the devices of dynamic resource allocation, the same each
+	// time. It is nil if that is turned off.
+	Inventory func(context.Context, fwk.Handle) (*device.Inventory, error)
+	Metrics   *Metrics
 	// Clock defaults to the real one.
 	Clock clock.PassiveClock
 }
@@ -94,9 +100,14 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 		if pl.model, err = shared.Model(ctx, handle); err != nil {
 			return nil, err
 		}
+		if shared.Inventory != nil {
+			if pl.inventory, err = shared.Inventory(ctx, handle); err != nil {
+				return nil, err
+			}
+		}
 		pl.metrics = shared.Metrics.profile(handle.ProfileName())
 		pl.learner = fragmentation.NewLearner(shared.Clock)
-		if err := errors.Join(pl.kinds.Watch(handle.SharedInformerFactory()), pl.learn(handle.SharedInformerFactory())); err != nil {
+		if err := errors.Join(pl.kinds.Watch(handle.SharedInformerFactory()), pl.learn(ctx, handle.SharedInformerFactory())); err != nil {
 			return nil, err
 		}
 		pl.model.Subscribe(pl.afterChange)

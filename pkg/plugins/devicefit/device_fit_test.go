@@ -25,6 +25,7 @@ import (
 	testingclock "k8s.io/utils/clock/testing"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -42,6 +43,7 @@ type cluster struct {
 	model     *load.Model
 	use       map[string][load.NumResources]float64 // cores and bytes, by node
 	informers informers.SharedInformerFactory
+	inventory *device.Inventory // nil: dynamic resource allocation is turned off
 	metrics   *Metrics
 	nodeLoad  *config.NodeLoadArgs // of the profile; nil if it does not use NodeLoad
 	lister    *cache.Snapshot
@@ -82,6 +84,9 @@ func (c *cluster) shared() Shared {
 	shared := Shared{
 		Model:   func(context.Context, fwk.Handle) (*load.Model, error) { return c.model, nil },
 		Metrics: c.metrics, Clock: c.clock,
+	}
+	if c.inventory != nil {
+		shared.Inventory = func(context.Context, fwk.Handle) (*device.Inventory, error) { return c.inventory, nil }
 	}
 	if c.nodeLoad != nil {
 		shared.Profiles = config.Profiles{"plimsoll": c.nodeLoad}
@@ -312,7 +317,13 @@ func TestScoreForPodsWithoutDevices(t *testing.T) {
 		},
 		{name: "turned off", args: `{"avoidDeviceNodes": false}`, pod: st.MakePod().Req(resources{"cpu": "1"})},
 		{name: "devices through a claim", args: `{}`, pod: st.MakePod().PodResourceClaims(v1.PodResourceClaim{Name: "gpu"})},
-		{name: "units of a device class", args: `{}`, pod: st.MakePod().Req(resources{class: "1"})},
+		{
+			name: "units of a device class that no node has", args: `{}`, pod: st.MakePod().Req(resources{class: "1"}),
+			want: map[string]int64{
+				"plain": 0, "all in use": 0, "failed": 0, "one free": 0, "one of many free": 0,
+				"half free": 0, "all free": 0, "one kind free": 0, "none known": 0,
+			},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -359,8 +370,9 @@ func TestSignPod(t *testing.T) {
 		"no devices, a core": {st.MakePod().Req(resources{"cpu": "1"})},
 		"exempt":             {st.MakePod().Priority(scheduling.SystemCriticalPriority)},
 		"devices out of sight": {
-			st.MakePod().PodResourceClaims(v1.PodResourceClaim{Name: "a"}), st.MakePod().Req(resources{class: "1"}),
+			st.MakePod().PodResourceClaims(v1.PodResourceClaim{Name: "a"}), st.MakePod().PodResourceClaims(v1.PodResourceClaim{Name: "b"}),
 		},
+		"a unit of a class": {st.MakePod().Req(resources{class: "1"})},
 		"one gpu": {
 			st.MakePod().Req(resources{gpu: "1"}), st.MakePod().Name("other").Req(resources{gpu: "1"}),
 			st.MakePod().InitReq(resources{gpu: "1"}), st.MakePod().SidecarReq(resources{gpu: "1"}),

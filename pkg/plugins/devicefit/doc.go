@@ -13,10 +13,10 @@
 // line is that of NodeLoad in the same profile, or all of allocatable. Where a
 // node's use is not known, requests alone count.
 //
-// Devices that a node offers only through dynamic resource allocation have no
-// count in its status, so DeviceFit does not see them: they make no node a
-// device node, and a pod that asks for devices in this way alone is not ranked,
-// but it is no pod without devices either.
+// Devices that a node offers through dynamic resource allocation count as those
+// of its device plugins do; a device class is a kind of device (see Inventory in
+// package device). A pod whose claims are allocated already, or are for classes
+// that do not count, is not ranked, but it is no pod without devices either.
 //
 // Whether a node has enough devices at all is decided by NodeResourcesFit and
 // DynamicResources, and which of them a pod gets by the kubelet and by the

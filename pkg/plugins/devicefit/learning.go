@@ -1,19 +1,47 @@
 package devicefit
 
 import (
+	"context"
 	"fmt"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 )
 
-// learn has the mix of pods learned from those that are created.
-func (pl *DeviceFit) learn(factory informers.SharedInformerFactory) error {
+// learn has the mix of pods learned from those that are created. The resource
+// claims of a pod are often made after it; it is learned as soon as they exist.
+func (pl *DeviceFit) learn(ctx context.Context, factory informers.SharedInformerFactory) error {
+	incomplete := sets.New[types.UID]() // pods of which a claim is missing; handlers are called one at a time
+	observe := func(pod *v1.Pod) {
+		if incomplete.Delete(pod.UID); !pl.observe(pod) {
+			incomplete.Insert(pod.UID)
+		}
+	}
 	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(obj any) {
+			if pod, ok := obj.(*v1.Pod); ok && pl.inventoryIsComplete(ctx) {
+				observe(pod)
+			}
+		},
+		UpdateFunc: func(before, after any) {
+			if pod, ok := after.(*v1.Pod); ok && incomplete.Has(pod.UID) {
+				observe(pod)
+			}
+			if was, ok := before.(*v1.Pod); ok && was.UID != after.(*v1.Pod).UID {
+				incomplete.Delete(was.UID)
+			}
+		},
+		DeleteFunc: func(obj any) {
+			if tombstone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
+				obj = tombstone.Obj
+			}
 			if pod, ok := obj.(*v1.Pod); ok {
-				pl.observe(pod)
+				incomplete.Delete(pod.UID)
 			}
 		},
 	})
@@ -23,8 +51,24 @@ func (pl *DeviceFit) learn(factory informers.SharedInformerFactory) error {
 	return nil
 }
 
-func (pl *DeviceFit) observe(pod *v1.Pod) {
-	if devices := pl.matcher.Requests(pod); len(devices) > 0 {
+// inventoryIsComplete waits until the claims and classes are known that the first
+// pods go by, as the scheduler itself does. It is false if ctx ends before.
+func (pl *DeviceFit) inventoryIsComplete(ctx context.Context) bool {
+	return pl.inventory == nil || pl.inventory.HasSynced() || cache.WaitForCacheSync(ctx.Done(), pl.inventory.HasSynced)
+}
+
+// observe learns of the pod. It is false if a resource claim of the pod does not
+// exist.
+func (pl *DeviceFit) observe(pod *v1.Pod) bool {
+	var claimed []device.Request
+	if pl.inventory != nil {
+		var complete bool
+		if claimed, complete = pl.inventory.Shape(pod); !complete {
+			return false
+		}
+	}
+	if devices := pl.devicesOf(pod, claimed); len(devices) > 0 {
 		pl.learner.Observe(devices, requestsOf(pod), pl.model.Estimate(pod), pod.CreationTimestamp.Time)
 	}
+	return true
 }

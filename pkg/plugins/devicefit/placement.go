@@ -52,13 +52,12 @@ func (pl *DeviceFit) PlacementScoreExtensions() fwk.PlacementScoreExtensions { r
 // take takes what a pod asks for off what is left.
 func (left *remains) take(d *demand) {
 	left.Room = left.Without(d.Requests, d.Use)
-	for i := range left.Devices {
-		stock := &left.Devices[i]
-		for j := range d.Devices {
-			if d.Devices[j].Name == stock.Name {
-				stock.Requested += d.Devices[j].Count
-			}
+	extended := left.outsideClasses()
+	for i := range d.Devices {
+		if stock := stockOf(extended, d.Devices[i].Name); stock != nil {
+			stock.Requested += d.Devices[i].Count
 		}
 	}
+	device.Take(left.Devices[len(extended):], &left.inClasses, d.Devices)
 	left.countFree()
 }

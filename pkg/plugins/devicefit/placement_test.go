@@ -129,7 +129,7 @@ func TestPlacementsOfOtherPods(t *testing.T) {
 		{"pods without devices beside free devices", placementOf(nodes, resources{"cpu": "1"}, "a", "a"), 1, 50},
 		{"pods without devices elsewhere", placementOf(nodes, resources{"cpu": "1"}, "plain", "plain"), 100, 100},
 		{"pods with devices where there are none", placementOf(nodes, resources{gpu: "1"}, "plain"), 0, 0},
-		{"pods that have no preference", placementOf(nodes, resources{class: "1"}, "a", "plain"), 100, 100},
+		{"pods with devices of a class where there are none", placementOf(nodes, resources{class: "1"}, "a", "plain"), 0, 0},
 	} {
 		if got := pl.scorePlacement(t, tt.placement); got < tt.low || got > tt.high {
 			t.Errorf("%s: %d, want %d to %d", tt.name, got, tt.low, tt.high)

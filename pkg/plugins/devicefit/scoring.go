@@ -153,9 +153,9 @@ func feeding(left *remains, after fragmentation.Room) float64 {
 			least = min(least, float64(headroom[r])/float64(left.of[r]))
 		}
 	}
-	devices := 0.0 // which a sum of large counts does not overflow
-	for i := range left.Devices {
-		devices += float64(left.Devices[i].Allocatable)
+	devices := float64(left.inClasses.Allocatable) // which a sum of large counts does not overflow
+	for _, stock := range left.outsideClasses() {
+		devices += float64(stock.Allocatable)
 	}
 	q := max(least, 0) * devices / (float64(left.free) + 1)
 	return q / (1 + q)

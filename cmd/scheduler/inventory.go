@@ -1,0 +1,46 @@
+package main
+
+import (
+	"context"
+	"sync"
+
+	"k8s.io/component-base/featuregate"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/features"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+)
+
+// sharedInventory is the devices of dynamic resource allocation, of the process.
+// They are watched for the first plugin that asks for them.
+type sharedInventory struct {
+	features  device.Features
+	mu        sync.Mutex
+	inventory *device.Inventory
+}
+
+// get is the Inventory of plugins.Shared.
+func (s *sharedInventory) get(ctx context.Context, handle fwk.Handle) (*device.Inventory, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.inventory != nil {
+		return s.inventory, nil
+	}
+	inventory := device.NewInventory(klog.LoggerWithName(klog.FromContext(ctx), "devices"), s.features)
+	if err := inventory.Watch(handle.SharedInformerFactory()); err != nil {
+		return nil, err
+	}
+	s.inventory = inventory
+	return inventory, nil
+}
+
+// deviceFeatures reads the gates that kube-scheduler's own plugins go by.
+func deviceFeatures(gate featuregate.FeatureGate) device.Features {
+	return device.Features{
+		ConsumableCapacity: gate.Enabled(features.DRAConsumableCapacity),
+		ListTypeAttributes: gate.Enabled(features.DRAListTypeAttributes),
+		DeviceTaintRules:   gate.Enabled(features.DRADeviceTaintRules),
+		ExtendedResources:  gate.Enabled(features.DRAExtendedResource),
+	}
+}
