@@ -7,20 +7,30 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim"
 )
 
-// Strategies returns profiles that rank nodes by nothing but a strategy of
-// DeviceFit, and one that takes any node that has room. All nodes are looked at.
+// Strategies returns profiles that do nothing but count what nodes have left,
+// and rank them by a strategy of DeviceFit; and one that takes any node that has
+// room. All nodes are looked at.
 func Strategies() ([]sim.Policy, error) {
 	const random = "random"
+	const profile = `%sprofiles:
+- schedulerName: %s
+  percentageOfNodesToScore: 100
+  plugins:
+    multiPoint: {enabled: [{name: PrioritySort}, {name: DefaultBinder}], disabled: [{name: "*"}]}
+    preFilter: {enabled: [{name: NodeResourcesFit}]}
+    filter: {enabled: [{name: NodeResourcesFit}]}
+`
+	const rank = `    preScore: {enabled: [{name: %[1]s}]}
+    score: {enabled: [{name: %[1]s}]}
+  pluginConfig: [{name: %[1]s, args: {strategy: %[2]s}}]
+`
 	var policies []sim.Policy
 	for _, strategy := range []config.Strategy{config.LeastFragmentation, config.MostAllocated, config.LeastAllocated, random} {
-		score := fmt.Sprintf("enabled: [{name: %s}], ", config.DeviceFit)
-		args := fmt.Sprintf("\n  pluginConfig: [{name: %s, args: {strategy: %s}}]", config.DeviceFit, strategy)
-		if strategy == random {
-			score, args = "", ""
+		text := fmt.Appendf(nil, profile, header, strategy)
+		if strategy != random {
+			text = fmt.Appendf(text, rank, config.DeviceFit, strategy)
 		}
-		policy, err := parse(string(strategy), fmt.Appendf(nil,
-			"%sprofiles:\n- schedulerName: %s\n  percentageOfNodesToScore: 100\n  plugins: {preScore: {%sdisabled: [{name: '*'}]}, score: {%sdisabled: [{name: '*'}]}}%s\n",
-			header, strategy, score, score, args))
+		policy, err := parse(string(strategy), text)
 		if err != nil {
 			return nil, err
 		}
