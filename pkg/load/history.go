@@ -40,9 +40,8 @@ func (h *history) add(s Sample) {
 // the sample before covers already, and less what lies before the history's
 // window. It is above 0.
 func (h *history) weight(i int) time.Duration {
-	s := h.samples[i]
-	newest := h.samples[len(h.samples)-1]
-	weight := s.Timestamp.Sub(newest.Timestamp.Add(-h.window))
+	s, newest := &h.samples[i], &h.samples[len(h.samples)-1]
+	weight := h.window - newest.Timestamp.Sub(s.Timestamp)
 	if s.Window > 0 {
 		weight = min(weight, s.Window)
 	}
@@ -63,18 +62,23 @@ func (h *history) covered() (sum time.Duration) {
 // statistics returns the statistics of the samples, to each of which difference
 // is added (the sum is at least 0), and the standard deviation. scratch is
 // memory to use.
-func (h *history) statistics(difference func(Sample) Amounts, scratch []weighted) (result Statistics, deviation Amounts, _ []weighted) {
-	for r := range NumResources {
-		scratch = scratch[:0]
-		for i, s := range h.samples {
-			amount := max(s.Usage.Add(difference(s))[r], 0)
-			scratch = append(scratch, weighted{amount: amount, weight: h.weight(i)})
+func (h *history) statistics(difference func(Sample) Amounts, scratch *[NumResources][]weighted) (result Statistics, deviation Amounts) {
+	for r := range scratch {
+		scratch[r] = scratch[r][:0]
+	}
+	for i := range h.samples {
+		s := &h.samples[i]
+		weight, use := h.weight(i), s.Usage.Add(difference(*s))
+		for r := range scratch {
+			scratch[r] = append(scratch[r], weighted{amount: max(use[r], 0), weight: weight})
 		}
-		values, spread := summarize(scratch)
+	}
+	for r := range scratch {
+		values, spread := summarize(scratch[r])
 		for statistic, value := range values {
 			result[statistic][r] = value
 		}
 		deviation[r] = spread
 	}
-	return result, deviation, scratch
+	return result, deviation
 }

@@ -71,7 +71,7 @@ type Model struct {
 	podPolling  health
 	sampling    health
 	newest      time.Time // timestamp of the newest sample
-	scratch     []weighted
+	scratch     [NumResources][]weighted
 }
 
 // NewModel returns a model that reads source. It knows no node and polls

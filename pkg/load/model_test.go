@@ -459,7 +459,7 @@ func checkView(t *testing.T, view *View, want map[string]Amounts) {
 func benchmarkModel(nodes int) (*Model, *testingclock.FakeClock) {
 	now := testingclock.NewFakeClock(epoch)
 	m := NewModel(Config{
-		Interval: window, Window: 5 * time.Minute, Expiration: time.Hour, Clock: now,
+		Interval: window, Window: 15 * time.Minute, Expiration: time.Hour, Clock: now,
 		Estimator: Estimator{Factors: [NumResources]int64{100, 100}},
 	}, &fakeSource{})
 	for i := range nodes {
@@ -490,6 +490,7 @@ func BenchmarkPoll(b *testing.B) {
 	for _, nodes := range []int{5000, 15000} {
 		b.Run(fmt.Sprint(nodes), func(b *testing.B) {
 			m, now := benchmarkModel(nodes)
+			random := rand.New(rand.NewPCG(1, 2))
 			readings := make([]Reading, nodes)
 			for i := range readings {
 				readings[i] = Reading{Node: fmt.Sprintf("node-%d", i), Window: window, Usage: [NumResources]float64{float64(i % 7), 1}}
@@ -498,11 +499,12 @@ func BenchmarkPoll(b *testing.B) {
 				now.Step(window)
 				for i := range readings {
 					readings[i].Timestamp = now.Now()
+					readings[i].Usage = [NumResources]float64{random.Float64() * 64, random.Float64() * 1e11}
 				}
 				m.observe(klog.Background(), readings)
 				_ = m.View()
 			}
-			for range 20 {
+			for range 60 {
 				poll()
 			}
 			b.ReportAllocs()
@@ -513,7 +515,7 @@ func BenchmarkPoll(b *testing.B) {
 	}
 }
 
-// Memory that the model holds for each node with a history of five minutes,
+// Memory that the model holds for each node with a history of 15 minutes,
 // and for each running pod that estimates are learned from.
 func BenchmarkMemory(b *testing.B) {
 	held := func(fill func() *Model) float64 {
@@ -531,7 +533,7 @@ func BenchmarkMemory(b *testing.B) {
 			for b.Loop() {
 				perNode := held(func() *Model {
 					m, now := benchmarkModel(nodes)
-					for range 21 {
+					for range 61 {
 						now.Step(window)
 						readings := make([]Reading, nodes)
 						for i := range readings {

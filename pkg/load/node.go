@@ -58,7 +58,7 @@ func (m *Model) recompute(n *node) {
 		return
 	}
 	nothing := func(Sample) Amounts { return Amounts{} }
-	n.measured, n.deviation, m.scratch = n.history.statistics(nothing, m.scratch)
+	n.measured, n.deviation = n.history.statistics(nothing, &m.scratch)
 	n.settled = n.measured
 	if len(n.partly)+len(n.departed) > 0 {
 		difference := func(s Sample) (sum Amounts) {
@@ -70,7 +70,7 @@ func (m *Model) recompute(n *node) {
 			}
 			return sum
 		}
-		n.settled, _, m.scratch = n.history.statistics(difference, m.scratch)
+		n.settled, _ = n.history.statistics(difference, &m.scratch)
 	}
 }
 
