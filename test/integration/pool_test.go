@@ -279,13 +279,17 @@ func startScheduler(t *testing.T, config string, change func(map[string]any), fl
 }
 
 // ofPool returns a change of a configuration that names its profiles after the
-// test's pool, and then makes the other change, if there is one.
+// test's pool, sets the line that tests reckon with, 75 % of CPU, and then makes
+// the other change, if there is one.
 func ofPool(t *testing.T, change func(map[string]any)) func(map[string]any) {
 	p := &pool{name: poolName(t)}
 	return func(config map[string]any) {
 		for _, profile := range config["profiles"].([]any) {
 			profile := profile.(map[string]any)
 			profile["schedulerName"] = p.profile(profile["schedulerName"].(string))
+		}
+		if filter, given := args(config)["filter"].(map[string]any); given {
+			filter["thresholds"].(map[string]any)["cpu"] = 75
 		}
 		if change != nil {
 			change(config)
