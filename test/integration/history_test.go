@@ -255,10 +255,12 @@ func TestNewLeaderHasHistory(t *testing.T) {
 	p.nodeOf(tiny)
 }
 
-// pollEvery returns a change of the configuration.
+// pollEvery returns a change of the configuration: with an interval of a second
+// the history is to be shorter than usual.
 func pollEvery(interval time.Duration) func(map[string]any) {
 	return func(config map[string]any) {
 		args(config)["source"] = map[string]any{"interval": interval.String()}
+		args(config)["window"] = "5m"
 	}
 }
 

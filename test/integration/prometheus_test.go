@@ -37,7 +37,7 @@ func TestPrometheusSource(t *testing.T) {
 	server := newPrometheus(t, hot, cool)
 	server.start()
 	s := startScheduler(t, "prometheus.yaml", func(config map[string]any) {
-		args(config)["expiration"] = "15s"
+		args(config)["expiration"], args(config)["window"] = "15s", "5m"
 		source := args(config)["source"].(map[string]any)
 		source["interval"], source["timeout"] = "1s", "1s"
 		source["prometheus"] = map[string]any{"address": server.address, "window": "10s"}
