@@ -147,7 +147,7 @@ func TestDRAByLoad(t *testing.T) {
 	p := newPool(t,
 		node{name: "hot", uses: "9"},
 		node{name: "cool", uses: "1"},
-		node{name: "plain", uses: "4"},
+		node{name: "plain", uses: "2"},
 	)
 	p.publishDevices(4, nil, "hot", "cool")
 	startScheduler(t, "plimsoll.yaml", nil)
