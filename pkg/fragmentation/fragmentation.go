@@ -23,13 +23,13 @@ import (
 type Shape struct {
 	// Count is how many devices of the kind that the shape is listed under a pod
 	// asks for, at least 1, and Others its devices of other kinds.
-	Count  int64
-	Others []device.Request
+	Count int64
 	// Requests is its CPU and memory requests, Use what it is expected to use.
 	Requests, Use load.Amounts
 	// Weight is the share of the shape in the demand for devices of its kind:
 	// the weights of a kind add up to 1.
 	Weight float64
+	Others []device.Request
 }
 
 // Mix is the shapes of pods that a cluster runs, by kind of device. It is
@@ -79,21 +79,32 @@ func (r Room) Without(requests, use load.Amounts) Room {
 	return r
 }
 
-// Takes reports whether a pod with these requests and this use would be fed. One
-// that asks for none of a resource is, also where there is less than none left.
-func (r *Room) Takes(requests, use *load.Amounts) bool {
-	for i := range requests {
-		if requests[i] > max(r.Unrequested[i], 0) {
-			return false
-		}
-	}
-	return r.Feeds(use)
-}
-
 // Feeds reports whether there is live headroom for a pod with this use.
 func (r *Room) Feeds(use *load.Amounts) bool {
-	for i, headroom := range r.Headroom {
-		if min(use[i], r.Most[i]) > max(headroom, 0) {
+	limits := r.limits()
+	return limits.take(&load.Amounts{}, use)
+}
+
+// limits are the largest requests and use of a pod that would be fed.
+type limits struct{ requests, use load.Amounts }
+
+// limits are those of the room, so that what does not depend on the pod is done
+// once for all shapes. A pod that asks for none of a resource is fed also where
+// there is less than none left.
+func (r *Room) limits() (l limits) {
+	for i := range l.use {
+		l.requests[i] = max(r.Unrequested[i], 0)
+		if l.use[i] = max(r.Headroom[i], 0); l.use[i] >= r.Most[i] {
+			l.use[i] = math.MaxInt64
+		}
+	}
+	return l
+}
+
+// take reports whether a pod with these requests and this use would be fed.
+func (l *limits) take(requests, use *load.Amounts) bool {
+	for i := range requests {
+		if requests[i] > l.requests[i] || use[i] > l.use[i] {
 			return false
 		}
 	}
@@ -130,9 +141,9 @@ func Of(shapes []Shape, n *Node, i int) float64 {
 	if free == 0 {
 		return 0
 	}
-	unusable := 0.0
+	unusable, room := 0.0, n.limits()
 	for j := range shapes {
-		if s := &shapes[j]; s.Count > free || !n.Takes(&s.Requests, &s.Use) || !n.hasOthers(s) {
+		if s := &shapes[j]; s.Count > free || !room.take(&s.Requests, &s.Use) || !n.hasOthers(s) {
 			unusable += s.Weight
 		}
 	}

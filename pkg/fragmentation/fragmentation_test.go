@@ -203,16 +203,22 @@ func TestOf(t *testing.T) {
 }
 
 // Who asks for none of a resource does not mind that it is overcommitted.
-func TestTakesWhoAsksForNothing(t *testing.T) {
+func TestWhoAsksForNothingIsFed(t *testing.T) {
 	room := Room{Unrequested: load.Amounts{-1, -1}, Headroom: load.Amounts{-1, -1}, Most: Unlimited()}
-	if !room.Takes(&load.Amounts{}, &load.Amounts{}) {
-		t.Error("a pod without requests and use is not taken")
+	node := Node{room, []device.Stock{{Name: gpu, Allocatable: 1}}}
+	if !room.Feeds(&load.Amounts{}) || Of([]Shape{{Count: 1, Weight: 1}}, &node, 0) != 0 {
+		t.Error("a pod without requests and use is not fed")
 	}
 	for r := range load.NumResources {
 		var one load.Amounts
 		one[r] = 1
-		if room.Takes(&one, &load.Amounts{}) || room.Takes(&load.Amounts{}, &one) {
-			t.Errorf("a pod that needs %s is taken", r.Name())
+		if room.Feeds(&one) {
+			t.Errorf("a pod that uses %s is fed", r.Name())
+		}
+		for _, needs := range []Shape{{Count: 1, Weight: 1, Requests: one}, {Count: 1, Weight: 1, Use: one}} {
+			if Of([]Shape{needs}, &node, 0) != 1 {
+				t.Errorf("a pod that needs %s is fed: %+v", r.Name(), needs)
+			}
 		}
 	}
 }

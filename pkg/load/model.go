@@ -100,7 +100,7 @@ func NewModel(config Config, source Source) *Model {
 		faults:    map[types.UID]fault{},
 		dirty:     map[*node]bool{},
 		freed:     map[int]bool{},
-		published: &snapshot{},
+		published: &snapshot{index: newIndex(nil)},
 	}
 }
 
@@ -158,14 +158,15 @@ func (m *Model) publish() {
 		}
 		changed[n.slot] = n.published()
 	}
-	var index map[string]int
+	index := m.published.index
 	if m.reindex {
-		index = make(map[string]int, len(m.slots))
+		slots := make(map[string]int, len(m.slots))
 		for slot, n := range m.slots {
 			if n != nil {
-				index[n.name] = slot
+				slots[n.name] = slot
 			}
 		}
+		index = newIndex(slots)
 	}
 	m.published = m.published.with(changed, index)
 	if m.reindex || m.resized {

@@ -1,6 +1,11 @@
 package load
 
-import "time"
+import (
+	"sync/atomic"
+	"time"
+
+	fwk "k8s.io/kube-scheduler/framework"
+)
 
 // State says whether a node's measured use can be believed.
 type State int
@@ -22,26 +27,29 @@ func (s State) String() string {
 
 // Node is what the model knew of a node when the view was taken. It must not
 // be changed.
+//
+// What Filter and Score read comes first and together: they look at hundreds of
+// nodes a pod, of which few are in a processor's cache.
 type Node struct {
-	Name string
 	// Slot numbers the node, from 0, below View.Slots. It is stable for as long
 	// as the node exists, and reused after that.
 	Slot int
-	// Allocatable is from the node's status, Thresholds from its annotations.
-	Allocatable Amounts
-	Thresholds  Thresholds
-	// Sample is the newest sample. It, and Measured, Deviation and Covered, are
-	// valid only if Sampled.
-	Sample  Sample
+	// Sampled says that there is a sample, Sample is the newest one. It, and
+	// Measured, Deviation and Covered, are valid only if Sampled.
 	Sampled bool
-	// Measured is each statistic of the samples in the window, Deviation their
-	// standard deviation, and Covered how much of the window they stand for.
-	Measured  Statistics
-	Deviation Amounts
-	Covered   time.Duration
+	Sample  Sample
+	// Allocatable is from the node's status, Thresholds from its annotations.
+	Thresholds  Thresholds
+	Allocatable Amounts
+	Deviation   Amounts
 	// Predicted is what Measured will be once the pods in flight have been
 	// running for as long as the window.
 	Predicted Statistics
+	// Measured is each statistic of the samples in the window, Deviation their
+	// standard deviation, and Covered how much of the window they stand for.
+	Measured Statistics
+	Covered  time.Duration
+	Name     string
 }
 
 // InFlight returns how much of the prediction is not measured yet.
@@ -111,16 +119,30 @@ type View struct {
 
 // Node returns what is known of the named node, or nil if it is not known.
 func (v *View) Node(name string) *Node {
-	slot, ok := v.index[name]
+	slot, ok := v.index.slots[name]
 	if !ok {
 		return nil
 	}
 	return v.at(slot)
 }
 
+// NodeOf is Node by what the scheduler knows of the node, and a few times as fast.
+func (v *View) NodeOf(nodeInfo fwk.NodeInfo) *Node {
+	generation := nodeInfo.GetGeneration()
+	if slot, ok := v.index.memo.slot(generation); ok {
+		return v.at(slot)
+	}
+	slot, ok := v.index.slots[nodeInfo.Node().Name]
+	if !ok {
+		return nil
+	}
+	v.index.memo.note(generation, slot)
+	return v.at(slot)
+}
+
 // Slot returns the slot of the named node, and whether it is known.
 func (v *View) Slot(name string) (slot int, known bool) {
-	slot, known = v.index[name]
+	slot, known = v.index.slots[name]
 	return slot, known
 }
 
@@ -167,7 +189,7 @@ type chunk [chunkSize]*Node
 // snapshot is a two-level array that is never changed once published: a new
 // version shares all chunks with the old one but those with changed nodes.
 type snapshot struct {
-	index  map[string]int // node name to slot; shared until nodes come or go
+	index  *index // shared until nodes come or go
 	chunks []*chunk
 	// largest is the most that any node can allocate of each resource.
 	largest Amounts
@@ -176,13 +198,9 @@ type snapshot struct {
 func (s *snapshot) at(slot int) *Node { return s.chunks[slot/chunkSize][slot%chunkSize] }
 
 // with returns a version of s in which the given slots hold the given nodes
-// (nil frees a slot), and index, if not nil, replaces the index. largest is the
-// caller's to set.
-func (s *snapshot) with(changed map[int]*Node, index map[string]int) *snapshot {
-	next := &snapshot{index: s.index, largest: s.largest, chunks: append([]*chunk(nil), s.chunks...)}
-	if index != nil {
-		next.index = index
-	}
+// (nil frees a slot). largest is the caller's to set.
+func (s *snapshot) with(changed map[int]*Node, index *index) *snapshot {
+	next := &snapshot{index: index, largest: s.largest, chunks: append([]*chunk(nil), s.chunks...)}
 	copied := map[int]bool{}
 	for slot, node := range changed {
 		i := slot / chunkSize
@@ -197,4 +215,47 @@ func (s *snapshot) with(changed map[int]*Node, index map[string]int) *snapshot {
 		next.chunks[i][slot%chunkSize] = node
 	}
 	return next
+}
+
+// index has the slots of all nodes.
+type index struct {
+	slots map[string]int // by name
+	memo  memo
+}
+
+func newIndex(slots map[string]int) *index {
+	size := 1
+	for size < 2*len(slots) {
+		size *= 2
+	}
+	return &index{slots: slots, memo: make(memo, size)}
+}
+
+// memo remembers the slots of nodes by the generation of the scheduler's
+// NodeInfo, a number that each change of one gets anew, so that no two nodes
+// ever have the same. It saves most lookups by name, which read half a dozen
+// places in memory. It belongs to an index: slots are reused once that is
+// replaced.
+//
+// An entry is one word, so no lock is needed, and holds generation and slot + 1.
+// Generations of the same lowest bits overwrite one another. Their number is a
+// power of two.
+type memo []atomic.Uint64
+
+// slotBits is for how many nodes entries have room, 16 million. The rest is for
+// generations: ten thousand changes a second for three years. What is beyond is
+// not remembered.
+const slotBits = 24
+
+func (m memo) entry(generation int64) *atomic.Uint64 { return &m[generation&int64(len(m)-1)] }
+
+func (m memo) slot(generation int64) (slot int, known bool) {
+	entry := m.entry(generation).Load()
+	return int(entry&(1<<slotBits-1)) - 1, entry != 0 && entry>>slotBits == uint64(generation)
+}
+
+func (m memo) note(generation int64, slot int) {
+	if generation > 0 && slot < 1<<slotBits-1 {
+		m.entry(generation).Store(uint64(generation)<<slotBits | uint64(slot+1))
+	}
 }

@@ -138,7 +138,7 @@ type remains struct {
 // stocks is for its devices; the result holds it.
 func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.Stock) (remains, *load.Node) {
 	allocatable, requested := nodeInfo.GetAllocatable(), nodeInfo.GetRequested()
-	node := c.view.Node(nodeInfo.Node().Name)
+	node := c.view.NodeOf(nodeInfo)
 	left := remains{of: load.Amounts{load.CPU: allocatable.GetMilliCPU(), load.Memory: allocatable.GetMemory()}}
 	left.Unrequested = left.of.Sub(load.Amounts{load.CPU: requested.GetMilliCPU(), load.Memory: requested.GetMemory()})
 	left.Headroom = fragmentation.Unlimited()

@@ -155,7 +155,7 @@ func (pl *NodeLoad) Filter(_ context.Context, state fwk.CycleState, _ *v1.Pod, n
 	if err != nil {
 		return fwk.AsStatus(err)
 	}
-	node := c.view.Node(nodeInfo.Node().Name)
+	node := c.view.NodeOf(nodeInfo)
 	v := pl.policy.verdict(c.view.State(node), node, allocatableOf(nodeInfo), c.askOf(node))
 	if v == fits {
 		c.markFits(node)
@@ -179,7 +179,7 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, _ *v1.Pod, no
 	if err != nil {
 		return 0, fwk.AsStatus(err)
 	}
-	node := c.view.Node(nodeInfo.Node().Name)
+	node := c.view.NodeOf(nodeInfo)
 	score := pl.scoreOf(&c.view, node, nodeInfo, c.ask)
 	c.markScore(node, score)
 	return score, nil

@@ -88,5 +88,5 @@ func cycleAndNode(state fwk.CycleState, nodeInfo fwk.NodeInfo) (*cycle, *load.No
 	if err != nil {
 		return nil, nil, err
 	}
-	return c, c.view.Node(nodeInfo.Node().Name), nil
+	return c, c.view.NodeOf(nodeInfo), nil
 }

@@ -80,7 +80,7 @@ func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.
 	var largest load.Amounts
 	var verdicts [numVerdicts]bool
 	for _, nodeInfo := range nodes {
-		if node := c.view.Node(nodeInfo.Node().Name); node != nil {
+		if node := c.view.NodeOf(nodeInfo); node != nil {
 			rejectedBy.Add(node.Slot)
 			largest = largest.Max(node.Allocatable)
 			verdicts[pl.policy.verdict(c.view.State(node), node, allocatableOf(nodeInfo), c.ask)] = true

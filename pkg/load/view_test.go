@@ -1,0 +1,83 @@
+package load
+
+import (
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+)
+
+// What a view says of the scheduler's node is what it says of the node's name,
+// whichever nodes came, went and took slots of others before, and also to those
+// who look at older views.
+func TestNodeOfIsNode(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	f := newFixture(t)
+	infos := make([]*framework.NodeInfo, 2*chunkSize)
+	for i := range infos {
+		infos[i] = framework.NewNodeInfo()
+	}
+	var views []View
+	for range 2000 {
+		i := random.IntN(len(infos))
+		name := fmt.Sprint("n", i)
+		if random.IntN(2) == 0 {
+			f.SetNode(name, Amounts{1, 1})
+		} else {
+			f.RemoveNode(name)
+		}
+		infos[i].SetNode(&v1.Node{ObjectMeta: metav1.ObjectMeta{Name: name}})
+		views = append(views[max(0, len(views)-3):], f.View())
+		for _, view := range views {
+			for _, info := range infos {
+				if info.Node() == nil {
+					continue
+				}
+				if got, want := view.NodeOf(info), view.Node(info.Node().Name); got != want {
+					t.Fatalf("%+v, want %+v", got, want)
+				}
+			}
+		}
+	}
+}
+
+func TestMemo(t *testing.T) {
+	const slots, generations = 1 << slotBits, 1 << (64 - slotBits)
+	for _, test := range []struct {
+		generation int64
+		slot       int
+		remembered bool
+	}{
+		{1, 0, true},
+		{generations - 1, slots - 2, true},
+		{0, 3, false},
+		{-1, 3, false},
+		{generations, 3, false},
+		{generations + 1, 3, false},
+		{math.MaxInt64, 3, false},
+		{1, slots - 1, false},
+		{1, slots, false},
+	} {
+		m := make(memo, 4)
+		m.note(test.generation, test.slot)
+		if slot, known := m.slot(test.generation); known != test.remembered || known && slot != test.slot {
+			t.Errorf("%+v: slot %d, known %t", test, slot, known)
+		}
+		if _, known := m.slot(test.generation + 4); known {
+			t.Errorf("%+v: another generation has the slot", test)
+		}
+	}
+	m := make(memo, 4)
+	m.note(1, 10)
+	m.note(5, 50)
+	if _, known := m.slot(1); known {
+		t.Error("a generation is still known that another one took the place of")
+	}
+	if slot, known := m.slot(5); !known || slot != 50 {
+		t.Error("the last one noted is not known")
+	}
+}
