@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"regexp"
 	"syscall"
 )
 
@@ -34,6 +35,8 @@ type options struct {
 	root   string // of the repository
 	rounds int
 	count  int // of each Go benchmark
+	// only selects runs, as WORKLOAD/PROFILE.
+	only *regexp.Regexp
 	// profiles is a folder for CPU profiles of the runs; "" for none.
 	profiles string
 }
@@ -44,6 +47,7 @@ func run(ctx context.Context, args []string) error {
 	flags.StringVar(&opts.root, "root", filepath.Join("..", ".."), "The root of the repository.")
 	flags.IntVar(&opts.rounds, "rounds", 3, "How often to run each profile on each workload; 0 leaves throughput out.")
 	flags.IntVar(&opts.count, "count", 6, "How often to run each Go benchmark; 0 leaves them out.")
+	only := flags.String("only", "", "A regular expression that selects runs by `WORKLOAD/PROFILE`, such as 'Mixed/(stock|Plimsoll)$'. Then nothing else is run, and no report is made.")
 	flags.StringVar(&opts.profiles, "cpu-profiles", "", "A folder for CPU profiles of the runs; empty for none.")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -52,8 +56,19 @@ func run(ctx context.Context, args []string) error {
 		return fmt.Errorf("%v: -rounds and -count must be at least 0, and there are no other arguments", args)
 	}
 	var err error
+	if opts.only, err = regexp.Compile(*only); err != nil {
+		return fmt.Errorf("-only: %w", err)
+	}
 	if opts.root, err = filepath.Abs(opts.root); err != nil {
 		return err
+	}
+	if opts.profiles != "" {
+		if opts.profiles, err = filepath.Abs(opts.profiles); err != nil {
+			return err
+		}
+		if err := os.MkdirAll(opts.profiles, 0o755); err != nil {
+			return err
+		}
 	}
 	work := filepath.Join(opts.root, "bin", "bench")
 	if err := os.MkdirAll(work, 0o755); err != nil {
@@ -67,6 +82,9 @@ func run(ctx context.Context, args []string) error {
 		}
 		if err := save(filepath.Join(work, "throughput.json"), measured); err != nil {
 			return err
+		}
+		if *only != "" {
+			return nil
 		}
 		doc.add("throughput", throughputReport(measured))
 	}

@@ -40,11 +40,14 @@ func measureThroughput(ctx context.Context, opts *options, work string) ([]round
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build: %w\n%s", err, out)
 	}
+	if len(runsOf(0, opts)) == 0 {
+		return nil, fmt.Errorf("-only: %q matches no run: they are named WORKLOAD/PROFILE, as in Mixed/%s", opts.only, recommended)
+	}
 	var rounds []round
 	begin, done := time.Now(), 0
 	for i := range opts.rounds {
 		measured := round{}
-		order := runsOf(i, opts.root)
+		order := runsOf(i, opts)
 		for _, r := range order {
 			got, err := r.measure(ctx, opts, program, i)
 			if err != nil {
@@ -72,11 +75,13 @@ type oneRun struct {
 
 // runsOf returns the runs of a round. Every second round goes backwards, so
 // that a machine that grows slower or faster favours nobody.
-func runsOf(number int, root string) []oneRun {
+func runsOf(number int, opts *options) []oneRun {
 	var runs []oneRun
 	for _, workload := range workloads() {
-		for _, c := range contenders(root) {
-			runs = append(runs, oneRun{workload, c})
+		for _, c := range contenders(opts.root) {
+			if opts.only.MatchString(workload + "/" + c.Name) {
+				runs = append(runs, oneRun{workload, c})
+			}
 		}
 	}
 	if number%2 == 1 {
@@ -138,7 +143,10 @@ func (r oneRun) measure(ctx context.Context, opts *options, program string, numb
 	_ = kill() // it may have ended by itself
 	<-ended
 	if err != nil {
-		return got, fmt.Errorf("it ended without a result: %w; the end of its log:\n%s", context.Cause(ctx), tail(log))
+		if cause := context.Cause(ctx); cause != nil {
+			err = cause
+		}
+		return got, fmt.Errorf("it ended without a result: %w; the end of its log:\n%s", err, tail(log))
 	}
 	return got, nil
 }
