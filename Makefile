@@ -1,6 +1,7 @@
 # Needs GNU make, Go, git and a C compiler. "make" alone lists the targets.
 
 COMPONENTS := test/cluster/components
+BENCH := test/perf
 # The import path of each program of the local control plane, and its file.
 PACKAGES := $(shell sed -n '/^tool (/,/^)/s/^\t//p' $(COMPONENTS)/go.mod)
 # Prometheus without the service discoveries, whose libraries (one a cloud) are
@@ -56,6 +57,7 @@ prerequisites:
 .PHONY: test
 test: tools ## Run all tests, also those against the local control plane
 	go test -race -timeout 40m ./...
+	go -C $(BENCH) test ./...
 
 .PHONY: unit
 unit: ## Run the tests that need no control plane
@@ -67,15 +69,17 @@ COUNT ?= 6
 
 .PHONY: bench
 bench: prerequisites bin/tools/etcd ## Compare throughput with stock and peers, run the Go benchmarks (40 min), write docs/benchmarks.md
-	go -C test/perf run . -root $(CURDIR) -rounds $(ROUNDS) -count $(COUNT)
+	go -C $(BENCH) run . -root $(CURDIR) -rounds $(ROUNDS) -count $(COUNT)
 
 .PHONY: lint
 lint: ## Check the code and the module files
 	$(LINT) run
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }
 	go vet ./...
+	go -C $(BENCH) vet ./...
 	go mod tidy -diff
-	cd $(COMPONENTS) && go mod tidy -diff
+	go -C $(COMPONENTS) mod tidy -diff
+	go -C $(BENCH) mod tidy -diff
 
 .PHONY: presubmit
 presubmit: lint test ## Everything that a change has to pass
