@@ -78,9 +78,19 @@ func (f Fragments) At(slot int) (node Fragmentation, known bool) {
 type Trace struct {
 	// Slot returns the slot of a node, and whether it has one.
 	Slot                func(node string) (int, bool)
-	NodeLoad, DeviceFit Marks
+	NodeLoad, DeviceFit Marks // equally long
 	// Fragmentation is DeviceFit's; nil if its strategy does not go by that.
 	Fragmentation Fragments
+}
+
+// Considered are the slots of the nodes of which a plugin noted something.
+func (t *Trace) Considered(yield func(slot int) bool) {
+	deviceFit := t.DeviceFit[:len(t.NodeLoad)]
+	for slot, mark := range t.NodeLoad {
+		if mark|deviceFit[slot] != unseen && !yield(slot) {
+			return
+		}
+	}
 }
 
 const traceKey fwk.StateKey = "plimsoll.io/explain"

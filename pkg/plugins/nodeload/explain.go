@@ -66,11 +66,8 @@ func (pl *NodeLoad) decision(c *cycle, pod *v1.Pod, result explain.Result, chose
 	var rejected [numVerdicts]int
 	stranding := 0
 	closest := closestNode{}
-	for slot := range c.view.Slots() {
+	for slot := range c.trace.Considered {
 		at, why := c.place(slot, chosenSlot)
-		if at == notConsidered {
-			continue
-		}
 		d.Considered++
 		atPlace[at]++
 		switch {
@@ -116,13 +113,12 @@ func (pl *NodeLoad) explainNodes(c *cycle, chosenSlot int, atPlace *[numPlaces]i
 	for at, nodes := range atPlace { // from how many nodes to the index of the first
 		atPlace[at], next = next, next+nodes
 	}
-	for slot := range c.view.Slots() {
-		if at, _ := c.place(slot, chosenSlot); at != notConsidered {
-			if i := atPlace[at]; i < len(kept) {
-				kept[i] = slot
-			}
-			atPlace[at]++
+	for slot := range c.trace.Considered {
+		at, _ := c.place(slot, chosenSlot)
+		if i := atPlace[at]; i < len(kept) {
+			kept[i] = slot
 		}
+		atPlace[at]++
 	}
 	nodes, numbers := make([]explain.Node, len(kept)), make([]numbers, len(kept))
 	for i, slot := range kept {
@@ -147,16 +143,14 @@ const (
 	bestPlace     = 1
 	rejectedPlace = bestPlace + 2*fwk.MaxScore + 1
 	numPlaces     = rejectedPlace + 1
-	notConsidered = -1
 )
 
-// place returns a node's place, and why NodeLoad rejected it if it did.
+// place returns the place of a node that was considered, and why NodeLoad
+// rejected it if it did.
 func (c *cycle) place(slot, chosenSlot int) (int64, verdict) {
-	seen, rejected, score := c.trace.NodeLoad.At(slot)
-	deviceSeen, deviceRejected, deviceScore := c.trace.DeviceFit.At(slot)
+	_, rejected, score := c.trace.NodeLoad.At(slot)
+	_, deviceRejected, deviceScore := c.trace.DeviceFit.At(slot)
 	switch {
-	case !seen && !deviceSeen:
-		return notConsidered, fits
 	case rejected:
 		return rejectedPlace, verdict(score)
 	case deviceRejected:
