@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -147,5 +148,22 @@ func TestHandler(t *testing.T) {
 				t.Error("the list has the nodes of each decision")
 			}
 		})
+	}
+}
+
+func TestConsidered(t *testing.T) {
+	trace := &Trace{NodeLoad: make(Marks, 5), DeviceFit: make(Marks, 5)}
+	trace.NodeLoad.Reject(0, 0)
+	trace.NodeLoad.Fit(3)
+	trace.DeviceFit.Score(3, 0)
+	trace.DeviceFit.Score(4, 0)
+	if got := slices.Collect(trace.Considered); !slices.Equal(got, []int{0, 3, 4}) {
+		t.Errorf("slots %v", got)
+	}
+	for slot := range trace.Considered {
+		if slot != 0 {
+			t.Error("it goes on after the first")
+		}
+		break
 	}
 }
