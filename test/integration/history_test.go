@@ -49,7 +49,7 @@ func TestBurstThatStartsSlowly(t *testing.T) {
 	p.create(burst[20:]...)
 	t.Logf("the burst is on %v", p.placed(burst...))
 
-	p.waitSampledAfterStart(burst...)
+	p.waitSampledAfterStart(0, burst...)
 	for _, pod := range burst {
 		got, start, err := p.startOf(t.Context(), pod)
 		p.must(err)
@@ -372,8 +372,8 @@ func (p *pool) startOf(ctx context.Context, pod *v1.Pod) (*v1.Pod, time.Time, er
 }
 
 // waitSampledAfterStart waits until the containers of all pods run, and the
-// samples of their nodes have begun after that.
-func (p *pool) waitSampledAfterStart(pods ...*v1.Pod) {
+// samples of their nodes have begun so long after that.
+func (p *pool) waitSampledAfterStart(delay time.Duration, pods ...*v1.Pod) {
 	p.t.Helper()
 	for _, pod := range pods {
 		p.wait("a sample that shows "+pod.Name, func(ctx context.Context) (bool, error) {
@@ -382,7 +382,7 @@ func (p *pool) waitSampledAfterStart(pods ...*v1.Pod) {
 				return false, err
 			}
 			metrics, err := local.Metrics.MetricsV1beta1().NodeMetricses().Get(ctx, got.Spec.NodeName, metav1.GetOptions{})
-			return err == nil && metrics.Timestamp.Add(-metrics.Window.Duration).After(start), err
+			return err == nil && metrics.Timestamp.Add(-metrics.Window.Duration).After(start.Add(delay)), err
 		})
 	}
 }
