@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -20,15 +21,16 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
 )
 
-// Sixty pods come to 20 nodes one after another, with and without devices, using
-// more or less than they request, half of them when the others have been
-// measured. Each goes where it does in a simulation of what happened until then,
-// or to a node with the same score: who comes first among equals is drawn.
+// Sixty pods come to 20 nodes one after another, with and without devices. When
+// half of them are there they begin to use more or less than they request, and
+// the others come when that has been measured. Each goes where it does in a
+// simulation of what happened until then, or to a node with the same score: who
+// comes first among equals is drawn.
 func TestSimulatedAndRealAgree(t *testing.T) {
 	t.Parallel()
 	const (
 		wave   = 30
-		warmUp = time.Minute // the default
+		warmUp = 90 * time.Second // longer than a wave takes
 	)
 	kind := v1.ResourceName("example.com/agreeing") // of which the pods of other tests teach nothing
 	random := rand.New(rand.NewPCG(1, 2))
@@ -49,6 +51,7 @@ func TestSimulatedAndRealAgree(t *testing.T) {
 	config := p.configFile(func(config map[string]any) {
 		pollEvery(time.Second)(config)
 		args(config)["window"] = "30s"
+		args(config)["estimate"].(map[string]any)["warmUp"] = warmUp.String()
 	})
 	s := runScheduler(t, cluster.SchedulerOptions{Config: config, Args: []string{"--leader-elect=false"}})
 	s.waitFreshNodes()
@@ -56,9 +59,15 @@ func TestSimulatedAndRealAgree(t *testing.T) {
 	var arrivals []arrival
 	for i := range 2 * wave {
 		if i == wave {
+			for i, a := range arrivals {
+				arrivals[i].uses = a.requests() * (0.3 + 1.2*random.Float64())
+				arrivals[i].usesFrom = time.Since(start)
+				p.must(local.SetUsage(t.Context(), "default", a.pod.Name, cluster.Usage{CPU: fmt.Sprintf("%.3f", arrivals[i].uses)}))
+			}
 			for _, a := range arrivals {
 				p.waitSampledAfterStart(warmUp, a.pod)
 			}
+			p.waitMeasured()
 			p.waitSamples("n00", 4) // longer than the window
 			s.waitPolls()
 		}
@@ -69,11 +78,10 @@ func TestSimulatedAndRealAgree(t *testing.T) {
 			cores = 2 * devices
 			withDevices(pod, kind, devices)
 		}
-		milli := int(1000 * float64(cores) * (0.3 + 1.2*random.Float64()))
-		pod = using(withCPU(pod, fmt.Sprint(cores)), fmt.Sprint(milli, "m"))
-		at := time.Since(start)
-		p.create(pod)
-		arrivals = append(arrivals, arrival{pod, at, p.nodeOf(pod)})
+		a := arrival{pod: using(withCPU(pod, fmt.Sprint(cores)), "0"), at: time.Since(start)}
+		p.create(a.pod)
+		a.node = p.nodeOf(a.pod)
+		arrivals = append(arrivals, a)
 	}
 
 	reader := p.token("reader")
@@ -104,11 +112,28 @@ func TestSimulatedAndRealAgree(t *testing.T) {
 // The weights of the recommended profile.
 const nodeLoadWeight, deviceFitWeight = 10, 3
 
-// arrival is a pod that came, when after the start, and where it went.
+// arrival is a pod that came, and where it went.
 type arrival struct {
 	pod  *v1.Pod
-	at   time.Duration
 	node string
+	// at is when it came, and usesFrom from when on it uses so many cores, if it
+	// does; since the start.
+	at, usesFrom time.Duration
+	uses         float64
+}
+
+func (a *arrival) requests() float64 {
+	return a.pod.Spec.Containers[0].Resources.Requests.Cpu().AsApproximateFloat64()
+}
+
+// use returns that of the pod in a simulation that ends then.
+func (a *arrival) use(end time.Duration) sim.Use {
+	if a.uses == 0 {
+		return sim.Use{}
+	}
+	series := slices.Repeat([]float64{1}, int(end/a.usesFrom)+2) // longer than the simulation
+	series[0] = 0
+	return sim.Use{CPU: series, Scale: a.uses, Step: a.usesFrom}
 }
 
 func withDevices(pod *v1.Pod, kind v1.ResourceName, count int) *v1.Pod {
@@ -160,10 +185,10 @@ func (p *pool) simulate(config string, arrivals []arrival) (node string) {
 	for _, a := range arrivals {
 		pod := a.pod.DeepCopy()
 		pod.Namespace, pod.UID = "default", types.UID(pod.Name)
-		if a != last {
+		if a.pod != last.pod {
 			pod.Spec.NodeSelector[v1.LabelHostname] = p.nodeName(a.node)
 		}
-		scenario.Pods = append(scenario.Pods, sim.Pod{Object: pod, Arrival: a.at, StartDelay: time.Second, Use: useOf(pod)})
+		scenario.Pods = append(scenario.Pods, sim.Pod{Object: pod, Arrival: a.at, StartDelay: time.Second, Use: a.use(scenario.End)})
 	}
 	_, err = sim.Run(p.t.Context(), scenario, policies, sim.Options{
 		Bound: func(_ string, pod *v1.Pod, on string, _ time.Duration) {
