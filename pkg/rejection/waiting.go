@@ -33,7 +33,8 @@ type Pod[Ask any] struct {
 	Pod *v1.Pod
 	Ask Ask
 	// RejectedBy are the nodes that rejected it. A slot that has been given to
-	// another node since costs one attempt in vain at the worst.
+	// another node since costs one attempt in vain at the worst. A pod that none
+	// rejected this time is not woken, only remembered.
 	RejectedBy Slots
 	// Since is when it was first rejected.
 	Since time.Time
@@ -115,7 +116,7 @@ func (w *Waiting[Ask]) Woken(view *load.View, rules Rules[Ask]) []*Pod[Ask] {
 		if gone {
 			w.Remove(p.Pod.UID)
 		}
-		return gone
+		return gone || p.RejectedBy == nil
 	})
 	if len(waiting) == 0 {
 		return nil

@@ -153,6 +153,21 @@ func TestPodsToRetryAnyway(t *testing.T) {
 	}
 }
 
+func TestPodsThatNoNodeRejectedAreOnlyRemembered(t *testing.T) {
+	p := waiting("p", 0, 0, 1)
+	p.RejectedBy = nil
+	w := put(p)
+	r := rules()
+	r.Anyway = func(*Pod[int64]) bool { return true }
+	if got := names(w.Woken(nodes(2), r)); len(got) != 0 || !w.Has(p.Pod.UID) {
+		t.Errorf("woken: %v; still remembered: %t", got, w.Has(p.Pod.UID))
+	}
+	r.IsPending = func(*v1.Pod) bool { return false }
+	if w.Woken(nodes(2), r); w.Has(p.Pod.UID) {
+		t.Error("a pod that is gone is remembered")
+	}
+}
+
 func TestPodsThatAreNotPendingAreForgotten(t *testing.T) {
 	w := put(waiting("gone", 0, 0, 1, 0), waiting("waits", 0, 1, 1, 0))
 	r := rules()

@@ -120,6 +120,11 @@ type Filter struct {
 	// predicted use is above is over the line. 0 turns the resource off. A
 	// resource that is not named keeps its default.
 	Thresholds map[string]int64 `json:"thresholds"`
+	// MaxWait is how long a pod waits because all nodes that could take it are
+	// over the line; after that it is scheduled as with ScheduleAnyway. 0 to 24h,
+	// 0 is for as long as it takes. It is not for pods in a band, nor for those
+	// whose annotation says DoNotSchedule.
+	MaxWait time.Duration `json:"maxWait"`
 }
 
 // Score configures how NodeLoad ranks nodes.

@@ -36,6 +36,7 @@ func (a *NodeLoadArgs) Validate(fld *field.Path) field.ErrorList {
 	errs = append(errs, oneOf(filter.Child("whenUnsatisfiable"), a.Filter.WhenUnsatisfiable, DoNotSchedule, ScheduleAnyway)...)
 	errs = append(errs, statistic(filter.Child("statistic"), a.Filter.Statistic)...)
 	errs = append(errs, byResource(filter.Child("thresholds"), a.Filter.Thresholds, intIn(0, 100))...)
+	errs = append(errs, durationIn(filter.Child("maxWait"), a.Filter.MaxWait, 0, 24*time.Hour)...)
 	for i := range a.Bands {
 		errs = append(errs, a.Bands[i].validate(fld.Child("bands").Index(i))...)
 	}

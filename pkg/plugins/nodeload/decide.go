@@ -3,6 +3,7 @@ package nodeload
 import (
 	"maps"
 	"math"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
@@ -24,6 +25,8 @@ type policy struct {
 	stale        config.StalePolicy
 	// soft: a node over the line is ranked last, not rejected.
 	soft bool
+	// maxWait is how long a pod waits for load; 0 is for as long as it takes.
+	maxWait time.Duration
 }
 
 // band is thresholds for the pods of a range of priorities.
@@ -42,6 +45,7 @@ func newPolicy(args *config.NodeLoadArgs) policy {
 		riskAversion: args.Score.RiskAversion,
 		stale:        args.StalePolicy,
 		soft:         args.Filter.WhenUnsatisfiable == config.ScheduleAnyway,
+		maxWait:      args.Filter.MaxWait,
 	}
 	for _, b := range args.Bands {
 		p.bands = append(p.bands, band{
@@ -133,18 +137,28 @@ type ask struct {
 	banded bool
 	// soft: a node over the line is ranked last, not rejected.
 	soft bool
+	// maxWait is after which time of waiting the pod asks softly; 0 is never.
+	maxWait time.Duration
 }
 
 func (p *policy) askOf(pod *v1.Pod, estimate load.Amounts) ask {
-	a := ask{estimate: estimate, soft: p.soft}
+	a := ask{estimate: estimate, soft: p.soft, maxWait: p.maxWait}
 	a.thresholds, a.banded = p.thresholdsFor(pod)
+	if a.banded {
+		a.maxWait = 0 // a band is a promise to the pods above it
+	}
 	if value, given := pod.Annotations[config.WhenUnsatisfiableAnnotation]; given {
 		// One that is not valid is reported by the load model, and ignored.
 		if override, err := config.ParseWhenUnsatisfiable(value); err == nil {
-			a.soft = override == config.ScheduleAnyway
+			a.soft, a.maxWait = override == config.ScheduleAnyway, 0
 		}
 	}
 	return a
+}
+
+// overdue reports whether a pod that waits since then has waited enough.
+func (a *ask) overdue(since, now time.Time) bool {
+	return a.maxWait > 0 && now.Sub(since) >= a.maxWait
 }
 
 // threshold returns the threshold, in percent, on a node with thresholds of its

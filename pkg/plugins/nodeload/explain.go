@@ -82,6 +82,9 @@ func (pl *NodeLoad) decision(c *cycle, pod *v1.Pod, result explain.Result, chose
 	d.Rejected = countReasons(rejected, stranding)
 	if chosen == "" {
 		d.WaitsFor = closest.String()
+		if closest.name != "" && c.ask.maxWait > 0 {
+			d.WaitsFor += fmt.Sprintf("; or until it has waited %s (filter.maxWait)", c.ask.maxWait)
+		}
 		if d.WaitsFor == "" && stranding > 0 {
 			d.WaitsFor = fmt.Sprintf("the predicted use of one of %d node(s) to fall, or its free devices to be taken, so that enough headroom is left for each", stranding)
 		}

@@ -71,6 +71,11 @@ func TestDecisionSaysWhatAPodWaitsFor(t *testing.T) {
 	if want := "the predicted use of one of 2 node(s) to fall below its line; closest is warm, whose cpu has to fall by 500m (5.0 % of allocatable)"; d.WaitsFor != want {
 		t.Errorf("waits for %q, want %q", d.WaitsFor, want)
 	}
+	c.policy.maxWait = time.Minute
+	d = c.decision(c.cycleFor(t, "p", "1"), pod("p", "1", "1Gi"), explain.Waits, "")
+	if want := "(5.0 % of allocatable); or until it has waited 1m0s (filter.maxWait)"; !strings.HasSuffix(d.WaitsFor, want) {
+		t.Errorf("with maxWait: waits for %q, want %q at the end", d.WaitsFor, want)
+	}
 }
 
 func TestDecisionIsBounded(t *testing.T) {

@@ -116,12 +116,14 @@ func (c *cycle) askOf(node *load.Node) ask {
 
 func (pl *NodeLoad) askOf(pod *v1.Pod) ask { return pl.policy.askOf(pod, pl.model.Estimate(pod)) }
 
-// askIn is askOf with all that depends on what nodes there are.
+// askIn is askOf with all that depends on what nodes there are, and on how long
+// the pod has waited.
 func (pl *NodeLoad) askIn(view *load.View, pod *v1.Pod) ask {
 	a := pl.askOf(pod)
 	a.most = view.Most(a.thresholds)
 	if p := pl.waiting.Get(pod.UID); p != nil {
 		a.most = a.most.Min(p.Ask.most)
+		a.soft = a.soft || a.overdue(p.Since, view.Now)
 	}
 	return a
 }

@@ -87,7 +87,11 @@ func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.
 		}
 	}
 	if verdicts == [numVerdicts]bool{} {
-		pl.stopWaiting(pod.UID)
+		if c.ask.maxWait > 0 && c.ask.soft { // overdue: it does not start to wait anew
+			pl.waiting.Put(&rejection.Pod[ask]{Pod: pod, Ask: c.ask})
+		} else {
+			pl.stopWaiting(pod.UID)
+		}
 		return nil, unchanged
 	}
 	pl.metrics.rejected(pl.handle.ProfileName(), verdicts)
@@ -112,8 +116,10 @@ func (pl *NodeLoad) activate(ctx context.Context, view *load.View) {
 	waiting := pl.waiting.Len()
 	woken := pl.waiting.Woken(view, rejection.Rules[ask]{
 		IsPending: rejection.IsPending(pl.handle.SharedInformerFactory().Core().V1().Pods().Lister()),
-		Anyway:    func(p *rejection.Pod[ask]) bool { return pl.wishes.granted(p.Pod.UID, view.PodPolls) },
-		Least:     leastDemanding,
+		Anyway: func(p *rejection.Pod[ask]) bool {
+			return !p.Ask.soft && p.Ask.overdue(p.Since, view.Now) || pl.wishes.granted(p.Pod.UID, view.PodPolls)
+		},
+		Least: leastDemanding,
 		Takes: func(node *load.Node, a ask, taken load.Amounts) (load.Amounts, bool) {
 			a.beside = taken
 			return taken.Add(a.estimate), pl.policy.verdict(view.State(node), node, node.Allocatable, a) == fits
@@ -133,7 +139,7 @@ func (pl *NodeLoad) activate(ctx context.Context, view *load.View) {
 
 // leastDemanding returns an ask that every node grants which grants a or b.
 func leastDemanding(a, b ask) ask {
-	a.banded = a.banded && b.banded
+	a.banded, a.soft = a.banded && b.banded, a.soft || b.soft
 	for r := range load.NumResources {
 		a.estimate[r] = min(a.estimate[r], b.estimate[r])
 		a.most[r] = min(a.most[r], b.most[r])

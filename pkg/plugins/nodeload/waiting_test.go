@@ -166,6 +166,100 @@ func TestPodsThatNoLongerWaitAreForgotten(t *testing.T) {
 	}
 }
 
+// With maxWait a pod waits so long for load, and not longer.
+func TestMaxWait(t *testing.T) {
+	hot := func(t *testing.T, change func(*config.NodeLoadArgs)) *cluster {
+		c := newCluster(t, args(func(a *config.NodeLoadArgs) {
+			a.Filter.MaxWait = 40 * time.Second
+			change(a)
+		}), "a", "b")
+		c.use("a", 9, gi)
+		c.use("b", 8, gi)
+		c.poll(t)
+		return c
+	}
+	wantWoken := func(t *testing.T, c *cluster, want ...[]string) {
+		t.Helper()
+		for i, want := range want {
+			if got := c.afterPoll(t); !slices.Equal(got, want) {
+				t.Fatalf("%d s after the rejection: woken %v, want %v", 15*(i+1), got, want)
+			}
+		}
+	}
+
+	t.Run("then hot nodes rank last", func(t *testing.T) {
+		c := hot(t, func(*config.NodeLoadArgs) {})
+		p := pod("p", "1", "1Gi")
+		c.reject(t, p)
+		wantWoken(t, c, nil, nil, []string{"p"})
+		got := c.schedule(t, p)
+		if got["a"].reason != "" || got["b"].reason != "" || got["a"].score >= got["b"].score || got["b"].score >= softBand {
+			t.Errorf("overdue: %+v, want both nodes, the less hot one first", got)
+		}
+		c.reject(t, pod("new", "1", "1Gi"))
+		c.Reserve(t.Context(), framework.NewCycleState(), p, "b")
+		if c.waiting.Has(p.UID) {
+			t.Error("the pod is still remembered")
+		}
+	})
+	t.Run("is not waited anew because another plugin rejects the pod", func(t *testing.T) {
+		c := hot(t, func(*config.NodeLoadArgs) {})
+		p := pod("p", "1", "1Gi")
+		c.reject(t, p)
+		wantWoken(t, c, nil, nil, []string{"p"})
+		nodes := c.nodes
+		c.nodes = nil
+		c.schedule(t, p)
+		wantWoken(t, c, nil, nil, nil) // that is no use until the other plugin says so
+		c.nodes = nodes
+		if got := c.schedule(t, p); got["a"].reason != "" {
+			t.Errorf("rejected again: %+v", got)
+		}
+	})
+	t.Run("is not for bands", func(t *testing.T) {
+		c := hot(t, func(a *config.NodeLoadArgs) { a.Bands = []config.Band{{Thresholds: map[string]int64{"cpu": 50}}} })
+		c.reject(t, pod("p", "1", "1Gi"))
+		wantWoken(t, c, nil, nil, nil, nil)
+		c.reject(t, pod("p", "1", "1Gi"))
+	})
+	t.Run("is not for pods that say DoNotSchedule", func(t *testing.T) {
+		c := hot(t, func(*config.NodeLoadArgs) {})
+		p := pod("p", "1", "1Gi")
+		p.Annotations = map[string]string{config.WhenUnsatisfiableAnnotation: string(config.DoNotSchedule)}
+		c.reject(t, p)
+		wantWoken(t, c, nil, nil, nil, nil)
+		c.reject(t, p)
+	})
+	t.Run("does not make metrics fresh", func(t *testing.T) {
+		c := hot(t, func(a *config.NodeLoadArgs) { a.StalePolicy, a.Expiration = config.Reject, 20*time.Second })
+		p := pod("p", "1", "1Gi")
+		c.reject(t, p)
+		clear(c.measured)
+		wantWoken(t, c, nil, nil, []string{"p"})
+		c.reject(t, p)
+		wantWoken(t, c, nil, nil, nil) // once is enough
+		c.use("a", 9, gi)
+		wantWoken(t, c, []string{"p"})
+		if got := c.schedule(t, p); got["a"].reason != "" {
+			t.Errorf("overdue, and a is measured again: %+v", got)
+		}
+	})
+}
+
+// What the least demanding of the waiting pods would be granted is what decides
+// whether nodes are looked at at all.
+func TestSoftAndHardPodsWaitTogether(t *testing.T) {
+	c := newCluster(t, args(func(a *config.NodeLoadArgs) { a.StalePolicy = config.Reject }), "a")
+	c.poll(t)
+	soft := pod("soft", "1", "1Gi")
+	soft.Annotations = map[string]string{config.WhenUnsatisfiableAnnotation: string(config.ScheduleAnyway)}
+	c.reject(t, pod("hard", "1", "1Gi"), soft)
+	c.use("a", 9, gi)
+	if got := c.afterPoll(t); !slices.Equal(got, []string{"soft"}) {
+		t.Errorf("woken when a is measured, and hot: %v, want the soft pod", got)
+	}
+}
+
 func TestQueueingHints(t *testing.T) {
 	c := newCluster(t, args(nil), "hot", "cool")
 	c.use("hot", 9, gi)
