@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -15,7 +16,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim"
 )
 
-// The files of a snapshot, and the commands that make them.
+// The files of a snapshot.
 const (
 	nodesFile       = "nodes.json"
 	podsFile        = "pods.json"
@@ -60,8 +61,21 @@ func readSnapshot(dir string) (*snapshot, error) {
 	var nodes struct{ Items []v1.Node }
 	var pods struct{ Items []v1.Pod }
 	var metrics struct{ Items []v1beta1.NodeMetrics }
-	for name, list := range map[string]any{nodesFile: &nodes, podsFile: &pods, nodeMetricsFile: &metrics} {
-		if err := readJSON(filepath.Join(dir, name), list); err != nil {
+	for _, f := range []struct {
+		name string
+		from string // what kubectl gets
+		list any
+	}{
+		{nodesFile, "nodes", &nodes},
+		{podsFile, "pods --all-namespaces", &pods},
+		{nodeMetricsFile, "nodes.metrics.k8s.io", &metrics},
+	} {
+		path := filepath.Join(dir, f.name)
+		err := readJSON(path, f.list)
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%w: make it by kubectl get %s -o json > %s", err, f.from, path)
+		}
+		if err != nil {
 			return nil, err
 		}
 	}

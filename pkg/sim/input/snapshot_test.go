@@ -151,9 +151,15 @@ func TestFaultySnapshots(t *testing.T) {
 			}
 		})
 	}
-	files := goodSnapshot()
-	delete(files, "nodemetrics.json")
-	if _, err := readSnapshot(t, files); err == nil || !strings.Contains(err.Error(), "nodemetrics.json") {
-		t.Errorf("the error of a missing file is %v", err)
+	for file, want := range map[string]string{
+		"nodes.json":       "make it by kubectl get nodes -o json > ",
+		"pods.json":        "make it by kubectl get pods --all-namespaces -o json > ",
+		"nodemetrics.json": "make it by kubectl get nodes.metrics.k8s.io -o json > ",
+	} {
+		files := goodSnapshot()
+		delete(files, file)
+		if _, err := readSnapshot(t, files); err == nil || !strings.Contains(err.Error(), want) || !strings.HasSuffix(err.Error(), file) {
+			t.Errorf("the error of missing %s is %v, want %q in it", file, err, want)
+		}
 	}
 }
