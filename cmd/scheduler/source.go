@@ -3,6 +3,7 @@ package main
 import (
 	"k8s.io/client-go/rest"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/metricsserver"
@@ -34,7 +35,7 @@ func prometheusConfig(from *config.Prometheus) prometheus.Config {
 		NodeLabel:          from.NodeLabel,
 		Window:             from.Window,
 	}
-	for r := range load.NumResources {
+	for r := range amount.NumResources {
 		cfg.Expressions[r] = from.Expression(string(r.Name()))
 	}
 	return cfg

@@ -15,8 +15,8 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 // Shape is what pods of one shape ask for.
@@ -25,7 +25,7 @@ type Shape struct {
 	// asks for, at least 1, and Others its devices of other kinds.
 	Count int64
 	// Requests is its CPU and memory requests, Use what it is expected to use.
-	Requests, Use load.Amounts
+	Requests, Use amount.Vector
 	// Weight is the share of the shape in the demand for devices of its kind:
 	// the weights of a kind add up to 1.
 	Weight float64
@@ -50,17 +50,17 @@ func (m *Mix) Shapes(kind v1.ResourceName) []Shape {
 // Room is what a node has left for further pods, besides devices.
 type Room struct {
 	// Unrequested is what is allocatable and not requested.
-	Unrequested load.Amounts
+	Unrequested amount.Vector
 	// Headroom is how far the node's predicted use is below its load line;
 	// Unlimited if that is not known.
-	Headroom load.Amounts
-	// Most is the most that one pod's use counts for (see load.LargestShare).
-	Most load.Amounts
+	Headroom amount.Vector
+	// Most is the most that one pod's use counts for (see line.Line.Cap).
+	Most amount.Vector
 }
 
 // Unlimited returns the headroom of a node of whose use nothing is known: then
 // requests alone limit what it takes.
-func Unlimited() (a load.Amounts) {
+func Unlimited() (a amount.Vector) {
 	for r := range a {
 		a[r] = math.MaxInt64
 	}
@@ -69,7 +69,7 @@ func Unlimited() (a load.Amounts) {
 
 // Without returns what is left once a pod with these requests and this use is
 // placed.
-func (r Room) Without(requests, use load.Amounts) Room {
+func (r Room) Without(requests, use amount.Vector) Room {
 	r.Unrequested = r.Unrequested.Sub(requests)
 	for i, headroom := range r.Headroom {
 		if headroom != math.MaxInt64 {
@@ -80,13 +80,13 @@ func (r Room) Without(requests, use load.Amounts) Room {
 }
 
 // Feeds reports whether there is live headroom for a pod with this use.
-func (r *Room) Feeds(use *load.Amounts) bool {
+func (r *Room) Feeds(use *amount.Vector) bool {
 	limits := r.limits()
-	return limits.take(&load.Amounts{}, use)
+	return limits.take(&amount.Vector{}, use)
 }
 
 // limits are the largest requests and use of a pod that would be fed.
-type limits struct{ requests, use load.Amounts }
+type limits struct{ requests, use amount.Vector }
 
 // limits are those of the room, so that what does not depend on the pod is done
 // once for all shapes. A pod that asks for none of a resource is fed also where
@@ -102,7 +102,7 @@ func (r *Room) limits() (l limits) {
 }
 
 // take reports whether a pod with these requests and this use would be fed.
-func (l *limits) take(requests, use *load.Amounts) bool {
+func (l *limits) take(requests, use *amount.Vector) bool {
 	for i := range requests {
 		if requests[i] > l.requests[i] || use[i] > l.use[i] {
 			return false

@@ -12,8 +12,8 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 const (
@@ -33,10 +33,10 @@ type sample struct {
 func (sample) Generate(seed *mathrand.Rand, _ int) reflect.Value {
 	random := rand.New(rand.NewPCG(seed.Uint64(), 1))
 	kinds := []v1.ResourceName{gpu, nic, mig}
-	amounts := func() load.Amounts { return load.Amounts{random.Int64N(5), random.Int64N(5)} }
+	amounts := func() amount.Vector { return amount.Vector{random.Int64N(5), random.Int64N(5)} }
 	s := sample{mix: Mix{kinds: map[v1.ResourceName][]Shape{}}}
-	s.node.Unrequested = amounts().Sub(load.Amounts{1, 1}) // requested may be more than is allocatable
-	s.node.Headroom = amounts().Sub(load.Amounts{2, 2})
+	s.node.Unrequested = amounts().Sub(amount.Vector{1, 1}) // requested may be more than is allocatable
+	s.node.Headroom = amounts().Sub(amount.Vector{2, 2})
 	if random.IntN(3) == 0 {
 		s.node.Headroom = Unlimited()
 	}
@@ -57,8 +57,8 @@ func randomShapes(random *rand.Rand, kind v1.ResourceName, kinds []v1.ResourceNa
 	for i := range shapes {
 		s := &shapes[i]
 		s.Count, s.Weight = 1+random.Int64N(8), random.Float64()
-		s.Requests = load.Amounts{random.Int64N(4), random.Int64N(4)}
-		s.Use = load.Amounts{random.Int64N(4), random.Int64N(4)}
+		s.Requests = amount.Vector{random.Int64N(4), random.Int64N(4)}
+		s.Use = amount.Vector{random.Int64N(4), random.Int64N(4)}
 		for _, other := range kinds {
 			if other != kind && random.IntN(4) == 0 {
 				s.Others = append(s.Others, device.Request{Name: other, Count: 1 + random.Int64N(3)})
@@ -77,7 +77,7 @@ func randomShapes(random *rand.Rand, kind v1.ResourceName, kinds []v1.ResourceNa
 // cannot take it, by listing all that such a pod needs, and all there is.
 func bruteForce(m *Mix, n *Node, kind v1.ResourceName) float64 {
 	have := map[string]int64{}
-	for r := range load.NumResources {
+	for r := range amount.NumResources {
 		have["requests of "+string(r.Name())] = n.Unrequested[r]
 		have["use of "+string(r.Name())] = n.Headroom[r]
 	}
@@ -86,7 +86,7 @@ func bruteForce(m *Mix, n *Node, kind v1.ResourceName) float64 {
 	}
 	fits := func(s Shape) bool {
 		need := map[string]int64{string(kind): s.Count}
-		for r := range load.NumResources {
+		for r := range amount.NumResources {
 			need["requests of "+string(r.Name())] = s.Requests[r]
 			need["use of "+string(r.Name())] = min(s.Use[r], n.Most[r])
 		}
@@ -141,7 +141,7 @@ func TestOfIsItsDefinition(t *testing.T) {
 // and more headroom never makes a device useless.
 func TestOfGrowsWithWhatIsTaken(t *testing.T) {
 	check := func(s sample, cpu, memory uint8) bool {
-		taken := load.Amounts{int64(cpu % 4), int64(memory % 4)}
+		taken := amount.Vector{int64(cpu % 4), int64(memory % 4)}
 		for i := range s.node.Devices {
 			shapes := s.mix.Shapes(s.node.Devices[i].Name)
 			after, idle := s.node, s.node
@@ -161,12 +161,12 @@ func TestOfGrowsWithWhatIsTaken(t *testing.T) {
 func TestOf(t *testing.T) {
 	const gi = 1 << 30
 	pod := func(count, cpu, memory int64) Shape {
-		amounts := load.Amounts{cpu, memory}
+		amounts := amount.Vector{cpu, memory}
 		return Shape{Count: count, Requests: amounts, Use: amounts, Weight: 0.5}
 	}
 	small, large := pod(1, 1000, gi), pod(8, 8000, 8*gi)
-	roomy := Room{Unrequested: load.Amounts{64000, 256 * gi}, Headroom: load.Amounts{64000, 256 * gi}, Most: Unlimited()}
-	room := func(unrequested, headroom load.Amounts) Room {
+	roomy := Room{Unrequested: amount.Vector{64000, 256 * gi}, Headroom: amount.Vector{64000, 256 * gi}, Most: Unlimited()}
+	room := func(unrequested, headroom amount.Vector) Room {
 		return Room{Unrequested: unrequested, Headroom: headroom, Most: roomy.Most}
 	}
 	gpus := func(allocatable, requested int64) []device.Stock {
@@ -182,16 +182,16 @@ func TestOf(t *testing.T) {
 		{"none free", Node{roomy, gpus(8, 8)}, 0},
 		{"more in use than are healthy", Node{roomy, gpus(6, 8)}, 0},
 		{"the device plugin restarts", Node{roomy, gpus(0, 4)}, 0},
-		{"requests leave no CPU for the large pod", Node{room(load.Amounts{7999, 256 * gi}, roomy.Headroom), gpus(8, 0)}, 4},
-		{"requests leave no CPU", Node{room(load.Amounts{999, 256 * gi}, roomy.Headroom), gpus(8, 0)}, 8},
-		{"requests leave no memory", Node{room(load.Amounts{64000, gi - 1}, roomy.Headroom), gpus(8, 0)}, 8},
-		{"more is requested than there is", Node{room(load.Amounts{-1, -1}, roomy.Headroom), gpus(8, 0)}, 8},
-		{"load leaves no CPU for the large pod", Node{room(roomy.Unrequested, load.Amounts{7999, 256 * gi}), gpus(8, 0)}, 4},
-		{"load leaves no memory", Node{room(roomy.Unrequested, load.Amounts{64000, 0}), gpus(8, 0)}, 8},
-		{"over the line", Node{room(roomy.Unrequested, load.Amounts{-5000, 256 * gi}), gpus(8, 0)}, 8},
-		{"load leaves CPU for what the large pod counts for", Node{Room{roomy.Unrequested, load.Amounts{6000, 256 * gi}, load.Amounts{6000, 256 * gi}}, gpus(8, 0)}, 0},
+		{"requests leave no CPU for the large pod", Node{room(amount.Vector{7999, 256 * gi}, roomy.Headroom), gpus(8, 0)}, 4},
+		{"requests leave no CPU", Node{room(amount.Vector{999, 256 * gi}, roomy.Headroom), gpus(8, 0)}, 8},
+		{"requests leave no memory", Node{room(amount.Vector{64000, gi - 1}, roomy.Headroom), gpus(8, 0)}, 8},
+		{"more is requested than there is", Node{room(amount.Vector{-1, -1}, roomy.Headroom), gpus(8, 0)}, 8},
+		{"load leaves no CPU for the large pod", Node{room(roomy.Unrequested, amount.Vector{7999, 256 * gi}), gpus(8, 0)}, 4},
+		{"load leaves no memory", Node{room(roomy.Unrequested, amount.Vector{64000, 0}), gpus(8, 0)}, 8},
+		{"over the line", Node{room(roomy.Unrequested, amount.Vector{-5000, 256 * gi}), gpus(8, 0)}, 8},
+		{"load leaves CPU for what the large pod counts for", Node{Room{roomy.Unrequested, amount.Vector{6000, 256 * gi}, amount.Vector{6000, 256 * gi}}, gpus(8, 0)}, 0},
 		{"load not known", Node{room(roomy.Unrequested, Unlimited()), gpus(8, 0)}, 0},
-		{"load not known, and requests leave no CPU", Node{room(load.Amounts{0, 0}, Unlimited()), gpus(8, 0)}, 8},
+		{"load not known, and requests leave no CPU", Node{room(amount.Vector{0, 0}, Unlimited()), gpus(8, 0)}, 8},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -204,13 +204,13 @@ func TestOf(t *testing.T) {
 
 // Who asks for none of a resource does not mind that it is overcommitted.
 func TestWhoAsksForNothingIsFed(t *testing.T) {
-	room := Room{Unrequested: load.Amounts{-1, -1}, Headroom: load.Amounts{-1, -1}, Most: Unlimited()}
+	room := Room{Unrequested: amount.Vector{-1, -1}, Headroom: amount.Vector{-1, -1}, Most: Unlimited()}
 	node := Node{room, []device.Stock{{Name: gpu, Allocatable: 1}}}
-	if !room.Feeds(&load.Amounts{}) || Of([]Shape{{Count: 1, Weight: 1}}, &node, 0) != 0 {
+	if !room.Feeds(&amount.Vector{}) || Of([]Shape{{Count: 1, Weight: 1}}, &node, 0) != 0 {
 		t.Error("a pod without requests and use is not fed")
 	}
-	for r := range load.NumResources {
-		var one load.Amounts
+	for r := range amount.NumResources {
+		var one amount.Vector
 		one[r] = 1
 		if room.Feeds(&one) {
 			t.Errorf("a pod that uses %s is fed", r.Name())
@@ -224,12 +224,12 @@ func TestWhoAsksForNothingIsFed(t *testing.T) {
 }
 
 func TestWithoutKeepsWhatIsNotKnown(t *testing.T) {
-	room := Room{Unrequested: load.Amounts{10, 20}, Headroom: Unlimited()}.Without(load.Amounts{1, 2}, load.Amounts{3, 4})
-	if room.Unrequested != (load.Amounts{9, 18}) || room.Headroom != Unlimited() {
+	room := Room{Unrequested: amount.Vector{10, 20}, Headroom: Unlimited()}.Without(amount.Vector{1, 2}, amount.Vector{3, 4})
+	if room.Unrequested != (amount.Vector{9, 18}) || room.Headroom != Unlimited() {
 		t.Errorf("%+v", room)
 	}
-	room = Room{Unrequested: load.Amounts{10, 20}, Headroom: load.Amounts{3, 20}}.Without(load.Amounts{1, 2}, load.Amounts{5, 4})
-	if room.Headroom != (load.Amounts{-2, 16}) {
+	room = Room{Unrequested: amount.Vector{10, 20}, Headroom: amount.Vector{3, 20}}.Without(amount.Vector{1, 2}, amount.Vector{5, 4})
+	if room.Headroom != (amount.Vector{-2, 16}) {
 		t.Errorf("headroom %v", room.Headroom)
 	}
 }
@@ -271,7 +271,7 @@ func BenchmarkOf(b *testing.B) {
 	for _, count := range []int{4, maxShapes} {
 		b.Run(strconv.Itoa(count)+" shapes", func(b *testing.B) {
 			shapes := slices.Repeat(defaultShapes(), count/4)
-			node := Node{Room: Room{Unrequested: load.Amounts{64000, 1 << 38}, Headroom: Unlimited()}, Devices: []device.Stock{{Name: gpu, Allocatable: 8, Requested: 2}}}
+			node := Node{Room: Room{Unrequested: amount.Vector{64000, 1 << 38}, Headroom: Unlimited()}, Devices: []device.Stock{{Name: gpu, Allocatable: 8, Requested: 2}}}
 			b.ReportAllocs()
 			for b.Loop() {
 				Of(shapes, &node, 0)

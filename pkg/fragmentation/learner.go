@@ -13,8 +13,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 const (
@@ -57,7 +57,7 @@ type learned struct {
 	devices []device.Request
 	// pods is how many there were, decayed, and the sums are over them.
 	pods          float64
-	requests, use [load.NumResources]float64
+	requests, use [amount.NumResources]float64
 }
 
 // NewLearner returns a learner that has seen no pod: its mix is the default one.
@@ -68,7 +68,7 @@ func NewLearner(clock clock.PassiveClock) *Learner {
 }
 
 // Observe takes in a pod that was created at the time and asks for devices.
-func (l *Learner) Observe(devices []device.Request, requests, use load.Amounts, created time.Time) {
+func (l *Learner) Observe(devices []device.Request, requests, use amount.Vector, created time.Time) {
 	if len(devices) == 0 {
 		return
 	}
@@ -84,7 +84,7 @@ func (l *Learner) Observe(devices []device.Request, requests, use load.Amounts, 
 	if weight == 0 {
 		return // many years old, or without a time
 	}
-	key := shapeKey{cpu: step(requests[load.CPU]), memory: step(requests[load.Memory]), devices: keyOf(devices)}
+	key := shapeKey{cpu: step(requests[amount.CPU]), memory: step(requests[amount.Memory]), devices: keyOf(devices)}
 	shape, ok := l.shapes[key]
 	if !ok {
 		l.forgetRarest()
@@ -92,7 +92,7 @@ func (l *Learner) Observe(devices []device.Request, requests, use load.Amounts, 
 		l.shapes[key] = shape
 	}
 	shape.pods += weight
-	for r := range load.NumResources {
+	for r := range amount.NumResources {
 		shape.requests[r] += weight * float64(requests[r])
 		shape.use[r] += weight * float64(use[r])
 	}
@@ -128,7 +128,7 @@ func (l *Learner) rebase() {
 		if shape.pods *= scale; shape.pods == 0 {
 			delete(l.shapes, key)
 		}
-		for r := range load.NumResources {
+		for r := range amount.NumResources {
 			shape.requests[r] *= scale
 			shape.use[r] *= scale
 		}
@@ -184,7 +184,7 @@ func (l *Learner) build() *Mix {
 			// eight pods with one.
 			shape := Shape{Count: d.Count, Weight: learned.pods / now * float64(d.Count)}
 			shape.Others = slices.Delete(slices.Clone(learned.devices), i, i+1)
-			for r := range load.NumResources {
+			for r := range amount.NumResources {
 				shape.Requests[r] = int64(math.Round(learned.requests[r] / learned.pods))
 				shape.Use[r] = int64(math.Round(learned.use[r] / learned.pods))
 			}
@@ -216,7 +216,7 @@ func compareKeys(a, b shapeKey) int {
 func defaultShapes() []Shape {
 	var shapes []Shape
 	for count := int64(1); count <= 8; count *= 2 {
-		amounts := load.Amounts{load.CPU: 1000 * count, load.Memory: count << 30}
+		amounts := amount.Vector{amount.CPU: 1000 * count, amount.Memory: count << 30}
 		shapes = append(shapes, Shape{Count: count, Requests: amounts, Use: amounts, Weight: 8})
 	}
 	return shapes

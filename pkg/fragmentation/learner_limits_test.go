@@ -10,21 +10,21 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 // A kind that nobody asks for any more comes back to the default mix.
 func TestKindsThatVanish(t *testing.T) {
 	l, clock := newLearner()
 	for range 1000 {
-		l.Observe([]device.Request{{Name: mig, Count: 7}}, load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+		l.Observe([]device.Request{{Name: mig, Count: 7}}, amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now())
 	}
 	if got := weightOf(l.Mix().Shapes(mig), isLearned); got < 0.99 {
 		t.Errorf("a thousand pods with seven devices weigh %v of the demand", got)
 	}
 	pass(clock, 30*halfLife)
-	l.Observe(gpus(1), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+	l.Observe(gpus(1), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now())
 	if got := weightOf(l.Mix().Shapes(mig), isLearned); got > 1e-6 {
 		t.Errorf("after three months they weigh %v", got)
 	}
@@ -36,9 +36,9 @@ func TestWhatIsLearnedIsBounded(t *testing.T) {
 	l, clock := newLearner()
 	const common = 3
 	for i := range 10 * maxLearned {
-		l.Observe(gpus(int64(i)+10), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now().Add(-240*time.Hour))
+		l.Observe(gpus(int64(i)+10), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now().Add(-240*time.Hour))
 		if i%10 == 0 {
-			l.Observe(gpus(common), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+			l.Observe(gpus(common), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now())
 		}
 		if len(l.shapes) > maxLearned {
 			t.Fatalf("%d shapes are remembered, want at most %d", len(l.shapes), maxLearned)
@@ -66,8 +66,8 @@ func TestWhatIsLearnedIsBounded(t *testing.T) {
 // until there is such a node.
 func TestShapesFitTheLargestNode(t *testing.T) {
 	l, clock := newLearner()
-	l.Observe(gpus(3), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
-	l.Observe(gpus(1_000_000), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+	l.Observe(gpus(3), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now())
+	l.Observe(gpus(1_000_000), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now())
 	for _, tt := range []struct {
 		largest map[v1.ResourceName]int64
 		want    []int64
@@ -99,19 +99,19 @@ func TestShapesFitTheLargestNode(t *testing.T) {
 }
 
 func TestExtremePods(t *testing.T) {
-	const most = 1 << 50 // of an amount: see load.AmountOf
+	const most = 1 << 50 // of an amount: see amount.FromQuantity
 	tests := []struct {
 		name    string
 		devices []device.Request
-		amounts load.Amounts
+		amounts amount.Vector
 		created func(now time.Time) time.Time
 	}{
-		{"nothing but a device", gpus(1), load.Amounts{}, nil},
-		{"as much as can be", gpus(math.MaxInt64), load.Amounts{most, most}, nil},
-		{"a thousand years from now", gpus(3), load.Amounts{500, gi}, func(now time.Time) time.Time { return now.AddDate(1000, 0, 0) }},
-		{"a thousand years ago", gpus(3), load.Amounts{500, gi}, func(now time.Time) time.Time { return now.AddDate(-1000, 0, 0) }},
-		{"eight years ago", gpus(3), load.Amounts{500, gi}, func(now time.Time) time.Time { return now.AddDate(-8, 0, 0) }},
-		{"without a time", gpus(3), load.Amounts{500, gi}, func(time.Time) time.Time { return time.Time{} }},
+		{"nothing but a device", gpus(1), amount.Vector{}, nil},
+		{"as much as can be", gpus(math.MaxInt64), amount.Vector{most, most}, nil},
+		{"a thousand years from now", gpus(3), amount.Vector{500, gi}, func(now time.Time) time.Time { return now.AddDate(1000, 0, 0) }},
+		{"a thousand years ago", gpus(3), amount.Vector{500, gi}, func(now time.Time) time.Time { return now.AddDate(-1000, 0, 0) }},
+		{"eight years ago", gpus(3), amount.Vector{500, gi}, func(now time.Time) time.Time { return now.AddDate(-8, 0, 0) }},
+		{"without a time", gpus(3), amount.Vector{500, gi}, func(time.Time) time.Time { return time.Time{} }},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -127,7 +127,7 @@ func TestExtremePods(t *testing.T) {
 			}
 			// What is learned after it counts as always.
 			for range 100 {
-				l.Observe(gpus(5), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+				l.Observe(gpus(5), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now())
 			}
 			passSecond(clock)
 			checkWeights(t, l.Mix(), gpu)
@@ -142,7 +142,7 @@ func TestExtremePods(t *testing.T) {
 // A pod whose creation lies ahead by our clock counts as one of now.
 func TestClocksThatDiffer(t *testing.T) {
 	l, clock := newLearner()
-	l.Observe(gpus(3), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now().Add(10*halfLife))
+	l.Observe(gpus(3), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now().Add(10*halfLife))
 	if got, want := weightOf(l.Mix().Shapes(gpu), isLearned), 3.0/35; math.Abs(got-want) > 1e-9 {
 		t.Errorf("weight %v, want %v", got, want)
 	}
@@ -154,9 +154,9 @@ func TestYearsGoBy(t *testing.T) {
 	l, clock := newLearner()
 	for year := range 60 {
 		pass(clock, 365*24*time.Hour)
-		l.Observe(gpus(3), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now().Add(-halfLife))
-		l.Observe(gpus(5), load.Amounts{500, gi}, load.Amounts{700, gi}, clock.Now())
-		l.Observe([]device.Request{{Name: v1.ResourceName(fmt.Sprint("example.org/", year)), Count: 1}}, load.Amounts{}, load.Amounts{}, clock.Now())
+		l.Observe(gpus(3), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now().Add(-halfLife))
+		l.Observe(gpus(5), amount.Vector{500, gi}, amount.Vector{700, gi}, clock.Now())
+		l.Observe([]device.Request{{Name: v1.ResourceName(fmt.Sprint("example.org/", year)), Count: 1}}, amount.Vector{}, amount.Vector{}, clock.Now())
 		shapes := l.Mix().Shapes(gpu)
 		checkWeights(t, l.Mix(), gpu)
 		for count, want := range map[int64]float64{3: 1.5 / 38.5, 5: 5 / 38.5} {
@@ -170,7 +170,7 @@ func TestYearsGoBy(t *testing.T) {
 		t.Errorf("%d shapes are remembered, of which most were last seen decades ago", len(l.shapes))
 	}
 	pass(clock, 100*365*24*time.Hour) // a clock that was set wrong, and then right
-	l.Observe(gpus(5), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+	l.Observe(gpus(5), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now())
 	checkWeights(t, l.Mix(), gpu)
 	if len(l.shapes) != 1 {
 		t.Errorf("%d shapes are remembered after a hundred years, want 1", len(l.shapes))
@@ -183,7 +183,7 @@ func TestLearnerIsUsedByMany(t *testing.T) {
 	for i := range 8 {
 		group.Go(func() {
 			for j := range 200 {
-				l.Observe(gpus(int64(j%8)+1), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+				l.Observe(gpus(int64(j%8)+1), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now())
 				if i%2 == 0 {
 					passSecond(clock)
 				}
@@ -193,7 +193,7 @@ func TestLearnerIsUsedByMany(t *testing.T) {
 	}
 	group.Wait()
 	passSecond(clock)
-	l.Observe(gpus(1), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+	l.Observe(gpus(1), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now())
 	checkWeights(t, l.Mix(), gpu)
 	pods := 0.0
 	for _, shape := range l.shapes {
@@ -209,7 +209,7 @@ func TestLearnerIsUsedByMany(t *testing.T) {
 func BenchmarkMix(b *testing.B) {
 	l, clock := newLearner()
 	for i := range maxLearned {
-		l.Observe(gpus(int64(i%8)+1), load.Amounts{1000 << (i % 8), gi << (i / 8)}, load.Amounts{500, gi}, clock.Now())
+		l.Observe(gpus(int64(i%8)+1), amount.Vector{1000 << (i % 8), gi << (i / 8)}, amount.Vector{500, gi}, clock.Now())
 	}
 	b.ReportAllocs()
 	for b.Loop() {

@@ -12,8 +12,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	testingclock "k8s.io/utils/clock/testing"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 const gi = 1 << 30
@@ -42,7 +42,7 @@ func weightOf(shapes []Shape, is func(*Shape) bool) (sum float64) {
 
 // isLearned reports whether a shape is none of the default ones, which ask for whole
 // cores.
-func isLearned(s *Shape) bool { return s.Requests[load.CPU]%1000 != 0 }
+func isLearned(s *Shape) bool { return s.Requests[amount.CPU]%1000 != 0 }
 
 func checkWeights(t *testing.T, m *Mix, kinds ...v1.ResourceName) {
 	t.Helper()
@@ -57,7 +57,7 @@ func checkWeights(t *testing.T, m *Mix, kinds ...v1.ResourceName) {
 			if s.Count < 1 || math.IsNaN(s.Weight) || s.Weight < 0 || s.Weight > 1 {
 				t.Errorf("%s: %+v is no shape", kind, *s)
 			}
-			for r := range load.NumResources {
+			for r := range amount.NumResources {
 				if s.Requests[r] < 0 || s.Use[r] < 0 {
 					t.Errorf("%s: %+v asks for less than nothing", kind, *s)
 				}
@@ -79,17 +79,17 @@ func TestDefaultMixUntilPodsAreSeen(t *testing.T) {
 			t.Fatalf("%s: %+v, want four shapes", kind, shapes)
 		}
 		for i, count := range []int64{1, 2, 4, 8} {
-			amounts := load.Amounts{1000 * count, gi * count}
+			amounts := amount.Vector{1000 * count, gi * count}
 			if s := shapes[i]; s.Count != count || s.Weight != 0.25 || s.Requests != amounts || s.Use != amounts || len(s.Others) != 0 {
 				t.Errorf("%s: %+v, want %d devices with a core and a GiB each, at a weight of 1/4", kind, s, count)
 			}
 		}
 	}
 	want(gpu)
-	l.Observe(nil, load.Amounts{1, 1}, load.Amounts{1, 1}, clock.Now()) // a pod without devices
+	l.Observe(nil, amount.Vector{1, 1}, amount.Vector{1, 1}, clock.Now()) // a pod without devices
 	passSecond(clock)
 	want(gpu)
-	l.Observe(gpus(1), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+	l.Observe(gpus(1), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now())
 	passSecond(clock)
 	want(nic) // what is learned of one kind says nothing of another
 	if got := len(l.Mix().Shapes(gpu)); got != 5 {
@@ -103,7 +103,7 @@ type reference []observed
 
 type observed struct {
 	devices       []device.Request
-	requests, use load.Amounts
+	requests, use amount.Vector
 	created       time.Time
 }
 
@@ -148,8 +148,8 @@ func TestMixIsTheDemandInDevices(t *testing.T) {
 			case 1:
 				devices[0].Name = nic
 			}
-			requests := load.Amounts{1500 << random.IntN(2), gi << random.IntN(2)} // in steps that are shapes of their own
-			p := observed{devices, requests, requests.Sub(load.Amounts{10, 20}), clock.Now().Add(-time.Duration(random.IntN(1000)) * time.Hour)}
+			requests := amount.Vector{1500 << random.IntN(2), gi << random.IntN(2)} // in steps that are shapes of their own
+			p := observed{devices, requests, requests.Sub(amount.Vector{10, 20}), clock.Now().Add(-time.Duration(random.IntN(1000)) * time.Hour)}
 			pods = append(pods, p)
 			l.Observe(p.devices, p.requests, p.use, p.created)
 			pass(clock, time.Duration(random.IntN(10))*time.Hour)
@@ -181,9 +181,9 @@ func TestMixIsTheDemandInDevices(t *testing.T) {
 func TestDemandIsCountedInDevices(t *testing.T) {
 	l, clock := newLearner()
 	for range 8 {
-		l.Observe(gpus(1), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+		l.Observe(gpus(1), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now())
 	}
-	l.Observe(gpus(8), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+	l.Observe(gpus(8), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now())
 	shapes := l.Mix().Shapes(gpu)
 	for _, count := range []int64{1, 8} {
 		got := weightOf(shapes, func(s *Shape) bool { return isLearned(s) && s.Count == count })
@@ -198,11 +198,11 @@ func TestDemandHalvesInThreeDays(t *testing.T) {
 	is := func(count int64) func(*Shape) bool {
 		return func(s *Shape) bool { return isLearned(s) && s.Count == count }
 	}
-	l.Observe(gpus(3), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+	l.Observe(gpus(3), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now())
 	pass(clock, halfLife)
-	l.Observe(gpus(5), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+	l.Observe(gpus(5), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now())
 	// A restart finds pods that were created before it started.
-	l.Observe(gpus(7), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now().Add(-2*halfLife))
+	l.Observe(gpus(7), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now().Add(-2*halfLife))
 	shapes, total := l.Mix().Shapes(gpu), 32+3*0.5+5+7*0.25
 	for count, want := range map[int64]float64{3: 1.5 / total, 5: 5 / total, 7: 1.75 / total} {
 		if got := weightOf(shapes, is(count)); math.Abs(got-want) > 1e-9 {
@@ -213,18 +213,18 @@ func TestDemandHalvesInThreeDays(t *testing.T) {
 
 func TestPodsOfOneShapeHaveItsMean(t *testing.T) {
 	l, clock := newLearner()
-	l.Observe(gpus(3), load.Amounts{1000, 10 * gi}, load.Amounts{500, 4 * gi}, clock.Now())
-	l.Observe(gpus(3), load.Amounts{1100, 11 * gi}, load.Amounts{700, 5 * gi}, clock.Now())
-	l.Observe(gpus(3), load.Amounts{2000, 10 * gi}, load.Amounts{500, 4 * gi}, clock.Now())
-	l.Observe(gpus(3), load.Amounts{0, 0}, load.Amounts{250, gi}, clock.Now())
-	l.Observe(gpus(3), load.Amounts{1, 0}, load.Amounts{250, gi}, clock.Now())
-	got := map[load.Amounts]load.Amounts{}
+	l.Observe(gpus(3), amount.Vector{1000, 10 * gi}, amount.Vector{500, 4 * gi}, clock.Now())
+	l.Observe(gpus(3), amount.Vector{1100, 11 * gi}, amount.Vector{700, 5 * gi}, clock.Now())
+	l.Observe(gpus(3), amount.Vector{2000, 10 * gi}, amount.Vector{500, 4 * gi}, clock.Now())
+	l.Observe(gpus(3), amount.Vector{0, 0}, amount.Vector{250, gi}, clock.Now())
+	l.Observe(gpus(3), amount.Vector{1, 0}, amount.Vector{250, gi}, clock.Now())
+	got := map[amount.Vector]amount.Vector{}
 	for _, s := range l.Mix().Shapes(gpu) {
 		if s.Count == 3 {
 			got[s.Requests] = s.Use
 		}
 	}
-	want := map[load.Amounts]load.Amounts{
+	want := map[amount.Vector]amount.Vector{
 		{1050, 10.5 * gi}: {600, 4.5 * gi},
 		{2000, 10 * gi}:   {500, 4 * gi},
 		{0, 0}:            {250, gi}, // no request is a shape of its own
@@ -243,7 +243,7 @@ func TestMixIsDeterministic(t *testing.T) {
 		if i%3 == 0 {
 			devices = append(devices, device.Request{Name: nic, Count: 1})
 		}
-		amounts := load.Amounts{1000 << (i % 5), gi << (i % 7)}
+		amounts := amount.Vector{1000 << (i % 5), gi << (i % 7)}
 		pods = append(pods, observed{devices: devices, requests: amounts, use: amounts})
 	}
 	var first *Mix
@@ -267,11 +267,11 @@ func TestMixIsDeterministic(t *testing.T) {
 // and is not made anew for each pod of a burst.
 func TestMixIsMadeAnewOnceASecond(t *testing.T) {
 	l, clock := newLearner()
-	l.Observe(gpus(1), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+	l.Observe(gpus(1), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now())
 	before := l.Mix()
 	copied := slices.Clone(before.Shapes(gpu))
 	pass(clock, rebuildEvery/2)
-	l.Observe(gpus(1), load.Amounts{500, gi}, load.Amounts{500, gi}, clock.Now())
+	l.Observe(gpus(1), amount.Vector{500, gi}, amount.Vector{500, gi}, clock.Now())
 	if l.Mix() != before {
 		t.Error("made anew after half a second")
 	}

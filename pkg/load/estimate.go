@@ -2,15 +2,17 @@ package load
 
 import (
 	v1 "k8s.io/api/core/v1"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 // Estimator says how much a pod will use before that can be measured.
 type Estimator struct {
 	// Factors are percent of the request.
-	Factors [NumResources]int64
+	Factors [amount.NumResources]int64
 	// Defaults stand in for the request of a container that has none. They are
 	// not scaled by Factors.
-	Defaults Amounts
+	Defaults amount.Vector
 }
 
 // Pod returns the estimate for pod. Containers are added up as the scheduler
@@ -21,8 +23,8 @@ type Estimator struct {
 //
 // except that a request for the whole pod (KEP-2837) replaces those of its
 // containers. The pod's overhead is added as it is.
-func (e *Estimator) Pod(pod *v1.Pod) Amounts {
-	running, peak := Amounts{}, Amounts{}
+func (e *Estimator) Pod(pod *v1.Pod) amount.Vector {
+	running, peak := amount.Vector{}, amount.Vector{}
 	for i := range pod.Spec.InitContainers {
 		c := &pod.Spec.InitContainers[i]
 		estimate := e.container(c)
@@ -38,35 +40,37 @@ func (e *Estimator) Pod(pod *v1.Pod) Amounts {
 	}
 	total := running.Max(peak)
 	if pod.Spec.Resources != nil {
-		for r := range NumResources {
+		for r := range amount.NumResources {
 			if quantity, ok := pod.Spec.Resources.Requests[r.Name()]; ok {
-				total[r] = e.scale(r, AmountOf(r, quantity))
+				total[r] = e.scale(r, amount.FromQuantity(r, quantity))
 			}
 		}
 	}
-	total = total.Add(AmountsOf(pod.Spec.Overhead))
+	total = total.Add(amount.FromList(pod.Spec.Overhead))
 	for r := range total {
-		total[r] = min(total[r], maxAmount)
+		total[r] = min(total[r], amount.Limit)
 	}
 	return total
 }
 
-func (e *Estimator) container(c *v1.Container) Amounts {
+func (e *Estimator) container(c *v1.Container) amount.Vector {
 	estimate := e.Defaults
-	for r := range NumResources {
+	for r := range amount.NumResources {
 		if quantity, ok := c.Resources.Requests[r.Name()]; ok {
-			estimate[r] = e.scale(r, AmountOf(r, quantity))
+			estimate[r] = e.scale(r, amount.FromQuantity(r, quantity))
 		}
 	}
 	return estimate
 }
 
 // Requested returns the use to expect from pods that request this much.
-func (e *Estimator) Requested(requests Amounts) Amounts {
-	for r := range NumResources {
-		requests[r] = e.scale(r, min(requests[r], maxAmount))
+func (e *Estimator) Requested(requests amount.Vector) amount.Vector {
+	for r := range amount.NumResources {
+		requests[r] = e.scale(r, min(requests[r], amount.Limit))
 	}
 	return requests
 }
 
-func (e *Estimator) scale(r Resource, request int64) int64 { return request * e.Factors[r] / 100 }
+func (e *Estimator) scale(r amount.Resource, request int64) int64 {
+	return request * e.Factors[r] / 100
+}

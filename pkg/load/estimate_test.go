@@ -8,6 +8,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	resourcehelper "k8s.io/component-helpers/resource"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 func requests(cpu, memory string) v1.ResourceList {
@@ -27,8 +29,8 @@ func container(cpu, memory string) v1.Container {
 
 func TestEstimate(t *testing.T) {
 	estimator := Estimator{
-		Factors:  [NumResources]int64{CPU: 80, Memory: 100},
-		Defaults: Amounts{CPU: 250, Memory: 200 << 20},
+		Factors:  [amount.NumResources]int64{amount.CPU: 80, amount.Memory: 100},
+		Defaults: amount.Vector{amount.CPU: 250, amount.Memory: 200 << 20},
 	}
 	always := v1.ContainerRestartPolicyAlways
 	sidecar := container("1", "1Gi")
@@ -36,28 +38,28 @@ func TestEstimate(t *testing.T) {
 	for _, test := range []struct {
 		name string
 		spec v1.PodSpec
-		want Amounts
+		want amount.Vector
 	}{
-		{"factors scale requests", v1.PodSpec{Containers: []v1.Container{container("2", "1Gi")}}, Amounts{1600, 1 << 30}},
-		{"defaults are not scaled", v1.PodSpec{Containers: []v1.Container{container("", "")}}, Amounts{250, 200 << 20}},
-		{"each container has its own default", v1.PodSpec{Containers: []v1.Container{container("1", ""), container("", "1Gi")}}, Amounts{800 + 250, 200<<20 + 1<<30}},
-		{"an explicit zero is no missing request", v1.PodSpec{Containers: []v1.Container{container("0", "0")}}, Amounts{}},
+		{"factors scale requests", v1.PodSpec{Containers: []v1.Container{container("2", "1Gi")}}, amount.Vector{1600, 1 << 30}},
+		{"defaults are not scaled", v1.PodSpec{Containers: []v1.Container{container("", "")}}, amount.Vector{250, 200 << 20}},
+		{"each container has its own default", v1.PodSpec{Containers: []v1.Container{container("1", ""), container("", "1Gi")}}, amount.Vector{800 + 250, 200<<20 + 1<<30}},
+		{"an explicit zero is no missing request", v1.PodSpec{Containers: []v1.Container{container("0", "0")}}, amount.Vector{}},
 		{"a larger init container counts", v1.PodSpec{
 			InitContainers: []v1.Container{container("10", "1Gi")}, Containers: []v1.Container{container("1", "2Gi")},
-		}, Amounts{8000, 2 << 30}},
+		}, amount.Vector{8000, 2 << 30}},
 		{"a sidecar runs beside the containers", v1.PodSpec{
 			InitContainers: []v1.Container{sidecar}, Containers: []v1.Container{container("1", "1Gi")},
-		}, Amounts{1600, 2 << 30}},
+		}, amount.Vector{1600, 2 << 30}},
 		{"a request of the pod replaces those of its containers", v1.PodSpec{
 			Resources:  &v1.ResourceRequirements{Requests: requests("5", "")},
 			Containers: []v1.Container{container("1", "1Gi")},
-		}, Amounts{4000, 1 << 30}},
+		}, amount.Vector{4000, 1 << 30}},
 		{"overhead is added as it is", v1.PodSpec{
 			Overhead: requests("1", "1Gi"), Containers: []v1.Container{container("1", "1Gi")},
-		}, Amounts{1800, 2 << 30}},
+		}, amount.Vector{1800, 2 << 30}},
 		{"an absurd request does not overflow", v1.PodSpec{
 			Containers: []v1.Container{container("9E", "9E"), container("9E", "9E")},
-		}, Amounts{maxAmount, maxAmount}},
+		}, amount.Vector{amount.Limit, amount.Limit}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := estimator.Pod(&v1.Pod{Spec: test.spec}); got != test.want {
@@ -70,11 +72,11 @@ func TestEstimate(t *testing.T) {
 // With a factor of 100 and no defaults an estimate is the pod's request, which
 // Kubernetes' own helper computes in another way.
 func TestEstimateIsTheRequestAsKubernetesCountsIt(t *testing.T) {
-	estimator := Estimator{Factors: [NumResources]int64{100, 100}}
+	estimator := Estimator{Factors: [amount.NumResources]int64{100, 100}}
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 2000 {
 		pod := &v1.Pod{Spec: randomSpec(random)}
-		want := AmountsOf(resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}))
+		want := amount.FromList(resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}))
 		if got := estimator.Pod(pod); got != want {
 			t.Fatalf("estimate %v, want %v for %+v", got, want, pod.Spec)
 		}
@@ -111,8 +113,8 @@ func randomSpec(random *rand.Rand) v1.PodSpec {
 }
 
 func TestAmountsAddHoldsAtTheLimit(t *testing.T) {
-	a := Amounts{math.MaxInt64 - 1, 5}
-	if got, want := a.Add(Amounts{2, 2}), (Amounts{math.MaxInt64, 7}); got != want {
+	a := amount.Vector{math.MaxInt64 - 1, 5}
+	if got, want := a.Add(amount.Vector{2, 2}), (amount.Vector{math.MaxInt64, 7}); got != want {
 		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -1,6 +1,10 @@
 package load
 
-import "time"
+import (
+	"time"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+)
 
 // history is the samples of one node over a window, oldest first. Its length is
 // bounded by the window and the shortest interval between polls.
@@ -62,7 +66,7 @@ func (h *history) covered() (sum time.Duration) {
 // statistics returns the statistics of the samples, to each of which difference
 // is added (the sum is at least 0), and the standard deviation. scratch is
 // memory to use.
-func (h *history) statistics(difference func(Sample) Amounts, scratch *[NumResources][]weighted) (result Statistics, deviation Amounts) {
+func (h *history) statistics(difference func(Sample) amount.Vector, scratch *[amount.NumResources][]weighted) (result Statistics, deviation amount.Vector) {
 	for r := range scratch {
 		scratch[r] = scratch[r][:0]
 	}

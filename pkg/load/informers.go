@@ -6,6 +6,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 // Watch feeds the model from the informers of nodes and pods. Call it before
@@ -26,7 +28,7 @@ func (m *Model) Watch(factory informers.SharedInformerFactory) (synced []cache.I
 func (m *Model) nodeHandler() cache.ResourceEventHandler {
 	set := func(obj any) {
 		if n, ok := obj.(*v1.Node); ok {
-			m.SetNode(n.Name, AmountsOf(n.Status.Allocatable))
+			m.SetNode(n.Name, amount.FromList(n.Status.Allocatable))
 			m.setOverrides(n)
 		}
 	}

@@ -5,6 +5,8 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 // inFlight is a pod of the ledger: assigned to a node, in whose history there
@@ -12,7 +14,7 @@ import (
 type inFlight struct {
 	name     types.NamespacedName
 	node     *node
-	estimate Amounts
+	estimate amount.Vector
 	// reserved: a scheduling cycle of this process holds the pod on the node.
 	// assigned: the API server says that the pod is bound to the node. A pod is
 	// in the ledger only if either holds.
@@ -22,7 +24,7 @@ type inFlight struct {
 	runningSince time.Time
 	// seen is what the pod was last seen to use, by itself, over a window that
 	// began at seenSince; warm, that it had been running for warmUp by then.
-	seen      Amounts
+	seen      amount.Vector
 	seenSince time.Time
 	warm      bool
 }
@@ -41,18 +43,18 @@ func (p *inFlight) shownBy(sample Sample, warmUp time.Duration) bool {
 // missingFrom returns what of the pod's use sample does not show: nothing if it
 // shows all, all if the pod had not started, and else the estimate less what
 // sample shows of what the pod was seen to use.
-func (p *inFlight) missingFrom(sample Sample, warmUp time.Duration) Amounts {
+func (p *inFlight) missingFrom(sample Sample, warmUp time.Duration) amount.Vector {
 	use := p.estimate
 	if p.warm {
 		use = p.seen
 	}
 	switch {
 	case p.shownBy(sample, warmUp):
-		return Amounts{}
+		return amount.Vector{}
 	case !p.startedBefore(sample):
 		return use
 	default:
-		return use.Sub(p.partOf(sample)).Max(Amounts{})
+		return use.Sub(p.partOf(sample)).Max(amount.Vector{})
 	}
 }
 
@@ -60,7 +62,7 @@ func (p *inFlight) missingFrom(sample Sample, warmUp time.Duration) Amounts {
 // what it was seen to use, for that part of the sample's window that lies after
 // the beginning of the window in which it was seen. A sample from before that
 // shows nothing that is known.
-func (p *inFlight) partOf(sample Sample) Amounts {
+func (p *inFlight) partOf(sample Sample) amount.Vector {
 	return p.seen.Scaled(sample.shareOf(p.seenSince, sample.Timestamp))
 }
 

@@ -4,6 +4,8 @@ import (
 	"time"
 
 	"k8s.io/component-base/metrics"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 const namespace = "plimsoll"
@@ -45,8 +47,8 @@ func newMetrics() *instruments {
 }
 
 // predicted compares what a pod uses with what it was estimated to use.
-func (i *instruments) predicted(estimate, usage Amounts) {
-	for r := range NumResources {
+func (i *instruments) predicted(estimate, usage amount.Vector) {
+	for r := range amount.NumResources {
 		if estimate[r] > 0 {
 			i.ratio.WithLabelValues(string(r.Name())).Observe(float64(usage[r]) / float64(estimate[r]))
 		}

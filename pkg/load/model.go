@@ -12,6 +12,9 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 )
 
 // Config configures a Model.
@@ -71,7 +74,7 @@ type Model struct {
 	podPolling  health
 	sampling    health
 	newest      time.Time // timestamp of the newest sample
-	scratch     [NumResources][]weighted
+	scratch     [amount.NumResources][]weighted
 }
 
 // NewModel returns a model that reads source. It knows no node and polls
@@ -107,21 +110,21 @@ func NewModel(config Config, source Source) *Model {
 // Estimate returns how much pod is expected to use: what its annotation says,
 // else what its workload's pods use if that is known, else what it requests
 // suggests.
-func (m *Model) Estimate(pod *v1.Pod) Amounts {
+func (m *Model) Estimate(pod *v1.Pod) amount.Vector {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.estimate(pod)
 }
 
-func (m *Model) estimate(pod *v1.Pod) Amounts {
+func (m *Model) estimate(pod *v1.Pod) amount.Vector {
 	estimate, known := m.learned(pod)
 	if !known {
 		estimate = m.config.Estimator.Pod(pod)
 	}
 	for name, quantity := range m.annotated(pod) {
-		for r := range NumResources {
+		for r := range amount.NumResources {
 			if string(r.Name()) == name {
-				estimate[r] = AmountOf(r, quantity)
+				estimate[r] = amount.FromQuantity(r, quantity)
 			}
 		}
 	}
@@ -130,7 +133,7 @@ func (m *Model) estimate(pod *v1.Pod) Amounts {
 
 // Requested returns the use to expect from pods that request this much. It
 // stands in for the measured use of a node without fresh metrics.
-func (m *Model) Requested(requests Amounts) Amounts {
+func (m *Model) Requested(requests amount.Vector) amount.Vector {
 	return m.config.Estimator.Requested(requests)
 }
 
@@ -178,7 +181,7 @@ func (m *Model) publish() {
 }
 
 // largest returns the most that any node can allocate of each resource.
-func (m *Model) largest() (most Amounts) {
+func (m *Model) largest() (most amount.Vector) {
 	for _, n := range m.slots {
 		if n != nil {
 			most = most.Max(n.allocatable)
@@ -321,7 +324,7 @@ func (m *Model) take(n *node, sample Sample) {
 }
 
 // SetNode tells the model that the node exists, and what it can allocate.
-func (m *Model) SetNode(name string, allocatable Amounts) {
+func (m *Model) SetNode(name string, allocatable amount.Vector) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := m.node(name)
@@ -350,7 +353,7 @@ func (m *Model) RemoveNode(name string) {
 	// A node that comes back under this name is another machine, or the same
 	// one after a restart: what was measured says nothing of it.
 	n.slot, n.history.samples, n.departed = -1, nil, nil
-	n.annotation, n.thresholds = "", Thresholds{}
+	n.annotation, n.own = "", line.Own{}
 	m.recompute(n)
 	m.dropIfUnused(n)
 }

@@ -17,6 +17,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 	testingclock "k8s.io/utils/clock/testing"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 const (
@@ -44,7 +46,7 @@ func newFixture(t *testing.T) *fixture {
 	f := &fixture{t: t, source: &fakeSource{}, now: testingclock.NewFakeClock(epoch)}
 	f.Model = NewModel(Config{
 		Interval: window, Timeout: time.Second, Expiration: expiration, WarmUp: warmUp,
-		Estimator: Estimator{Factors: [NumResources]int64{100, 100}},
+		Estimator: Estimator{Factors: [amount.NumResources]int64{100, 100}},
 		Clock:     f.now,
 	}, f.source)
 	return f
@@ -52,7 +54,7 @@ func newFixture(t *testing.T) *fixture {
 
 // sample has a poll show the node's use over the window that ends now.
 func (f *fixture) sample(node string, cores float64) {
-	f.source.readings = []Reading{{Node: node, Timestamp: f.now.Now(), Window: window, Usage: [NumResources]float64{cores, 1 << 30}}}
+	f.source.readings = []Reading{{Node: node, Timestamp: f.now.Now(), Window: window, Usage: [amount.NumResources]float64{cores, 1 << 30}}}
 	f.source.err = nil
 	f.Poll(f.t.Context())
 }
@@ -69,7 +71,7 @@ func (f *fixture) inFlightCPU(name string) int64 {
 	if n == nil {
 		f.t.Fatalf("node %s is not known", name)
 	}
-	return n.InFlight(Latest)[CPU]
+	return n.InFlight(Latest)[amount.CPU]
 }
 
 // boundPod returns a pod of one core that is bound to the node but does not run yet.
@@ -92,12 +94,12 @@ func running(pod *v1.Pod, since time.Time) *v1.Pod {
 
 func TestNodeStates(t *testing.T) {
 	f := newFixture(t)
-	f.SetNode("n", Amounts{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34})
 	if n, state := f.node("n"); n == nil || state != Missing {
 		t.Fatalf("a node without a sample: %v, state %v, want Missing", n, state)
 	}
 	f.sample("n", 2)
-	if n, state := f.node("n"); state != Fresh || n.Predicted[Latest] != (Amounts{2000, 1 << 30}) {
+	if n, state := f.node("n"); state != Fresh || n.Predicted[Latest] != (amount.Vector{2000, 1 << 30}) {
 		t.Fatalf("state %v, predicted %v", state, n.Predicted[Latest])
 	}
 	f.now.Step(expiration)
@@ -116,12 +118,12 @@ func TestNodeStates(t *testing.T) {
 
 func TestRepeatedAndLateSamplesChangeNothing(t *testing.T) {
 	f := newFixture(t)
-	f.SetNode("n", Amounts{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34})
 	f.sample("n", 2)
 	for _, age := range []time.Duration{0, time.Second} {
-		f.source.readings = []Reading{{Node: "n", Timestamp: f.now.Now().Add(-age), Window: window, Usage: [NumResources]float64{7, 7}}}
+		f.source.readings = []Reading{{Node: "n", Timestamp: f.now.Now().Add(-age), Window: window, Usage: [amount.NumResources]float64{7, 7}}}
 		f.Poll(t.Context())
-		if n, _ := f.node("n"); n.Sample.Usage[CPU] != 2000 {
+		if n, _ := f.node("n"); n.Sample.Usage[amount.CPU] != 2000 {
 			t.Errorf("a sample of age %v replaced the newest one: %v", age, n.Sample)
 		}
 	}
@@ -129,13 +131,13 @@ func TestRepeatedAndLateSamplesChangeNothing(t *testing.T) {
 
 func TestNodeThatComesBackHasNoSample(t *testing.T) {
 	f := newFixture(t)
-	f.SetNode("n", Amounts{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34})
 	f.sample("n", 7)
 	f.RemoveNode("n")
 	if n, _ := f.node("n"); n != nil {
 		t.Errorf("a removed node: %v", n)
 	}
-	f.SetNode("n", Amounts{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34})
 	if _, state := f.node("n"); state != Missing {
 		t.Errorf("state %v, want Missing: the sample is of the node that was removed", state)
 	}
@@ -143,7 +145,7 @@ func TestNodeThatComesBackHasNoSample(t *testing.T) {
 
 func TestPodIsInFlightUntilASampleShowsIt(t *testing.T) {
 	f := newFixture(t)
-	f.SetNode("n", Amounts{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34})
 	pod := boundPod("p", "n")
 
 	f.Reserve(pod, "n")
@@ -171,7 +173,7 @@ func TestPodIsInFlightUntilASampleShowsIt(t *testing.T) {
 	}
 	f.now.Step(1)
 	f.sample("n", 1)
-	if n, _ := f.node("n"); n.InFlight(Latest) != (Amounts{}) || n.Predicted[Latest][CPU] != 1000 {
+	if n, _ := f.node("n"); n.InFlight(Latest) != (amount.Vector{}) || n.Predicted[Latest][amount.CPU] != 1000 {
 		t.Fatalf("shown by the sample: in flight %v, predicted %v", n.InFlight(Latest), n.Predicted[Latest])
 	}
 
@@ -201,7 +203,7 @@ func TestPodLeavesAtOnce(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFixture(t)
-			f.SetNode("n", Amounts{8000, 1 << 34})
+			f.SetNode("n", amount.Vector{8000, 1 << 34})
 			pod := boundPod("p", "n")
 			f.Reserve(pod, "n")
 			f.podHandler().OnAdd(pod, false)
@@ -218,7 +220,7 @@ func TestPodLeavesAtOnce(t *testing.T) {
 
 func TestUnreserve(t *testing.T) {
 	f := newFixture(t)
-	f.SetNode("n", Amounts{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34})
 	pod := boundPod("p", "n")
 	f.Unreserve(pod.UID) // never reserved: nothing happens
 	f.Reserve(pod, "n")
@@ -238,7 +240,7 @@ func TestUnreserve(t *testing.T) {
 
 func TestRestartCountsOldPodsAsMeasured(t *testing.T) {
 	f := newFixture(t)
-	f.SetNode("n", Amounts{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34})
 	f.SetPod(running(boundPod("old", "n"), epoch.Add(-time.Hour)), true)
 	f.SetPod(running(boundPod("young", "n"), epoch.Add(-time.Second)), true)
 	f.sample("n", 1)
@@ -286,7 +288,7 @@ func TestRunningSince(t *testing.T) {
 // not look like an idle node at any time.
 func TestOutageOfTheSource(t *testing.T) {
 	f := newFixture(t)
-	f.SetNode("n", Amounts{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34})
 	var lines []string
 	ctx := klog.NewContext(t.Context(), funcr.New(func(_, args string) { lines = append(lines, args) }, funcr.Options{}))
 	f.sample("n", 6)
@@ -298,7 +300,7 @@ func TestOutageOfTheSource(t *testing.T) {
 		if age := f.now.Since(epoch); (state == Fresh) != (age <= expiration) {
 			t.Fatalf("after %v: state %v", age, state)
 		}
-		if n.Sample.Usage[CPU] != 6000 {
+		if n.Sample.Usage[amount.CPU] != 6000 {
 			t.Fatalf("the outage changed the sample to %v", n.Sample)
 		}
 	}
@@ -335,7 +337,7 @@ func TestRunPollsOnTheIntervalAndEndsWithItsContext(t *testing.T) {
 
 func TestRunTellsSoonOfAPodThatIsGone(t *testing.T) {
 	f := newFixture(t)
-	f.SetNode("n", Amounts{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34})
 	<-f.relieved // the node's own
 	told := make(chan struct{})
 	f.Subscribe(func(context.Context) { told <- struct{}{} })
@@ -371,8 +373,8 @@ type reference struct {
 	pods  map[types.UID]*v1.Pod
 }
 
-func (r *reference) inFlight(node string, estimator *Estimator) Amounts {
-	var sum Amounts
+func (r *reference) inFlight(node string, estimator *Estimator) amount.Vector {
+	var sum amount.Vector
 	for _, pod := range r.pods {
 		if pod.Spec.NodeName == node {
 			sum = sum.Add(estimator.Pod(pod))
@@ -387,7 +389,7 @@ func TestViewsAgreeWithTheReferenceAndNeverChange(t *testing.T) {
 	ref := &reference{nodes: map[string]bool{}, pods: map[types.UID]*v1.Pod{}}
 	type kept struct {
 		view View
-		want map[string]Amounts
+		want map[string]amount.Vector
 	}
 	var views []kept
 	name := func() string { return fmt.Sprintf("n%d", random.IntN(3*chunkSize)) }
@@ -395,7 +397,7 @@ func TestViewsAgreeWithTheReferenceAndNeverChange(t *testing.T) {
 		switch random.IntN(6) {
 		case 0, 1:
 			n := name()
-			f.SetNode(n, Amounts{int64(step), 1})
+			f.SetNode(n, amount.Vector{int64(step), 1})
 			ref.nodes[n] = true
 		case 2:
 			n := name()
@@ -416,7 +418,7 @@ func TestViewsAgreeWithTheReferenceAndNeverChange(t *testing.T) {
 		if step%97 != 0 {
 			continue
 		}
-		want := map[string]Amounts{}
+		want := map[string]amount.Vector{}
 		for n := range ref.nodes {
 			want[n] = ref.inFlight(n, &f.config.Estimator)
 		}
@@ -437,7 +439,7 @@ func TestViewsAgreeWithTheReferenceAndNeverChange(t *testing.T) {
 	}
 }
 
-func checkView(t *testing.T, view *View, want map[string]Amounts) {
+func checkView(t *testing.T, view *View, want map[string]amount.Vector) {
 	t.Helper()
 	count := 0
 	var slots []int
@@ -460,10 +462,10 @@ func benchmarkModel(nodes int) (*Model, *testingclock.FakeClock) {
 	now := testingclock.NewFakeClock(epoch)
 	m := NewModel(Config{
 		Interval: window, Window: 15 * time.Minute, Expiration: time.Hour, Clock: now,
-		Estimator: Estimator{Factors: [NumResources]int64{100, 100}},
+		Estimator: Estimator{Factors: [amount.NumResources]int64{100, 100}},
 	}, &fakeSource{})
 	for i := range nodes {
-		m.SetNode(fmt.Sprintf("node-%d", i), Amounts{64000, 1 << 38})
+		m.SetNode(fmt.Sprintf("node-%d", i), amount.Vector{64000, 1 << 38})
 	}
 	m.View()
 	return m, now
@@ -493,13 +495,13 @@ func BenchmarkPoll(b *testing.B) {
 			random := rand.New(rand.NewPCG(1, 2))
 			readings := make([]Reading, nodes)
 			for i := range readings {
-				readings[i] = Reading{Node: fmt.Sprintf("node-%d", i), Window: window, Usage: [NumResources]float64{float64(i % 7), 1}}
+				readings[i] = Reading{Node: fmt.Sprintf("node-%d", i), Window: window, Usage: [amount.NumResources]float64{float64(i % 7), 1}}
 			}
 			poll := func() {
 				now.Step(window)
 				for i := range readings {
 					readings[i].Timestamp = now.Now()
-					readings[i].Usage = [NumResources]float64{random.Float64() * 64, random.Float64() * 1e11}
+					readings[i].Usage = [amount.NumResources]float64{random.Float64() * 64, random.Float64() * 1e11}
 				}
 				m.observe(klog.Background(), readings)
 				_ = m.View()

@@ -5,6 +5,9 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 )
 
 // node is the mutable state behind a Node.
@@ -13,26 +16,26 @@ type node struct {
 	// slot is -1 until the API server has told us of the node: pods may be seen
 	// before their node is.
 	slot        int
-	allocatable Amounts
+	allocatable amount.Vector
 	annotation  string // that thresholds were parsed from
-	thresholds  Thresholds
+	own         line.Own
 	history     history
 	pods        map[types.UID]*inFlight
 	departed    []departure
 
 	// What follows is derived from the above (see recompute).
 	measured  Statistics
-	deviation Amounts
-	settled   Statistics  // measured, as if the pods that run had run all along
-	coming    Amounts     // estimates of the pods that no sample shows at all
-	partly    []*inFlight // the pods that some samples may show a part of
+	deviation amount.Vector
+	settled   Statistics    // measured, as if the pods that run had run all along
+	coming    amount.Vector // estimates of the pods that no sample shows at all
+	partly    []*inFlight   // the pods that some samples may show a part of
 }
 
 // published returns the node as views show it.
 func (n *node) published() *Node {
 	newest, sampled := n.history.newest()
 	result := &Node{
-		Name: n.name, Slot: n.slot, Allocatable: n.allocatable, Thresholds: n.thresholds,
+		Name: n.name, Slot: n.slot, Allocatable: n.allocatable, Own: n.own,
 		Sample: newest, Sampled: sampled, Measured: n.measured, Deviation: n.deviation,
 		Predicted: n.settled.shifted(n.coming),
 	}
@@ -52,16 +55,16 @@ func (n *node) published() *Node {
 // sample, and so to each statistic; those are only summed up (coming), which is
 // all that changes when a pod is assigned.
 func (m *Model) recompute(n *node) {
-	n.measured, n.settled, n.deviation = Statistics{}, Statistics{}, Amounts{}
+	n.measured, n.settled, n.deviation = Statistics{}, Statistics{}, amount.Vector{}
 	m.recount(n)
 	if len(n.history.samples) == 0 {
 		return
 	}
-	nothing := func(Sample) Amounts { return Amounts{} }
+	nothing := func(Sample) amount.Vector { return amount.Vector{} }
 	n.measured, n.deviation = n.history.statistics(nothing, &m.scratch)
 	n.settled = n.measured
 	if len(n.partly)+len(n.departed) > 0 {
-		difference := func(s Sample) (sum Amounts) {
+		difference := func(s Sample) (sum amount.Vector) {
 			for _, pod := range n.partly {
 				sum = sum.Add(pod.missingFrom(s, m.config.WarmUp))
 			}
@@ -76,17 +79,19 @@ func (m *Model) recompute(n *node) {
 
 // departure is a pod that has left its node, and is still in samples of it.
 type departure struct {
-	use           Amounts
+	use           amount.Vector
 	since, leftAt time.Time
 }
 
 // shownBy returns how much of the sample is the pod's use.
-func (d *departure) shownBy(s Sample) Amounts { return d.use.Scaled(s.shareOf(d.since, d.leftAt)) }
+func (d *departure) shownBy(s Sample) amount.Vector {
+	return d.use.Scaled(s.shareOf(d.since, d.leftAt))
+}
 
 // depart notes that a pod whose use is known has left n, so that what samples
 // show of it is taken off. Pods whose use is not known stay in the samples
 // until those are replaced.
-func (m *Model) depart(n *node, use Amounts, since, leftAt time.Time) {
+func (m *Model) depart(n *node, use amount.Vector, since, leftAt time.Time) {
 	n.departed = append(n.departed, departure{use: use, since: since, leftAt: leftAt})
 	m.recompute(n)
 }
@@ -101,7 +106,7 @@ func (n *node) dropDeparted() {
 // that no sample shows any of.
 func (m *Model) recount(n *node) {
 	m.dirty[n] = true
-	n.coming, n.partly = Amounts{}, n.partly[:0]
+	n.coming, n.partly = amount.Vector{}, n.partly[:0]
 	newest, sampled := n.history.newest()
 	for _, pod := range n.pods {
 		if sampled && pod.startedBefore(newest) {

@@ -6,21 +6,16 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 )
 
-// Thresholds are a node's own, in percent of allocatable, for the resources
-// that are Set.
-type Thresholds struct {
-	Percent Amounts
-	Set     [NumResources]bool
-}
-
-func thresholdsOf(values map[string]int64) (t Thresholds) {
-	for r := range NumResources {
-		t.Percent[r], t.Set[r] = values[string(r.Name())]
+func ownThresholds(values map[string]int64) (own line.Own) {
+	for r := range amount.NumResources {
+		own.Percent[r], own.Set[r] = values[string(r.Name())]
 	}
-	return t
+	return own
 }
 
 // setOverrides takes in the annotations of a node; they are parsed only if they
@@ -35,19 +30,19 @@ func (m *Model) setOverrides(object *v1.Node) {
 	if !changed {
 		return
 	}
-	var thresholds Thresholds
+	var thresholds line.Own
 	if given {
 		values, err := config.ParseThresholds(value)
 		if err != nil {
 			m.report(object, object.UID, err)
 		} else {
-			thresholds = thresholdsOf(values)
+			thresholds = ownThresholds(values)
 		}
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if n.thresholds != thresholds {
-		n.thresholds = thresholds
+	if n.own != thresholds {
+		n.own = thresholds
 		m.dirty[n] = true
 		m.relieve()
 	}

@@ -9,7 +9,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 )
 
 func annotatedNode(value string) *v1.Node {
@@ -34,21 +36,21 @@ func TestThresholdsOfANode(t *testing.T) {
 	reports := f.collectReports()
 	f.Lead()
 	f.nodeHandler().OnAdd(annotatedNode(`{"cpu": 60}`), false)
-	if n, _ := f.node("n"); n.Thresholds != (Thresholds{Percent: Amounts{CPU: 60}, Set: [NumResources]bool{CPU: true}}) {
-		t.Errorf("thresholds %+v", n.Thresholds)
+	if n, _ := f.node("n"); n.Own != (line.Own{Percent: amount.Vector{amount.CPU: 60}, Set: [amount.NumResources]bool{amount.CPU: true}}) {
+		t.Errorf("thresholds %+v", n.Own)
 	}
 	for _, bad := range []string{`{"cpu": 160}`, `{"cpu": 160}`} { // the second update changes nothing
 		f.nodeHandler().OnUpdate(nil, annotatedNode(bad))
 	}
-	if n, _ := f.node("n"); n.Thresholds != (Thresholds{}) {
-		t.Errorf("thresholds %+v of an annotation that is not valid", n.Thresholds)
+	if n, _ := f.node("n"); n.Own != (line.Own{}) {
+		t.Errorf("thresholds %+v of an annotation that is not valid", n.Own)
 	}
 	if len(*reports) != 1 || !strings.Contains((*reports)[0], "*v1.Node n: metadata.annotations[plimsoll.io/thresholds][cpu]: Invalid value: 160") {
 		t.Errorf("reports: %q, want one", *reports)
 	}
 	f.nodeHandler().OnUpdate(nil, annotatedNode(""))
-	if n, _ := f.node("n"); n.Thresholds != (Thresholds{}) || len(*reports) != 1 {
-		t.Errorf("thresholds %+v without an annotation; reports: %q", n.Thresholds, *reports)
+	if n, _ := f.node("n"); n.Own != (line.Own{}) || len(*reports) != 1 {
+		t.Errorf("thresholds %+v without an annotation; reports: %q", n.Own, *reports)
 	}
 }
 
@@ -60,7 +62,7 @@ func annotatedPod(estimate string) *v1.Pod {
 
 func TestEstimateOfAPodsAnnotationWins(t *testing.T) {
 	f, pods := newPodFixture(t)
-	for estimate, want := range map[string]Amounts{
+	for estimate, want := range map[string]amount.Vector{
 		`{"cpu": "3", "memory": "4Gi"}`: {3000, 4 << 30},
 		`{"cpu": "500m"}`:               {500, 1 << 30}, // the memory is that of the request
 		`{"cpu": "lots"}`:               {1000, 1 << 30},
@@ -72,11 +74,11 @@ func TestEstimateOfAPodsAnnotationWins(t *testing.T) {
 	}
 	learned := f.warmPod(pods, "w", 8)
 	f.runFor(2 * learnAfter)
-	if got := f.Estimate(learned)[CPU]; got < 8000 {
+	if got := f.Estimate(learned)[amount.CPU]; got < 8000 {
 		t.Fatalf("estimate %d, want what was learned", got)
 	}
 	learned.Annotations = map[string]string{config.EstimateAnnotation: `{"cpu": "3"}`}
-	if got := f.Estimate(learned)[CPU]; got != 3000 {
+	if got := f.Estimate(learned)[amount.CPU]; got != 3000 {
 		t.Errorf("estimate %d, want that of the annotation", got)
 	}
 	for i := range 2 * maxParsed {

@@ -11,6 +11,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 // PodSource is a Source that also reports what single pods use.
@@ -40,7 +42,7 @@ type subject struct {
 	// measured is the timestamp of the newest reading that was used, and use
 	// what it said; warm, that the pod had been running for warmUp by then.
 	measured time.Time
-	use      Amounts
+	use      amount.Vector
 	warm     bool
 }
 
@@ -189,7 +191,7 @@ func (m *Model) seePod(s *subject, sample Sample) {
 // Relief returns by how much the predicted use of its node would fall at once
 // if the pod were removed, and whether that is known. If it is not, the pod is
 // among the first to be measured at the next poll.
-func (m *Model) Relief(pod *v1.Pod) (Amounts, bool) {
+func (m *Model) Relief(pod *v1.Pod) (amount.Vector, bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	name := types.NamespacedName{Namespace: pod.Namespace, Name: pod.Name}
@@ -202,7 +204,7 @@ func (m *Model) Relief(pod *v1.Pod) (Amounts, bool) {
 	}
 	s := m.subjects[name]
 	if s == nil || s.uid != pod.UID {
-		return Amounts{}, false
+		return amount.Vector{}, false
 	}
 	if s.known(m.clock.Now()) {
 		return s.use, true
@@ -210,7 +212,7 @@ func (m *Model) Relief(pod *v1.Pod) (Amounts, bool) {
 	if len(m.wanted) < maxWanted {
 		m.wanted[name] = true
 	}
-	return Amounts{}, false
+	return amount.Vector{}, false
 }
 
 // follow keeps the record of a running pod.

@@ -15,6 +15,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 // fakePodSource also answers for pods, over the window that ends now, with
@@ -33,7 +35,7 @@ func (s *fakePodSource) PollPods(_ context.Context, pods []types.NamespacedName)
 	for _, pod := range pods {
 		if cores, ok := s.cores[pod.Name]; ok {
 			readings = append(readings, PodReading{Pod: pod, Reading: Reading{
-				Timestamp: s.f.now.Now(), Window: window, Usage: [NumResources]float64{cores, 1 << 30},
+				Timestamp: s.f.now.Now(), Window: window, Usage: [amount.NumResources]float64{cores, 1 << 30},
 			}})
 		}
 	}
@@ -47,7 +49,7 @@ func newPodFixture(t *testing.T) (*fixture, *fakePodSource) {
 	config := f.config
 	config.Learn, config.Window = true, 5*time.Minute
 	f.Model = NewModel(config, pods)
-	f.SetNode("n", Amounts{64000, 1 << 40})
+	f.SetNode("n", amount.Vector{64000, 1 << 40})
 	return f, pods
 }
 
@@ -60,19 +62,19 @@ func TestWhatAPodIsSeenToUseIsNotCountedTwice(t *testing.T) {
 	f.now.Step(2 * window)
 	pods.cores["p"] = 0.4
 	f.sample("n", 1.4)
-	if n, _ := f.node("n"); n.Predicted[Latest][CPU] != 2000 {
+	if n, _ := f.node("n"); n.Predicted[Latest][amount.CPU] != 2000 {
 		t.Errorf("1.4 cores measured, 0.4 of them the pod's: predicted %v, want 2000", n.Predicted[Latest])
 	}
 	f.now.Step(window)
 	pods.cores["p"] = 1.5 // more than its estimate
 	f.sample("n", 2.5)
-	if n, _ := f.node("n"); n.Predicted[Latest][CPU] != 2500 {
+	if n, _ := f.node("n"); n.Predicted[Latest][amount.CPU] != 2500 {
 		t.Errorf("2.5 cores measured, 1.5 of them the pod's: predicted %v, want 2500", n.Predicted[Latest])
 	}
 	f.now.Step(warmUp)
 	pods.cores["p"] = 0.5
 	f.sample("n", 1.5)
-	if n, _ := f.node("n"); n.Predicted[Latest][CPU] != 1500 {
+	if n, _ := f.node("n"); n.Predicted[Latest][amount.CPU] != 1500 {
 		t.Errorf("warmed up: predicted %v, want 1500", n.Predicted[Latest])
 	}
 }
@@ -91,14 +93,14 @@ func TestWhatAPodUsedAfterTheSampleIsNotTakenOffIt(t *testing.T) {
 		want  int64
 	}{{window, 2000}, {window / 3, 2000 - 267}, {0, 2000 - 400}} {
 		f.mu.Lock()
-		f.pods["p"].seen = Amounts{}
+		f.pods["p"].seen = amount.Vector{}
 		f.subjects[f.pods["p"].name].measured = time.Time{}
 		f.mu.Unlock()
 		at := f.now.Now().Add(test.later)
 		f.observePods(klog.Background(), []PodReading{{Pod: f.pods["p"].name, Reading: Reading{
-			Timestamp: at, Window: window, Usage: [NumResources]float64{0.4, 0},
+			Timestamp: at, Window: window, Usage: [amount.NumResources]float64{0.4, 0},
 		}}})
-		if n, _ := f.node("n"); n.Predicted[Latest][CPU] < test.want-1 || n.Predicted[Latest][CPU] > test.want+1 {
+		if n, _ := f.node("n"); n.Predicted[Latest][amount.CPU] < test.want-1 || n.Predicted[Latest][amount.CPU] > test.want+1 {
 			t.Errorf("read %v after the sample: predicted %v, want %d", test.later, n.Predicted[Latest], test.want)
 		}
 	}
@@ -116,7 +118,7 @@ func TestPodMadeAgainUnderTheSameNameInheritsNothing(t *testing.T) {
 	f.now.Step(1)
 	pods.cores["p"] = 0.7 // over a window that began before the new pod
 	f.sample("n", 1)
-	if n, _ := f.node("n"); n.Predicted[Latest][CPU] != 2000 {
+	if n, _ := f.node("n"); n.Predicted[Latest][amount.CPU] != 2000 {
 		t.Errorf("predicted %v: the old pod's use was taken for the new one's", n.Predicted[Latest])
 	}
 	if len(f.subjects) != 1 || len(f.pods) != 1 {
@@ -131,7 +133,7 @@ func TestFailureToMeasurePodsLeavesNodesAsTheyAre(t *testing.T) {
 	f.now.Step(window)
 	pods.cores["p"], pods.err = 0.4, errors.New("no pod metrics")
 	f.sample("n", 1.4)
-	if n, state := f.node("n"); state != Fresh || n.Predicted[Latest][CPU] != 2400 {
+	if n, state := f.node("n"); state != Fresh || n.Predicted[Latest][amount.CPU] != 2400 {
 		t.Errorf("state %v, predicted %v, want the full estimate on top", state, n.Predicted[Latest])
 	}
 }
@@ -153,11 +155,11 @@ func TestEstimatesAreLearned(t *testing.T) {
 	pods.cores["a"] = 2
 	f.runFor(warmUp + learnAfter - window)
 	next := replica("next", "web", "1")
-	if got := f.Estimate(next); got[CPU] != 1000 {
+	if got := f.Estimate(next); got[amount.CPU] != 1000 {
 		t.Fatalf("estimate %v from a single young pod, want that of its request", got)
 	}
 	f.runFor(4 * window)
-	if got := f.Estimate(next)[CPU]; got < 2000 || got > 2200 {
+	if got := f.Estimate(next)[amount.CPU]; got < 2000 || got > 2200 {
 		t.Fatalf("estimate %dm, want 2000m to 2200m: the workload uses 2 cores", got)
 	}
 	otherRequest := replica("x", "web", "1")
@@ -172,17 +174,17 @@ func TestEstimatesAreLearned(t *testing.T) {
 		"other requests":     {otherRequest, 3000},
 		"no controller":      {noController, 1000},
 	} {
-		if got := f.Estimate(test.pod)[CPU]; got != test.want {
+		if got := f.Estimate(test.pod)[amount.CPU]; got != test.want {
 			t.Errorf("%s: estimate %dm, want %dm", name, got, test.want)
 		}
 	}
 
 	f.RemovePod(replica("a", "web", "1"))
-	if got := f.Estimate(next)[CPU]; got < 2000 {
+	if got := f.Estimate(next)[amount.CPU]; got < 2000 {
 		t.Errorf("estimate %dm at once after the last pod left: it is forgotten too soon", got)
 	}
 	f.runFor(workloadGrace + 2*window)
-	if got := f.Estimate(next)[CPU]; got != 1000 || len(f.workloads)+len(f.subjects) != 0 {
+	if got := f.Estimate(next)[amount.CPU]; got != 1000 || len(f.workloads)+len(f.subjects) != 0 {
 		t.Errorf("estimate %dm, %d workloads and %d pods remembered after the workload is gone", got, len(f.workloads), len(f.subjects))
 	}
 }
@@ -202,8 +204,8 @@ func TestPodsAreMeasuredWithinTheBudgetAndInTurn(t *testing.T) {
 		}
 	}
 	for key, w := range f.workloads {
-		if w.use[CPU].observed != window {
-			t.Fatalf("workload %v was measured for %v after three polls, want once", key, w.use[CPU].observed)
+		if w.use[amount.CPU].observed != window {
+			t.Fatalf("workload %v was measured for %v after three polls, want once", key, w.use[amount.CPU].observed)
 		}
 	}
 }
@@ -262,7 +264,7 @@ func TestAPodThatLeavesIsTakenOffTheSamplesThatShowIt(t *testing.T) {
 	for i := range 40 {
 		n, _ := f.node("n")
 		for _, s := range []Statistic{Latest, Average, Peak} {
-			if got := n.Predicted[s][CPU]; got < 990 || got > 1010 {
+			if got := n.Predicted[s][amount.CPU]; got < 990 || got > 1010 {
 				t.Fatalf("%v after it left: statistic %d predicts %dm, want 1000m", time.Duration(i)*window, s, got)
 			}
 		}
@@ -283,7 +285,7 @@ func TestAPodThatLeavesWithinAWindow(t *testing.T) {
 	f.RemovePod(gone)
 	f.now.Step(2 * window / 3)
 	f.sample("n", 2) // a third of the window at 4, the rest at 1
-	if n, _ := f.node("n"); n.Predicted[Latest][CPU] != 1000 {
+	if n, _ := f.node("n"); n.Predicted[Latest][amount.CPU] != 1000 {
 		t.Errorf("predicted %v, want 1000", n.Predicted[Latest])
 	}
 }
@@ -364,7 +366,7 @@ func TestReliefIsWhatThePredictionFallsBy(t *testing.T) {
 		before, _ := f.node("n")
 		f.RemovePod(pod)
 		after, _ := f.node("n")
-		if want := before.Predicted[Latest][CPU] - after.Predicted[Latest][CPU]; !known || relief[CPU] != want || want == 0 {
+		if want := before.Predicted[Latest][amount.CPU] - after.Predicted[Latest][amount.CPU]; !known || relief[amount.CPU] != want || want == 0 {
 			t.Errorf("%s: relief %v (known: %t), but the prediction fell by %d", pod.Name, relief, known, want)
 		}
 	}

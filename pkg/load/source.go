@@ -4,6 +4,8 @@ import (
 	"context"
 	"math"
 	"time"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 // Source reports what nodes use.
@@ -22,14 +24,14 @@ type Reading struct {
 	Timestamp time.Time
 	Window    time.Duration
 	// Usage is in base units: cores and bytes. NaN means not reported.
-	Usage [NumResources]float64
+	Usage [amount.NumResources]float64
 }
 
 // Sample is a checked reading.
 type Sample struct {
 	Timestamp time.Time
 	Window    time.Duration
-	Usage     Amounts
+	Usage     amount.Vector
 }
 
 // Start returns when the sample's window began.
@@ -83,7 +85,7 @@ func (r *Reading) check(now time.Time) (Sample, dropReason) {
 	}
 	sample := Sample{Timestamp: r.Timestamp, Window: r.Window}
 	for resource, usage := range r.Usage {
-		if Resource(resource) == CPU {
+		if amount.Resource(resource) == amount.CPU {
 			usage *= 1000
 		}
 		switch {
@@ -91,7 +93,7 @@ func (r *Reading) check(now time.Time) (Sample, dropReason) {
 			return Sample{}, dropIncomplete
 		case usage < 0:
 			return Sample{}, dropNegative
-		case usage > maxAmount:
+		case usage > amount.Limit:
 			return Sample{}, dropAbsurd
 		}
 		sample.Usage[resource] = int64(math.Ceil(usage))

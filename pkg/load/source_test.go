@@ -4,12 +4,14 @@ import (
 	"math"
 	"testing"
 	"time"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func TestReadingIsChecked(t *testing.T) {
-	good := Reading{Node: "n", Timestamp: epoch, Window: 15 * time.Second, Usage: [NumResources]float64{1.5, 1 << 30}}
+	good := Reading{Node: "n", Timestamp: epoch, Window: 15 * time.Second, Usage: [amount.NumResources]float64{1.5, 1 << 30}}
 	for _, test := range []struct {
 		name   string
 		change func(*Reading)
@@ -20,10 +22,10 @@ func TestReadingIsChecked(t *testing.T) {
 		{"from the future", func(r *Reading) { r.Timestamp = epoch.Add(maxClockSkew + 1) }, dropFuture},
 		{"without a timestamp", func(r *Reading) { r.Timestamp = time.Time{} }, dropIncomplete},
 		{"a window below zero", func(r *Reading) { r.Window = -1 }, dropNegative},
-		{"not a number", func(r *Reading) { r.Usage[CPU] = math.NaN() }, dropIncomplete},
-		{"below zero", func(r *Reading) { r.Usage[Memory] = -1 }, dropNegative},
-		{"absurd", func(r *Reading) { r.Usage[Memory] = 1e30 }, dropAbsurd},
-		{"infinite", func(r *Reading) { r.Usage[CPU] = math.Inf(1) }, dropAbsurd},
+		{"not a number", func(r *Reading) { r.Usage[amount.CPU] = math.NaN() }, dropIncomplete},
+		{"below zero", func(r *Reading) { r.Usage[amount.Memory] = -1 }, dropNegative},
+		{"absurd", func(r *Reading) { r.Usage[amount.Memory] = 1e30 }, dropAbsurd},
+		{"infinite", func(r *Reading) { r.Usage[amount.CPU] = math.Inf(1) }, dropAbsurd},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			reading := good
@@ -32,7 +34,7 @@ func TestReadingIsChecked(t *testing.T) {
 			if got != test.want {
 				t.Fatalf("dropped for %q, want %q", got, test.want)
 			}
-			if got == "" && sample.Usage != (Amounts{1500, 1 << 30}) {
+			if got == "" && sample.Usage != (amount.Vector{1500, 1 << 30}) {
 				t.Errorf("usage %v", sample.Usage)
 			}
 		})
@@ -40,8 +42,8 @@ func TestReadingIsChecked(t *testing.T) {
 }
 
 func TestUseIsRoundedUp(t *testing.T) {
-	reading := Reading{Timestamp: epoch, Usage: [NumResources]float64{0.0001, 0.5}}
-	if sample, _ := reading.check(epoch); sample.Usage != (Amounts{1, 1}) {
+	reading := Reading{Timestamp: epoch, Usage: [amount.NumResources]float64{0.0001, 0.5}}
+	if sample, _ := reading.check(epoch); sample.Usage != (amount.Vector{1, 1}) {
 		t.Errorf("usage %v: a little use must not count as none", sample.Usage)
 	}
 }

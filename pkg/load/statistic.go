@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 )
 
@@ -41,11 +42,11 @@ func StatisticOf(name config.Statistic) Statistic {
 func percentiles() [P99 - P50 + 1]float64 { return [...]float64{0.50, 0.90, 0.95, 0.99} }
 
 // Statistics is each statistic of a window.
-type Statistics [NumStatistics]Amounts
+type Statistics [NumStatistics]amount.Vector
 
 // shifted returns the statistics of the same samples with a added to each:
 // each statistic moves by a as well.
-func (s Statistics) shifted(a Amounts) Statistics {
+func (s Statistics) shifted(a amount.Vector) Statistics {
 	for i := range s {
 		s[i] = s[i].Add(a)
 	}

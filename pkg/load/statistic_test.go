@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 // expand writes each sample down once for each second that it stands for: what
@@ -63,7 +65,7 @@ func TestSummarizeAgreesWithTheReference(t *testing.T) {
 }
 
 func at(second int, window time.Duration, millicores int64) Sample {
-	return Sample{Timestamp: epoch.Add(time.Duration(second) * time.Second), Window: window, Usage: Amounts{CPU: millicores}}
+	return Sample{Timestamp: epoch.Add(time.Duration(second) * time.Second), Window: window, Usage: amount.Vector{amount.CPU: millicores}}
 }
 
 func TestHistoryWeighsSamplesByTheTimeTheyStandFor(t *testing.T) {
@@ -111,7 +113,7 @@ func TestHistoryIsBounded(t *testing.T) {
 func settledReference(f *fixture, name string, pods map[string]*podStory) Statistics {
 	n := f.nodes[name]
 	var result Statistics
-	for r := range NumResources {
+	for r := range amount.NumResources {
 		samples := make([]weighted, 0, len(n.history.samples))
 		for i, s := range n.history.samples {
 			amount := s.Usage[r]
@@ -135,7 +137,7 @@ func settledReference(f *fixture, name string, pods map[string]*podStory) Statis
 
 // podStory is what the reference knows of a pod.
 type podStory struct {
-	estimate Amounts
+	estimate amount.Vector
 	running  bool
 	since    time.Time
 }
@@ -144,7 +146,7 @@ func TestPredictionAgreesWithTheReference(t *testing.T) {
 	random := rand.New(rand.NewPCG(7, 8))
 	f := newFixture(t)
 	f.config.Window = 3 * time.Minute
-	f.SetNode("n", Amounts{64000, 1 << 38})
+	f.SetNode("n", amount.Vector{64000, 1 << 38})
 	stories := map[string]*podStory{}
 	next := 0
 	for range 5000 {
@@ -154,7 +156,7 @@ func TestPredictionAgreesWithTheReference(t *testing.T) {
 			uid := fmt.Sprint("p", next)
 			next++
 			f.Reserve(boundPod(uid, "n"), "n")
-			stories[uid] = &podStory{estimate: Amounts{1000, 1 << 30}}
+			stories[uid] = &podStory{estimate: amount.Vector{1000, 1 << 30}}
 		case 1:
 			for uid, p := range stories {
 				p.running, p.since = true, f.now.Now()
@@ -188,12 +190,12 @@ func TestPredictionAgreesWithTheReference(t *testing.T) {
 func TestAverageCountsPodsThatStartedInFull(t *testing.T) {
 	f := newFixture(t)
 	f.config.Window = 5 * time.Minute
-	f.SetNode("n", Amounts{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34})
 	for range 20 {
 		f.now.Step(window)
 		f.sample("n", 1)
 	}
-	if n, _ := f.node("n"); n.Covered != 5*time.Minute || n.Predicted[Average][CPU] != 1000 {
+	if n, _ := f.node("n"); n.Covered != 5*time.Minute || n.Predicted[Average][amount.CPU] != 1000 {
 		t.Fatalf("covered %v, predicted %v", n.Covered, n.Predicted[Average])
 	}
 	pod := boundPod("p", "n")
@@ -206,7 +208,7 @@ func TestAverageCountsPodsThatStartedInFull(t *testing.T) {
 			used = 2 // it uses what it asks for, once it is warm
 		}
 		f.sample("n", used)
-		if n, _ := f.node("n"); n.Predicted[Average][CPU] != 2000 {
+		if n, _ := f.node("n"); n.Predicted[Average][amount.CPU] != 2000 {
 			t.Fatalf("%v after the start: predicted %v, measured %v, want 2000 predicted", time.Duration(i+1)*window, n.Predicted[Average], n.Measured[Average])
 		}
 	}

@@ -5,6 +5,9 @@ import (
 	"time"
 
 	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 )
 
 // State says whether a node's measured use can be believed.
@@ -38,10 +41,10 @@ type Node struct {
 	// Measured, Deviation and Covered, are valid only if Sampled.
 	Sampled bool
 	Sample  Sample
-	// Allocatable is from the node's status, Thresholds from its annotations.
-	Thresholds  Thresholds
-	Allocatable Amounts
-	Deviation   Amounts
+	// Allocatable is from the node's status, Own from its annotations.
+	Own         line.Own
+	Allocatable amount.Vector
+	Deviation   amount.Vector
 	// Predicted is what Measured will be once the pods in flight have been
 	// running for as long as the window.
 	Predicted Statistics
@@ -53,57 +56,14 @@ type Node struct {
 }
 
 // InFlight returns how much of the prediction is not measured yet.
-func (n *Node) InFlight(s Statistic) Amounts { return n.Predicted[s].Sub(n.Measured[s]) }
+func (n *Node) InFlight(s Statistic) amount.Vector { return n.Predicted[s].Sub(n.Measured[s]) }
 
-// Line returns the use at which n is at its load line: the percent of its
-// allocatable that its annotation names, else the given one, of which 0 means
-// all.
-func (n *Node) Line(percent Amounts) Amounts {
-	for r, p := range percent {
-		if n.Thresholds.Set[r] {
-			p = n.Thresholds.Percent[r]
-		}
-		if p == 0 {
-			p = 100
-		}
-		percent[r] = int64(float64(p) / 100 * float64(n.Allocatable[r]))
-	}
-	return percent
-}
-
-// LargestShare is the part of the largest node's line that a pod counts for at
-// the most when it is asked whether a node can take it.
-//
-// A pod that is estimated to use most of that line, or more, would find no node
-// below it, and wait for ever where kube-scheduler places it. It gets a large
-// node that is nearly idle.
-const LargestShare = 2. / 3
-
-// Most returns the most that a pod counts for, where the load line is at these
-// percent of allocatable, of which 0 means all: see LargestShare.
-func (v *View) Most(percent Amounts) Amounts {
+// Largest returns the most that any node can allocate of each resource.
+func (v *View) Largest() amount.Vector {
 	if v.snapshot == nil {
-		return Amounts{}
+		return amount.Vector{}
 	}
-	return LargestShareOf(percent, v.largest)
-}
-
-// LargestShareOf returns LargestShare of the line of a node that is the largest
-// one.
-func LargestShareOf(percent, allocatable Amounts) Amounts {
-	for r, p := range percent {
-		if p == 0 {
-			p = 100
-		}
-		percent[r] = int64(LargestShare * float64(p) / 100 * float64(allocatable[r]))
-	}
-	return percent
-}
-
-// Headroom returns how far n's predicted use is below its load line (see
-// Line). It is negative for a node over the line.
-func (n *Node) Headroom(s Statistic, percent Amounts) Amounts {
-	return n.Line(percent).Sub(n.Predicted[s])
+	return v.largest
 }
 
 // View is an immutable picture of all nodes at one moment. Its methods take no
@@ -192,7 +152,7 @@ type snapshot struct {
 	index  *index // shared until nodes come or go
 	chunks []*chunk
 	// largest is the most that any node can allocate of each resource.
-	largest Amounts
+	largest amount.Vector
 }
 
 func (s *snapshot) at(slot int) *Node { return s.chunks[slot/chunkSize][slot%chunkSize] }

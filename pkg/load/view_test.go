@@ -9,6 +9,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 // What a view says of the scheduler's node is what it says of the node's name,
@@ -26,7 +28,7 @@ func TestNodeOfIsNode(t *testing.T) {
 		i := random.IntN(len(infos))
 		name := fmt.Sprint("n", i)
 		if random.IntN(2) == 0 {
-			f.SetNode(name, Amounts{1, 1})
+			f.SetNode(name, amount.Vector{1, 1})
 		} else {
 			f.RemoveNode(name)
 		}

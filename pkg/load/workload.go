@@ -11,6 +11,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 // workloadKey tells pods apart that may use different amounts: by their
@@ -18,7 +20,7 @@ import (
 type workloadKey struct {
 	controller types.UID
 	template   string
-	requests   Amounts
+	requests   amount.Vector
 }
 
 // compare orders keys, so that what is done in turn does not depend on the order
@@ -65,25 +67,25 @@ type workload struct {
 	next int                    // of pods, to be measured
 	// asked is when a pod of it was last measured, emptied when the last pod left.
 	asked, emptied time.Time
-	use            [NumResources]histogram
+	use            [amount.NumResources]histogram
 	// estimate is for the next pod. It means something only if known.
-	estimate Amounts
+	estimate amount.Vector
 	known    bool
 }
 
 // learned returns what the pods of the pod's workload use, and whether that is
 // known.
-func (m *Model) learned(pod *v1.Pod) (Amounts, bool) {
+func (m *Model) learned(pod *v1.Pod) (amount.Vector, bool) {
 	if len(m.workloads) == 0 {
-		return Amounts{}, false
+		return amount.Vector{}, false
 	}
 	key, ok := m.workloadOf(pod)
 	if !ok {
-		return Amounts{}, false
+		return amount.Vector{}, false
 	}
 	w := m.workloads[key]
 	if w == nil || !w.known {
-		return Amounts{}, false
+		return amount.Vector{}, false
 	}
 	return w.estimate, true
 }
@@ -152,7 +154,7 @@ func (w *workload) learn(sample Sample) {
 }
 
 const (
-	// Buckets grow by a tenth each, from 1 to above maxAmount, so a percentile
+	// Buckets grow by a tenth each, from 1 to above amount.Limit, so a percentile
 	// is at most a tenth too high and never too low.
 	bucketGrowth = 1.1
 	buckets      = 365
@@ -203,7 +205,7 @@ func (h *histogram) percentile(part float64) int64 {
 	reached := 0.0
 	for _, b := range used {
 		if reached += h.weights[b]; reached >= part*total*(1-1e-12) {
-			return min(int64(math.Pow(bucketGrowth, float64(b))), maxAmount)
+			return min(int64(math.Pow(bucketGrowth, float64(b))), amount.Limit)
 		}
 	}
 	return 0

@@ -12,6 +12,7 @@ import (
 	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/lowriskovercommitment"
 	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/targetloadpacking"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
@@ -72,10 +73,10 @@ func ModelConfig(args *config.NodeLoadArgs) load.Config {
 		WarmUp:     args.Estimate.WarmUp,
 		Learn:      args.Estimate.Learn,
 	}
-	for r := range load.NumResources {
+	for r := range amount.NumResources {
 		cfg.Estimator.Factors[r] = args.Estimate.Factors[string(r.Name())]
 		quantity := args.Estimate.Defaults[string(r.Name())]
-		cfg.Estimator.Defaults[r] = load.AmountOf(r, quantity)
+		cfg.Estimator.Defaults[r] = amount.FromQuantity(r, quantity)
 	}
 	return cfg
 }

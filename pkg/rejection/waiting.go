@@ -12,6 +12,7 @@ import (
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 	"k8s.io/klog/v2"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -51,7 +52,7 @@ type Rules[Ask any] struct {
 	Least func(a, b Ask) Ask
 	// Takes reports whether the node would take what is asked for on top of what
 	// the pods that are woken before it take, and if so how much that makes.
-	Takes func(node *load.Node, ask Ask, taken load.Amounts) (load.Amounts, bool)
+	Takes func(node *load.Node, ask Ask, taken amount.Vector) (amount.Vector, bool)
 }
 
 // Waiting are the pods that a plugin rejected for load in their last scheduling
@@ -168,7 +169,7 @@ func (w *Waiting[Ask]) inOrder() []*Pod[Ask] {
 // of it.
 type room struct {
 	node  *load.Node
-	taken load.Amounts
+	taken amount.Vector
 }
 
 // nodesWithRoom returns the nodes that would take a pod which asks for no more
@@ -177,7 +178,7 @@ type room struct {
 func nodesWithRoom[Ask any](view *load.View, least Ask, rules Rules[Ask]) []room {
 	var open []room
 	for node := range view.All {
-		if _, ok := rules.Takes(node, least, load.Amounts{}); ok {
+		if _, ok := rules.Takes(node, least, amount.Vector{}); ok {
 			open = append(open, room{node: node})
 		}
 	}

@@ -19,6 +19,7 @@ import (
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 	testingclock "k8s.io/utils/clock/testing"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -33,7 +34,7 @@ func (noSource) Poll(context.Context) ([]load.Reading, error) { return nil, nil 
 func nodes(cores ...int64) *load.View {
 	model := load.NewModel(load.Config{Clock: testingclock.NewFakeClock(epoch)}, noSource{})
 	for i, allocatable := range cores {
-		model.SetNode("n"+strconv.Itoa(i), load.Amounts{load.CPU: allocatable})
+		model.SetNode("n"+strconv.Itoa(i), amount.Vector{amount.CPU: allocatable})
 	}
 	view := model.View()
 	return &view
@@ -44,9 +45,9 @@ func rules() Rules[int64] {
 	return Rules[int64]{
 		IsPending: func(*v1.Pod) bool { return true },
 		Least:     func(a, b int64) int64 { return min(a, b) },
-		Takes: func(node *load.Node, ask int64, taken load.Amounts) (load.Amounts, bool) {
-			taken[load.CPU] += ask
-			return taken, taken[load.CPU] <= node.Allocatable[load.CPU]
+		Takes: func(node *load.Node, ask int64, taken amount.Vector) (amount.Vector, bool) {
+			taken[amount.CPU] += ask
+			return taken, taken[amount.CPU] <= node.Allocatable[amount.CPU]
 		},
 	}
 }

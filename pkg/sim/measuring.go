@@ -9,6 +9,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -113,9 +114,9 @@ func (s *metricsServer) Poll(context.Context) ([]load.Reading, error) {
 		}
 		readings = append(readings, load.Reading{
 			Node: m.name, Timestamp: s.e.timeOf(to.at), Window: to.at - from.at,
-			Usage: [load.NumResources]float64{
-				load.CPU:    (to.given - from.given) / (to.at - from.at).Seconds(),
-				load.Memory: float64(to.memory),
+			Usage: [amount.NumResources]float64{
+				amount.CPU:    (to.given - from.given) / (to.at - from.at).Seconds(),
+				amount.Memory: float64(to.memory),
 			},
 		})
 	}
@@ -141,9 +142,9 @@ func (s *metricsServer) PollPods(_ context.Context, pods []types.NamespacedName)
 		}
 		readings = append(readings, load.PodReading{Pod: name, Reading: load.Reading{
 			Timestamp: s.e.timeOf(to.at), Window: to.at - begin,
-			Usage: [load.NumResources]float64{
-				load.CPU:    t.spec.Use.meanCPU(begin, to.at) * throttle(from, to),
-				load.Memory: float64(t.spec.Use.Memory),
+			Usage: [amount.NumResources]float64{
+				amount.CPU:    t.spec.Use.meanCPU(begin, to.at) * throttle(from, to),
+				amount.Memory: float64(t.spec.Use.Memory),
 			},
 		}})
 	}

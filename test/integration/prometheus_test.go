@@ -20,6 +20,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/prometheus"
@@ -80,20 +81,20 @@ func TestPrometheusAnswers(t *testing.T) {
 	server.start()
 	source := newSource(t, server.address, nil)
 	unknown := func(reading load.Reading) bool {
-		return math.IsNaN(reading.Usage[load.CPU]) && math.IsNaN(reading.Usage[load.Memory])
+		return math.IsNaN(reading.Usage[amount.CPU]) && math.IsNaN(reading.Usage[amount.Memory])
 	}
 	// Of two machines of one name none is believed, once both have been scraped.
 	readings := waitReadings(t, source, func(readings map[string]load.Reading) bool {
-		return len(readings) == 3 && readings["busy"].Usage[load.CPU] > 0 && readings["idle"].Usage[load.CPU] >= 0 && unknown(readings["twin"])
+		return len(readings) == 3 && readings["busy"].Usage[amount.CPU] > 0 && readings["idle"].Usage[amount.CPU] >= 0 && unknown(readings["twin"])
 	})
 	// The range is far from full: that must not make the answer too low.
-	if got := readings["busy"].Usage[load.CPU]; math.Abs(got-3) > 0.1 {
+	if got := readings["busy"].Usage[amount.CPU]; math.Abs(got-3) > 0.1 {
 		t.Errorf("a machine that uses 3 cores uses %v", got)
 	}
-	if got := readings["busy"]; got.Usage[load.Memory] != usedMemory || got.Window != sourceWindow || time.Since(got.Timestamp).Abs() > time.Minute {
+	if got := readings["busy"]; got.Usage[amount.Memory] != usedMemory || got.Window != sourceWindow || time.Since(got.Timestamp).Abs() > time.Minute {
 		t.Errorf("a machine that uses %v bytes: %+v", usedMemory, got)
 	}
-	if got := readings["idle"].Usage[load.CPU]; got != 0 {
+	if got := readings["idle"].Usage[amount.CPU]; got != 0 {
 		t.Errorf("an idle machine uses %v cores", got)
 	}
 
@@ -156,7 +157,7 @@ func newSource(t *testing.T, address string, queries map[string]string) *prometh
 	}
 	source, err := prometheus.New(prometheus.Config{
 		Address: address, NodeLabel: from.NodeLabel, Window: from.Window,
-		Expressions: [load.NumResources]string{load.CPU: from.Expression("cpu"), load.Memory: from.Expression("memory")},
+		Expressions: [amount.NumResources]string{amount.CPU: from.Expression("cpu"), amount.Memory: from.Expression("memory")},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -14,6 +14,7 @@ import (
 	"k8s.io/metrics/pkg/apis/metrics/v1beta1"
 	metricsclient "k8s.io/metrics/pkg/client/clientset/versioned/typed/metrics/v1beta1"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -54,7 +55,7 @@ func (s *Source) Poll(ctx context.Context) ([]load.Reading, error) {
 
 func readingOf(metrics *v1beta1.NodeMetrics) load.Reading {
 	reading := load.Reading{Node: metrics.Name, Timestamp: metrics.Timestamp.Time, Window: metrics.Window.Duration}
-	for r := range load.NumResources {
+	for r := range amount.NumResources {
 		reading.Usage[r] = usageOf(metrics.Usage, r.Name())
 	}
 	return reading

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -52,7 +53,7 @@ func (s *Source) PollPods(ctx context.Context, pods []types.NamespacedName) ([]l
 // the sum unknown.
 func podReadingOf(metrics *v1beta1.PodMetrics) load.Reading {
 	reading := load.Reading{Timestamp: metrics.Timestamp.Time, Window: metrics.Window.Duration}
-	for r := range load.NumResources {
+	for r := range amount.NumResources {
 		if len(metrics.Containers) == 0 {
 			reading.Usage[r] = math.NaN()
 		}

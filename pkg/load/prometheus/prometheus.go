@@ -41,6 +41,7 @@ import (
 	"github.com/prometheus/common/model"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -60,7 +61,7 @@ type Config struct {
 	// Window is the range that the expressions look back over.
 	Window time.Duration
 	// Expressions are what is asked for, with values in cores and bytes.
-	Expressions [load.NumResources]string
+	Expressions [amount.NumResources]string
 }
 
 // Source asks a Prometheus server.
@@ -106,9 +107,9 @@ type measurement struct {
 
 // Poll implements load.Source.
 func (s *Source) Poll(ctx context.Context) ([]load.Reading, error) {
-	var answers [load.NumResources]map[string]measurement
+	var answers [amount.NumResources]map[string]measurement
 	group, ctx := errgroup.WithContext(ctx)
-	for r := range load.NumResources {
+	for r := range amount.NumResources {
 		group.Go(func() error {
 			expression := s.config.Expressions[r]
 			answer, err := s.query(ctx, expression)
@@ -173,7 +174,7 @@ func (s *Source) byNode(vector model.Vector) (map[string]measurement, error) {
 
 // join makes one reading a node of the answers. A node that is missing in one
 // has no usage of that resource.
-func (s *Source) join(answers [load.NumResources]map[string]measurement) []load.Reading {
+func (s *Source) join(answers [amount.NumResources]map[string]measurement) []load.Reading {
 	readings := map[string]*load.Reading{}
 	for r, answer := range answers {
 		for node, measured := range answer {

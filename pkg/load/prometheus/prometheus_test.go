@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -56,7 +57,7 @@ func source(t *testing.T, cpu, memory answer) *Source {
 func newSource(t *testing.T, config Config) *Source {
 	t.Helper()
 	config.NodeLabel, config.Window = "nodename", time.Minute
-	config.Expressions = [load.NumResources]string{"the cpu", "the memory"}
+	config.Expressions = [amount.NumResources]string{"the cpu", "the memory"}
 	s, err := New(config)
 	if err != nil {
 		t.Fatal(err)
@@ -134,11 +135,11 @@ func TestReadings(t *testing.T) {
 	}
 }
 
-func usage(cpu, memory float64) [load.NumResources]float64 {
-	return [load.NumResources]float64{load.CPU: cpu, load.Memory: memory}
+func usage(cpu, memory float64) [amount.NumResources]float64 {
+	return [amount.NumResources]float64{amount.CPU: cpu, amount.Memory: memory}
 }
 
-func same(a, b [load.NumResources]float64) bool {
+func same(a, b [amount.NumResources]float64) bool {
 	for r := range a {
 		if a[r] != b[r] && !(math.IsNaN(a[r]) && math.IsNaN(b[r])) {
 			return false

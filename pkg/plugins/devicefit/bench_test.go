@@ -12,8 +12,8 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 const benchNodes = 5_000
@@ -68,8 +68,8 @@ func (c scoreCase) scorer(t testing.TB, nodes []fwk.NodeInfo) func() {
 	}
 	for i, node := range nodes {
 		name := node.Node().Name
-		cluster.model.SetNode(name, load.AmountsOf(node.Node().Status.Allocatable))
-		cluster.use[name] = [load.NumResources]float64{float64(i % 64), float64(i%256) * (1 << 30)}
+		cluster.model.SetNode(name, amount.FromList(node.Node().Status.Allocatable))
+		cluster.use[name] = [amount.NumResources]float64{float64(i % 64), float64(i%256) * (1 << 30)}
 	}
 	cluster.model.Poll(t.Context())
 	plugin := pluginOf(t, cluster, c.args)
@@ -77,7 +77,7 @@ func (c scoreCase) scorer(t testing.TB, nodes []fwk.NodeInfo) func() {
 		plugin.kinds.Set(node.Node().Name, node.Node().Status.Allocatable)
 	}
 	for i := range 100 { // a full mix
-		amounts := load.Amounts{load.CPU: int64(1000 + 500*i), load.Memory: int64(i+1) << 30}
+		amounts := amount.Vector{amount.CPU: int64(1000 + 500*i), amount.Memory: int64(i+1) << 30}
 		plugin.learner.Observe([]device.Request{{Name: gpu, Count: int64(i%8) + 1}}, amounts, amounts, cluster.clock.Now())
 	}
 	cluster.clock.Step(time.Minute)

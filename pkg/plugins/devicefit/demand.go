@@ -8,9 +8,11 @@ import (
 	resourcehelper "k8s.io/component-helpers/resource"
 	fwk "k8s.io/kube-scheduler/framework"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/fragmentation"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 )
@@ -28,8 +30,8 @@ type demand struct {
 	Exempt bool `json:"exempt,omitempty"`
 	// Requests and Use are its CPU and memory requests, and what it is expected
 	// to use.
-	Requests load.Amounts `json:"requests"`
-	Use      load.Amounts `json:"use"`
+	Requests amount.Vector `json:"requests"`
+	Use      amount.Vector `json:"use"`
 }
 
 func (pl *DeviceFit) demandOf(pod *v1.Pod) demand {
@@ -75,8 +77,8 @@ func (pl *DeviceFit) kindOf(view device.InventoryView, resource v1.ResourceName)
 	return resource
 }
 
-func requestsOf(pod *v1.Pod) load.Amounts {
-	return load.AmountsOf(resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}))
+func requestsOf(pod *v1.Pod) amount.Vector {
+	return amount.FromList(resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}))
 }
 
 // cycle is what one scheduling cycle decides on. It is immutable once Score
@@ -84,7 +86,7 @@ func requestsOf(pod *v1.Pod) load.Amounts {
 type cycle struct {
 	demand
 	view    load.View
-	most    load.Amounts // that a pod counts for
+	rule    line.Rule
 	classes device.InventoryView
 	mix     *fragmentation.Mix
 	trace   *explain.Trace // nil if nothing is to be explained
@@ -94,7 +96,8 @@ const stateKey fwk.StateKey = Name
 
 func (pl *DeviceFit) newCycle(pod *v1.Pod) *cycle {
 	c := &cycle{demand: pl.demandOf(pod), view: pl.model.View(), mix: pl.learner.Mix()}
-	c.most = c.view.Most(pl.line)
+	c.rule = pl.rule
+	c.rule.Largest = c.view.Largest()
 	if pl.inventory != nil {
 		c.classes = pl.inventory.View()
 	}
@@ -125,7 +128,7 @@ type remains struct {
 	fragmentation.Node
 	// of is what there was of the room: the load line, or what is allocatable if
 	// the node's use is not known.
-	of load.Amounts
+	of amount.Vector
 	// free is the number of free devices of all kinds, each counted once.
 	free int64
 	// classes is how many of the kinds are device classes, which come last, and
@@ -139,13 +142,14 @@ type remains struct {
 func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.Stock) (remains, *load.Node) {
 	allocatable, requested := nodeInfo.GetAllocatable(), nodeInfo.GetRequested()
 	node := c.view.NodeOf(nodeInfo)
-	left := remains{of: load.Amounts{load.CPU: allocatable.GetMilliCPU(), load.Memory: allocatable.GetMemory()}}
-	left.Unrequested = left.of.Sub(load.Amounts{load.CPU: requested.GetMilliCPU(), load.Memory: requested.GetMemory()})
+	left := remains{of: amount.Vector{amount.CPU: allocatable.GetMilliCPU(), amount.Memory: allocatable.GetMemory()}}
+	left.Unrequested = left.of.Sub(amount.Vector{amount.CPU: requested.GetMilliCPU(), amount.Memory: requested.GetMemory()})
 	left.Headroom = fragmentation.Unlimited()
 	if c.view.State(node) == load.Fresh {
-		left.of = node.Line(pl.line)
-		left.Headroom = node.Headroom(pl.statistic, pl.line)
-		left.Most = c.most
+		l, use := c.rule.On(&node.Own, node.Allocatable), node.Predicted[pl.statistic]
+		left.of = l.Limit
+		left.Headroom = l.Headroom(use)
+		left.Most = l.Cap(use)
 	}
 	left.Devices = pl.kinds.AppendStocks(stocks, nodeInfo)
 	if offered := c.classes.Node(nodeInfo.Node().Name); offered.Classes != nil {

@@ -10,9 +10,9 @@ import (
 	"k8s.io/kubernetes/pkg/apis/scheduling"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 // What a pod asks for is counted as the kubelet and the scheduler count it, its
@@ -27,24 +27,24 @@ func TestDemandIsAllOfThePod(t *testing.T) {
 		{name: "nothing", pod: st.MakePod()},
 		{
 			name: "containers add up", pod: st.MakePod().Req(resources{gpu: "1", "cpu": "2", "memory": "1Gi"}).Req(resources{gpu: "1", nic: "1", "cpu": "500m"}),
-			want: demand{Devices: []device.Request{{Name: gpu, Count: 2}, {Name: nic, Count: 1}}, Requests: load.Amounts{2500, gi}},
+			want: demand{Devices: []device.Request{{Name: gpu, Count: 2}, {Name: nic, Count: 1}}, Requests: amount.Vector{2500, gi}},
 		},
 		{
 			name: "an init container that needs more", pod: st.MakePod().InitReq(resources{gpu: "4", "cpu": "1"}).Req(resources{gpu: "1", "cpu": "2"}),
-			want: demand{Devices: []device.Request{{Name: gpu, Count: 4}}, Requests: load.Amounts{2000, 0}},
+			want: demand{Devices: []device.Request{{Name: gpu, Count: 4}}, Requests: amount.Vector{2000, 0}},
 		},
 		{
 			name: "a sidecar runs beside them", pod: st.MakePod().SidecarReq(resources{gpu: "1", "cpu": "1"}).InitReq(resources{gpu: "2", "cpu": "4"}).Req(resources{gpu: "1", "cpu": "2"}),
-			want: demand{Devices: []device.Request{{Name: gpu, Count: 3}}, Requests: load.Amounts{5000, 0}},
+			want: demand{Devices: []device.Request{{Name: gpu, Count: 3}}, Requests: amount.Vector{5000, 0}},
 		},
 		{
 			name: "overhead",
 			pod:  st.MakePod().Req(resources{gpu: "1", "cpu": "1"}).Overhead(v1.ResourceList{"cpu": resource.MustParse("250m"), "memory": resource.MustParse("1Gi")}),
-			want: demand{Devices: []device.Request{{Name: gpu, Count: 1}}, Requests: load.Amounts{1250, gi}},
+			want: demand{Devices: []device.Request{{Name: gpu, Count: 1}}, Requests: amount.Vector{1250, gi}},
 		},
 		{
 			name: "resources of the whole pod", pod: st.MakePod().PodLevelResourceRequests(resources{"cpu": "8", "memory": "2Gi"}).Req(resources{gpu: "1", "cpu": "1"}),
-			want: demand{Devices: []device.Request{{Name: gpu, Count: 1}}, Requests: load.Amounts{8000, 2 * gi}},
+			want: demand{Devices: []device.Request{{Name: gpu, Count: 1}}, Requests: amount.Vector{8000, 2 * gi}},
 		},
 		{
 			name: "a slice is no GPU", pod: st.MakePod().Req(resources{mig: "2"}),
@@ -69,7 +69,7 @@ func TestDemandIsAllOfThePod(t *testing.T) {
 func TestUseIsWhatThePodIsExpectedToUse(t *testing.T) {
 	pl := pluginOf(t, newCluster(), `{}`)
 	pod := st.MakePod().Req(resources{gpu: "1", "cpu": "8", "memory": "1Gi"}).Annotation(config.EstimateAnnotation, `{"cpu": "2"}`).Obj()
-	if got := pl.demandOf(pod); got.Requests != (load.Amounts{8000, 1 << 30}) || got.Use != (load.Amounts{2000, 1 << 30}) {
+	if got := pl.demandOf(pod); got.Requests != (amount.Vector{8000, 1 << 30}) || got.Use != (amount.Vector{2000, 1 << 30}) {
 		t.Errorf("requests %v, use %v: want 8 cores asked for, and the 2 of its annotation used", got.Requests, got.Use)
 	}
 }

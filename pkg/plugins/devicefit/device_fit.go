@@ -11,10 +11,12 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/utils/clock"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/fragmentation"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 )
@@ -41,16 +43,16 @@ type DeviceFit struct {
 	weights          weights
 	avoidDeviceNodes bool
 
-	// line is the load line of nodes in percent of allocatable, and statistic
+	// rule decides on the load line of nodes, and statistic is
 	// what is compared with it: NodeLoad's, so that headroom is what NodeLoad
 	// would let pods use.
-	line      load.Amounts
+	rule      line.Rule
 	statistic load.Statistic
 
 	// perDevice is what a pod without devices must leave for each free device.
-	perDevice load.Amounts
+	perDevice amount.Vector
 	statuses  *rejection.Statuses
-	waiting   *rejection.Waiting[load.Amounts]
+	waiting   *rejection.Waiting[amount.Vector]
 	stranding stranding
 }
 
@@ -125,16 +127,16 @@ func newPlugin(args *config.DeviceFitArgs, fld *field.Path, nodeLoad *config.Nod
 	pl := &DeviceFit{
 		matcher: matcher, kinds: device.NewKinds(matcher), avoidDeviceNodes: args.AvoidDeviceNodes,
 		weights: weightsOf(args.Weights), statistic: load.Latest,
-		statuses: rejection.NewStatuses(1, newStatus), waiting: rejection.NewWaiting[load.Amounts](),
+		statuses: rejection.NewStatuses(1, newStatus), waiting: rejection.NewWaiting[amount.Vector](),
 	}
 	if pl.rate, err = ratingOf(args.Strategy); err != nil {
 		return nil, fmt.Errorf("%s: %w", fld.Child("strategy"), err)
 	}
-	for r := range load.NumResources {
+	for r := range amount.NumResources {
 		perDevice := args.HeadroomPerDevice[string(r.Name())]
-		pl.perDevice[r] = load.AmountOf(r, perDevice)
+		pl.perDevice[r] = amount.FromQuantity(r, perDevice)
 		if nodeLoad != nil {
-			pl.line[r] = nodeLoad.Filter.Thresholds[string(r.Name())]
+			pl.rule.Percent[r] = nodeLoad.Filter.Thresholds[string(r.Name())]
 		}
 	}
 	if nodeLoad != nil {
@@ -153,7 +155,7 @@ func (pl *DeviceFit) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.
 	state.Write(stateKey, c)
 	pl.waiting.Remove(pod.UID)
 	pl.updateGauges(c)
-	if pl.perDevice == (load.Amounts{}) || c.NeedsDevices || c.Exempt {
+	if pl.perDevice == (amount.Vector{}) || c.NeedsDevices || c.Exempt {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}
 	pl.statuses.Grow(c.view.Slots())

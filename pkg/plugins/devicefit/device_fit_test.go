@@ -24,6 +24,7 @@ import (
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 	testingclock "k8s.io/utils/clock/testing"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -41,7 +42,7 @@ type resources = map[v1.ResourceName]string
 type cluster struct {
 	clock     *testingclock.FakeClock
 	model     *load.Model
-	use       map[string][load.NumResources]float64 // cores and bytes, by node
+	use       map[string][amount.NumResources]float64 // cores and bytes, by node
 	informers informers.SharedInformerFactory
 	inventory *device.Inventory // nil: dynamic resource allocation is turned off
 	metrics   *Metrics
@@ -53,12 +54,12 @@ type cluster struct {
 func newCluster() *cluster {
 	metrics.Register() // the framework records into metrics that are nil before
 	c := &cluster{
-		clock: testingclock.NewFakeClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), use: map[string][load.NumResources]float64{},
+		clock: testingclock.NewFakeClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), use: map[string][amount.NumResources]float64{},
 		informers: informers.NewSharedInformerFactory(fake.NewClientset(), 0), metrics: NewMetrics(), lister: cache.NewEmptySnapshot(),
 	}
 	c.model = load.NewModel(load.Config{
 		Interval: 15 * time.Second, Timeout: time.Second, Expiration: 90 * time.Second, WarmUp: time.Minute, Clock: c.clock,
-		Estimator: load.Estimator{Factors: [load.NumResources]int64{100, 100}},
+		Estimator: load.Estimator{Factors: [amount.NumResources]int64{100, 100}},
 	}, c)
 	return c
 }

@@ -13,10 +13,10 @@ import (
 	v1 "k8s.io/api/core/v1"
 	testingclock "k8s.io/utils/clock/testing"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/fragmentation"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 const (
@@ -37,7 +37,7 @@ type choice struct {
 func (choice) Generate(seed *mathrand.Rand, _ int) reflect.Value {
 	random := rand.New(rand.NewPCG(seed.Uint64(), 1))
 	kinds := []v1.ResourceName{gpu, mig, nic} // by name
-	amounts := func(most int64) load.Amounts { return load.Amounts{random.Int64N(most), random.Int64N(most)} }
+	amounts := func(most int64) amount.Vector { return amount.Vector{random.Int64N(most), random.Int64N(most)} }
 	requests := func() (some []device.Request) {
 		for _, kind := range kinds {
 			if random.IntN(2) == 0 {
@@ -115,7 +115,7 @@ func (c choice) wanted() float64 {
 		counted = counted || asked[s.Name] > 0
 	}
 	fed, share := true, 1.0
-	for r := range load.NumResources {
+	for r := range amount.NumResources {
 		rest, use := c.left.Headroom[r], c.pod.Use[r]
 		if !known {
 			rest, use = c.left.Unrequested[r], c.pod.Requests[r]
@@ -222,7 +222,7 @@ func TestMoreHeadroomNeverScoresLess(t *testing.T) {
 			return true // devices that are of no use already are best used up
 		}
 		cooler := c
-		cooler.left.Headroom = c.left.Headroom.Add(load.Amounts{int64(cpu), int64(memory)})
+		cooler.left.Headroom = c.left.Headroom.Add(amount.Vector{int64(cpu), int64(memory)})
 		return cooler.score(t) >= c.score(t)
 	}
 	if err := quick.Check(check, &quick.Config{MaxCount: 10_000}); err != nil {
@@ -236,11 +236,11 @@ func TestScoreOfExtremeNodes(t *testing.T) {
 	for _, strategy := range []config.Strategy{config.LeastFragmentation, config.MostAllocated, config.LeastAllocated} {
 		for _, allocatable := range []int64{1, 8, math.MaxInt64} {
 			for _, requested := range []int64{0, 1, math.MaxInt64} {
-				for _, headroom := range []load.Amounts{{}, {-most, -most}, {most, most}, fragmentation.Unlimited()} {
+				for _, headroom := range []amount.Vector{{}, {-most, -most}, {most, most}, fragmentation.Unlimited()} {
 					for _, count := range []int64{0, 1, 8} {
 						c := choice{strategy: strategy, mix: fragmentation.NewLearner(testingclock.NewFakePassiveClock(time.Unix(1e9, 0))).Mix()}
 						stock := device.Stock{Name: gpu, Allocatable: allocatable, Requested: requested}
-						c.left = remains{of: load.Amounts{most, 0}, free: stock.Free()}
+						c.left = remains{of: amount.Vector{most, 0}, free: stock.Free()}
 						c.left.Devices, c.left.Headroom = []device.Stock{stock}, headroom
 						if count > 0 {
 							c.pod.NeedsDevices, c.pod.Devices = true, []device.Request{{Name: gpu, Count: count}}
@@ -256,24 +256,24 @@ func TestScoreOfExtremeNodes(t *testing.T) {
 }
 
 func TestFeeding(t *testing.T) {
-	node := func(devices, free int64, line load.Amounts, headroom, unrequested load.Amounts) float64 {
+	node := func(devices, free int64, line amount.Vector, headroom, unrequested amount.Vector) float64 {
 		left := remains{of: line, free: free}
 		left.Devices = []device.Stock{{Name: gpu, Allocatable: devices, Requested: devices - free}}
 		return feeding(&left, fragmentation.Room{Headroom: headroom, Unrequested: unrequested})
 	}
-	line, none := load.Amounts{1000, 1000}, load.Amounts{}
+	line, none := amount.Vector{1000, 1000}, amount.Vector{}
 	for _, tt := range []struct {
 		name      string
 		got, want float64
 	}{
 		{"idle, one device for the pod", node(8, 7, line, line, none), 0.5},
-		{"half of the headroom", node(8, 7, line, load.Amounts{500, 1000}, none), 1. / 3},
-		{"the scarcer resource counts", node(8, 7, line, load.Amounts{1000, 500}, none), 1. / 3},
-		{"half of the headroom for half of the devices", node(8, 3, line, load.Amounts{500, 500}, none), 0.5},
-		{"nothing left", node(8, 7, line, load.Amounts{0, 1000}, none), 0},
-		{"over the line", node(8, 7, line, load.Amounts{-500, 1000}, none), 0},
-		{"load not known: by requests", node(8, 7, line, fragmentation.Unlimited(), load.Amounts{500, 1000}), 1. / 3},
-		{"a resource that the node does not have", node(8, 7, load.Amounts{1000, 0}, load.Amounts{1000, 0}, none), 0.5},
+		{"half of the headroom", node(8, 7, line, amount.Vector{500, 1000}, none), 1. / 3},
+		{"the scarcer resource counts", node(8, 7, line, amount.Vector{1000, 500}, none), 1. / 3},
+		{"half of the headroom for half of the devices", node(8, 3, line, amount.Vector{500, 500}, none), 0.5},
+		{"nothing left", node(8, 7, line, amount.Vector{0, 1000}, none), 0},
+		{"over the line", node(8, 7, line, amount.Vector{-500, 1000}, none), 0},
+		{"load not known: by requests", node(8, 7, line, fragmentation.Unlimited(), amount.Vector{500, 1000}), 1. / 3},
+		{"a resource that the node does not have", node(8, 7, amount.Vector{1000, 0}, amount.Vector{1000, 0}, none), 0.5},
 	} {
 		if math.Abs(tt.got-tt.want) > 1e-9 {
 			t.Errorf("%s: %v, want %v", tt.name, tt.got, tt.want)

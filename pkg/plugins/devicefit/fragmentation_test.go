@@ -10,8 +10,8 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 )
 
@@ -20,9 +20,9 @@ import (
 func (c *cluster) addNode(t testing.TB, name string, cores float64, requests ...resources) fwk.NodeInfo {
 	t.Helper()
 	node := newNode(t, name, resources{gpu: "8", "cpu": "64", "memory": "256Gi", "pods": "110"}, requests...)
-	c.model.SetNode(name, load.AmountsOf(node.Node().Status.Allocatable))
+	c.model.SetNode(name, amount.FromList(node.Node().Status.Allocatable))
 	if cores >= 0 {
-		c.use[name] = [load.NumResources]float64{cores, 1 << 30}
+		c.use[name] = [amount.NumResources]float64{cores, 1 << 30}
 	}
 	return node
 }
@@ -189,7 +189,7 @@ func TestPodsThatWouldStrandDevicesWakeWhenLoadDrops(t *testing.T) {
 		want  int
 	}{{59, 0}, {54.5, 0}, {52, 2}, {10, 5}} {
 		c.clock.Step(15 * time.Second)
-		c.use["n"], c.activated = [load.NumResources]float64{step.cores, 1 << 30}, nil
+		c.use["n"], c.activated = [amount.NumResources]float64{step.cores, 1 << 30}, nil
 		c.model.Poll(t.Context())
 		if len(c.activated) != step.want {
 			t.Errorf("%v cores used of 56: %v woken, want %d", step.cores, c.activated, step.want)
@@ -197,9 +197,9 @@ func TestPodsThatWouldStrandDevicesWakeWhenLoadDrops(t *testing.T) {
 	}
 }
 
-func waitingOn(plugin *DeviceFit, c *cluster, node fwk.NodeInfo, pod *v1.Pod) *rejection.Pod[load.Amounts] {
+func waitingOn(plugin *DeviceFit, c *cluster, node fwk.NodeInfo, pod *v1.Pod) *rejection.Pod[amount.Vector] {
 	view := c.model.View()
 	slots := rejection.NewSlots(view.Slots())
 	slots.Add(view.Node(node.Node().Name).Slot)
-	return &rejection.Pod[load.Amounts]{Pod: pod, Ask: plugin.demandOf(pod).Use, RejectedBy: slots, Since: c.clock.Now()}
+	return &rejection.Pod[amount.Vector]{Pod: pod, Ask: plugin.demandOf(pod).Use, RejectedBy: slots, Since: c.clock.Now()}
 }

@@ -13,7 +13,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 // The mix is learned from the pods of all schedulers, as they are created; one
@@ -41,7 +41,7 @@ func TestMixIsLearnedFromPods(t *testing.T) {
 			weight = 0
 			for _, s := range pl.learner.Mix().Shapes(gpu) {
 				if s.Count == count {
-					if s.Requests != (load.Amounts{1500, 1 << 30}) {
+					if s.Requests != (amount.Vector{1500, 1 << 30}) {
 						return false, fmt.Errorf("the shape asks for %v", s.Requests)
 					}
 					weight += s.Weight

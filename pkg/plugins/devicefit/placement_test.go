@@ -12,7 +12,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 // assignment is of a pod of a group to a node.
@@ -151,7 +151,7 @@ func TestPodsWithoutPreferenceCountInTheirGroup(t *testing.T) {
 	if got := pl.scorePlacement(t, group); alone == 0 || got != 50 {
 		t.Errorf("alone the worker scores %d; after the launcher the two score %d, want the mean of 100 and 0", alone, got)
 	}
-	if use := pl.model.Estimate(launcher.pod); use != (load.Amounts{32000, 0}) {
+	if use := pl.model.Estimate(launcher.pod); use != (amount.Vector{32000, 0}) {
 		t.Fatalf("the launcher uses %v", use)
 	}
 }

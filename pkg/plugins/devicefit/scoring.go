@@ -7,11 +7,11 @@ import (
 	v1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/fragmentation"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 // weights say how much each kind of device counts; one that is not named
@@ -148,7 +148,7 @@ func feeding(left *remains, after fragmentation.Room) float64 {
 		headroom = after.Unrequested
 	}
 	least := 1.0
-	for r := range load.NumResources {
+	for r := range amount.NumResources {
 		if left.of[r] > 0 {
 			least = min(least, float64(headroom[r])/float64(left.of[r]))
 		}

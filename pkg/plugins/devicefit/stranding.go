@@ -11,6 +11,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	schedutil "k8s.io/kubernetes/pkg/scheduler/util"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -28,8 +29,8 @@ func newStatus(int) *fwk.Status {
 // headroom for each of its free devices:
 //
 //	headroom - use < perDevice x free, for any resource of which perDevice is above 0
-func strands(headroom, use, perDevice load.Amounts, free int64) bool {
-	for r := range load.NumResources {
+func strands(headroom, use, perDevice amount.Vector, free int64) bool {
+	for r := range amount.NumResources {
 		// In floats, which a product of large amounts does not overflow.
 		if perDevice[r] > 0 && float64(headroom[r])-float64(use[r]) < float64(perDevice[r])*float64(free) {
 			return true
@@ -58,12 +59,12 @@ func (pl *DeviceFit) Filter(_ context.Context, state fwk.CycleState, pod *v1.Pod
 
 // headroom returns the node's live headroom. Where its use is not known, what
 // its pods request stands in.
-func (pl *DeviceFit) headroom(c *cycle, left *remains, node *load.Node, nodeInfo fwk.NodeInfo) load.Amounts {
+func (pl *DeviceFit) headroom(c *cycle, left *remains, node *load.Node, nodeInfo fwk.NodeInfo) amount.Vector {
 	if c.view.State(node) == load.Fresh {
 		return left.Headroom
 	}
 	requested := nodeInfo.GetNonZeroRequested()
-	use := pl.model.Requested(load.Amounts{load.CPU: requested.GetMilliCPU(), load.Memory: requested.GetMemory()})
+	use := pl.model.Requested(amount.Vector{amount.CPU: requested.GetMilliCPU(), amount.Memory: requested.GetMemory()})
 	return left.of.Sub(use)
 }
 
@@ -106,7 +107,7 @@ func (s *stranding) forgetUnless(waits func() bool) {
 // never makes a pod schedulable.
 func (pl *DeviceFit) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, statuses fwk.NodeToStatusReader) (*fwk.PostFilterResult, *fwk.Status) {
 	unchanged := fwk.NewStatus(fwk.Unschedulable)
-	if pl.perDevice == (load.Amounts{}) {
+	if pl.perDevice == (amount.Vector{}) {
 		return nil, unchanged
 	}
 	nodes, err := rejection.Nodes(pl.handle.SnapshotSharedLister().NodeInfos(), statuses, Name)
@@ -126,7 +127,7 @@ func (pl *DeviceFit) PostFilter(_ context.Context, state fwk.CycleState, pod *v1
 		}
 	}
 	// First the pod: while any waits, no number is forgotten.
-	pl.waiting.Put(&rejection.Pod[load.Amounts]{Pod: pod, Ask: c.Use, RejectedBy: rejectedBy, Since: c.view.Now})
+	pl.waiting.Put(&rejection.Pod[amount.Vector]{Pod: pod, Ask: c.Use, RejectedBy: rejectedBy, Since: c.view.Now})
 	pl.stranding.put(free)
 	pl.metrics.rejected()
 	return nil, unchanged
@@ -141,19 +142,20 @@ func (pl *DeviceFit) afterChange(ctx context.Context) {
 		return
 	}
 	view := pl.model.View()
-	woken := pl.waiting.Woken(&view, rejection.Rules[load.Amounts]{
+	woken := pl.waiting.Woken(&view, rejection.Rules[amount.Vector]{
 		IsPending: rejection.IsPending(pl.handle.SharedInformerFactory().Core().V1().Pods().Lister()),
-		Least: func(a, b load.Amounts) load.Amounts {
+		Least: func(a, b amount.Vector) amount.Vector {
 			for r := range a {
 				a[r] = min(a[r], b[r])
 			}
 			return a
 		},
-		Takes: func(node *load.Node, use, taken load.Amounts) (load.Amounts, bool) {
+		Takes: func(node *load.Node, use, taken amount.Vector) (amount.Vector, bool) {
 			use = use.Add(taken)
+			l := pl.rule.On(&node.Own, node.Allocatable)
 			free, known := pl.stranding.onNode(node.Slot)
 			return use, known && view.State(node) == load.Fresh &&
-				!strands(node.Headroom(pl.statistic, pl.line), use, pl.perDevice, free)
+				!strands(l.Headroom(node.Predicted[pl.statistic]), use, pl.perDevice, free)
 		},
 	})
 	if len(woken) == 0 {

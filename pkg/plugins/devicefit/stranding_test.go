@@ -18,7 +18,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 // onePerDevice is a core for each free device: on nodes of 64 cores with 8 free
@@ -27,10 +27,10 @@ const onePerDevice = `{"headroomPerDevice": {"cpu": "1"}}`
 
 func TestStrandsIsItsFormula(t *testing.T) {
 	huge := []int64{0, 1, 1 << 50, -1 << 50}
-	check := func(headroom, use, perDevice [load.NumResources]int16, free uint16, scale uint8) bool {
-		var a, b, c load.Amounts
+	check := func(headroom, use, perDevice [amount.NumResources]int16, free uint16, scale uint8) bool {
+		var a, b, c amount.Vector
 		want := false
-		for r := range load.NumResources {
+		for r := range amount.NumResources {
 			a[r], b[r], c[r] = int64(headroom[r]), int64(max(use[r], 0)), int64(max(perDevice[r], 0)%100)
 			if scale%8 == 0 {
 				a[r], c[r] = huge[int(scale/8)%4], huge[int(scale/32)%3]
@@ -90,7 +90,7 @@ func (c *cluster) attempt(t *testing.T, pl *DeviceFit, pod *v1.Pod, nodes ...fwk
 func (c *cluster) wokenBy(t *testing.T, node string, cores float64) []string {
 	t.Helper()
 	c.clock.Step(15 * time.Second)
-	c.use[node] = [load.NumResources]float64{cores, 1 << 30}
+	c.use[node] = [amount.NumResources]float64{cores, 1 << 30}
 	c.activated = nil
 	c.model.Poll(t.Context())
 	slices.Sort(c.activated)
@@ -147,7 +147,7 @@ func TestRejectedPodsWakeOnlyForNodesThatRejectedThem(t *testing.T) {
 func TestPodsRejectedByRequestsWakeWithMetrics(t *testing.T) {
 	c := newCluster()
 	node := c.addNode(t, "n", -1, resources{"cpu": "60"})
-	c.use["n"] = [load.NumResources]float64{1, 1 << 30}
+	c.use["n"] = [amount.NumResources]float64{1, 1 << 30}
 	c.model.Poll(t.Context())
 	delete(c.use, "n")
 	c.clock.Step(2 * time.Minute) // what was measured once is too old

@@ -17,18 +17,18 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 // measure tells the model of the node, and how many cores are used there; no
 // sample is of it if that is below 0.
 func (c *cluster) measure(node fwk.NodeInfo, cores float64) fwk.NodeInfo {
 	name := node.Node().Name
-	c.model.SetNode(name, load.AmountsOf(node.Node().Status.Allocatable))
+	c.model.SetNode(name, amount.FromList(node.Node().Status.Allocatable))
 	if cores >= 0 {
-		c.use[name] = [load.NumResources]float64{cores, 1 << 30}
+		c.use[name] = [amount.NumResources]float64{cores, 1 << 30}
 	}
 	return node
 }
@@ -164,12 +164,12 @@ func TestTheLineThatHeadroomEndsAt(t *testing.T) {
 	if !toolscache.WaitForCacheSync(t.Context().Done(), synced...) {
 		t.Fatal("the model has not taken in the node")
 	}
-	c.use["own line"] = [load.NumResources]float64{30, 1 << 30}
+	c.use["own line"] = [amount.NumResources]float64{30, 1 << 30}
 	nodes = append(nodes, c.addNode(t, "general line", 30))
 	c.model.Poll(t.Context())
 	pl := pluginOf(t, c, `{}`)
-	if pl.line != (load.Amounts{75, 85}) {
-		t.Fatalf("the line is at %v percent, want NodeLoad's", pl.line)
+	if pl.rule.Percent != (amount.Vector{75, 85}) {
+		t.Fatalf("the line is at %v percent, want NodeLoad's", pl.rule.Percent)
 	}
 	feeds := func(cores string) map[string]bool {
 		fed := map[string]bool{}

@@ -9,17 +9,19 @@ import (
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 	fwk "k8s.io/kube-scheduler/framework"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 // policy is NodeLoad's arguments in the form that decides fastest.
 type policy struct {
 	filterBy, scoreBy load.Statistic
-	// thresholds are percent of allocatable for a pod in no band; 0 is off.
-	thresholds   load.Amounts
+	// general is the rule for a pod in no band.
+	general      line.Rule
 	bands        []band
-	weights      load.Amounts
+	weights      amount.Vector
 	worstWeight  int64
 	riskAversion float64
 	stale        config.StalePolicy
@@ -29,17 +31,17 @@ type policy struct {
 	maxWait time.Duration
 }
 
-// band is thresholds for the pods of a range of priorities.
+// band is the rule for the pods of a range of priorities.
 type band struct {
-	low, high  int64
-	thresholds load.Amounts
+	low, high int64
+	rule      line.Rule
 }
 
 func newPolicy(args *config.NodeLoadArgs) policy {
 	p := policy{
 		filterBy:     load.StatisticOf(args.Filter.Statistic),
 		scoreBy:      load.StatisticOf(args.Score.Statistic),
-		thresholds:   byResource(args.Filter.Thresholds),
+		general:      line.Rule{Percent: byResource(args.Filter.Thresholds)},
 		weights:      byResource(args.Score.Weights),
 		worstWeight:  args.Score.WorstResourceWeight,
 		riskAversion: args.Score.RiskAversion,
@@ -49,9 +51,9 @@ func newPolicy(args *config.NodeLoadArgs) policy {
 	}
 	for _, b := range args.Bands {
 		p.bands = append(p.bands, band{
-			low:        valueOr(b.MinPriority, math.MinInt32),
-			high:       valueOr(b.MaxPriority, math.MaxInt32),
-			thresholds: byResource(withDefaults(b.Thresholds, args.Filter.Thresholds)),
+			low:  valueOr(b.MinPriority, math.MinInt32),
+			high: valueOr(b.MaxPriority, math.MaxInt32),
+			rule: line.Rule{Percent: byResource(withDefaults(b.Thresholds, args.Filter.Thresholds)), Band: true},
 		})
 	}
 	return p
@@ -70,21 +72,21 @@ func withDefaults(values, defaults map[string]int64) map[string]int64 {
 	return all
 }
 
-// thresholdsFor returns the thresholds of the first band that the pod is in,
-// or those for pods in none, and whether it is in one.
-func (p *policy) thresholdsFor(pod *v1.Pod) (thresholds load.Amounts, banded bool) {
+// ruleFor returns the rule of the first band that the pod is in, or the one for
+// pods in none.
+func (p *policy) ruleFor(pod *v1.Pod) line.Rule {
 	priority := int64(corev1helpers.PodPriority(pod))
-	for _, b := range p.bands {
-		if b.low <= priority && priority <= b.high {
-			return b.thresholds, true
+	for i := range p.bands {
+		if b := &p.bands[i]; b.low <= priority && priority <= b.high {
+			return b.rule
 		}
 	}
-	return p.thresholds, false
+	return p.general
 }
 
-func byResource(values map[string]int64) load.Amounts {
-	var a load.Amounts
-	for r := range load.NumResources {
+func byResource(values map[string]int64) amount.Vector {
+	var a amount.Vector
+	for r := range amount.NumResources {
 		a[r] = values[string(r.Name())]
 	}
 	return a
@@ -129,22 +131,18 @@ func newStatus(v int) *fwk.Status {
 type ask struct {
 	// estimate is of the pod, and beside of what else is to be counted on the
 	// node with it, which is negative if that leaves.
-	estimate, beside load.Amounts
-	thresholds       load.Amounts
-	// most is the most that the estimate counts for: see load.LargestShare.
-	most load.Amounts
-	// banded: the thresholds are those of a band.
-	banded bool
+	estimate, beside amount.Vector
+	// rule decides on the load line of each node.
+	rule line.Rule
 	// soft: a node over the line is ranked last, not rejected.
 	soft bool
 	// maxWait is after which time of waiting the pod asks softly; 0 is never.
 	maxWait time.Duration
 }
 
-func (p *policy) askOf(pod *v1.Pod, estimate load.Amounts) ask {
-	a := ask{estimate: estimate, soft: p.soft, maxWait: p.maxWait}
-	a.thresholds, a.banded = p.thresholdsFor(pod)
-	if a.banded {
+func (p *policy) askOf(pod *v1.Pod, estimate amount.Vector) ask {
+	a := ask{estimate: estimate, rule: p.ruleFor(pod), soft: p.soft, maxWait: p.maxWait}
+	if a.rule.Band {
 		a.maxWait = 0 // a band is a promise to the pods above it
 	}
 	if value, given := pod.Annotations[config.WhenUnsatisfiableAnnotation]; given {
@@ -161,27 +159,12 @@ func (a *ask) overdue(since, now time.Time) bool {
 	return a.maxWait > 0 && now.Sub(since) >= a.maxWait
 }
 
-// threshold returns the threshold, in percent, on a node with thresholds of its
-// own: they replace the general ones, but a band only where they are lower.
-func (a *ask) threshold(r load.Resource, own *load.Thresholds) int64 {
-	general := a.thresholds[r]
-	switch {
-	case !own.Set[r]:
-		return general
-	case !a.banded || general == 0:
-		return own.Percent[r]
-	case own.Percent[r] == 0:
-		return general
-	}
-	return min(general, own.Percent[r])
-}
-
 // rejects reports whether there is a node that the policy would reject for the pod.
 func (p *policy) rejects(a ask) bool { return p.stale == config.Reject || !a.soft }
 
 // verdict decides whether a node takes a pod that asks for a. node may be nil
 // only if state is Missing.
-func (p *policy) verdict(state load.State, node *load.Node, allocatable load.Amounts, a ask) verdict {
+func (p *policy) verdict(state load.State, node *load.Node, allocatable amount.Vector, a ask) verdict {
 	if state != load.Fresh {
 		if p.stale == config.Reject {
 			return staleMetrics
@@ -191,29 +174,17 @@ func (p *policy) verdict(state load.State, node *load.Node, allocatable load.Amo
 	if a.soft {
 		return fits
 	}
-	for r := range load.NumResources {
-		threshold := a.threshold(r, &node.Thresholds)
-		if threshold > 0 && a.excess(node, p.filterBy, r, threshold, allocatable[r]) > 0 {
-			return [load.NumResources]verdict{load.CPU: overCPU, load.Memory: overMemory}[r]
-		}
+	l := a.rule.On(&node.Own, allocatable)
+	if r, over := l.Over(a.on(&l, node.Predicted[p.filterBy])); over {
+		return [amount.NumResources]verdict{amount.CPU: overCPU, amount.Memory: overMemory}[r]
 	}
 	return fits
 }
 
-// excess returns how far the node would be above a threshold of the resource
-// with what is asked for, in the resource's smallest unit; it is negative below.
-func (a *ask) excess(node *load.Node, by load.Statistic, r load.Resource, threshold, allocatable int64) float64 {
-	limit := line(threshold, allocatable)
-	return float64(node.Predicted[by][r]) + float64(a.beside[r]) + float64(min(a.estimate[r], a.most[r])) - limit
-}
-
-// line returns the use above which a node is over the line: the threshold's
-// percent of allocatable, all of it where the threshold is off.
-func line(threshold, allocatable int64) float64 {
-	if threshold == 0 {
-		threshold = 100
-	}
-	return float64(threshold) * float64(allocatable) / 100
+// on returns the use of a node with what is asked for, as it counts against its
+// line.
+func (a *ask) on(l *line.Line, predicted amount.Vector) amount.Vector {
+	return l.With(predicted.Add(a.beside), a.estimate)
 }
 
 const (
@@ -226,7 +197,7 @@ const (
 
 // predicted returns the use that a node with fresh metrics is ranked by: the
 // statistic, and riskAversion standard deviations on top.
-func (p *policy) predicted(node *load.Node) load.Amounts {
+func (p *policy) predicted(node *load.Node) amount.Vector {
 	predicted := node.Predicted[p.scoreBy]
 	if p.riskAversion > 0 {
 		for r, deviation := range node.Deviation {
@@ -248,14 +219,14 @@ func (p *policy) predicted(node *load.Node) load.Amounts {
 // With ScheduleAnyway, nodes below the line score softBand to 100, and nodes
 // past it less than softBand, falling to 0 at twice the line, so that the
 // least hot is taken when all are hot.
-func (p *policy) score(predicted, allocatable load.Amounts, own *load.Thresholds, a ask) int64 {
+func (p *policy) score(predicted, allocatable amount.Vector, own *line.Own, a ask) int64 {
 	sum, weights := 0.0, 0.0
 	worst := float64(fwk.MaxScore)
 	excess := 0.0 // how far past the line, as a part of it
-	for r := range load.NumResources {
-		threshold := a.threshold(r, own)
-		limit := line(threshold, allocatable[r])
-		if a.soft && threshold > 0 {
+	l := a.rule.On(own, allocatable)
+	for r := range amount.NumResources {
+		limit := float64(l.Limit[r])
+		if a.soft && l.Percent[r] > 0 {
 			excess = max(excess, ratio(float64(predicted[r])-limit, limit))
 		}
 		if p.weights[r] == 0 {

@@ -6,6 +6,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
@@ -192,16 +193,16 @@ func (pl *NodeLoad) explainNode(e *explain.Node, to *numbers, c *cycle, node *lo
 	}
 	e.Load = &to.loads
 	forScore := pl.policy.predicted(node)
-	for r, to := range [load.NumResources]*explain.Load{load.CPU: &e.Load.CPU, load.Memory: &e.Load.Memory} {
-		r := load.Resource(r)
-		threshold := c.ask.threshold(r, &node.Thresholds)
+	l := c.ask.rule.On(&node.Own, node.Allocatable)
+	for r, to := range [amount.NumResources]*explain.Load{amount.CPU: &e.Load.CPU, amount.Memory: &e.Load.Memory} {
+		r := amount.Resource(r)
 		*to = explain.Load{
 			Measured:          r.InUnits(node.Measured[pl.policy.filterBy][r]),
 			InFlight:          r.InUnits(node.InFlight(pl.policy.filterBy)[r]),
 			Estimate:          r.InUnits(c.ask.estimate[r]),
 			Predicted:         r.InUnits(node.Predicted[pl.policy.filterBy][r] + c.ask.estimate[r]),
-			ThresholdPercent:  threshold,
-			Threshold:         line(threshold, node.Allocatable[r]) / r.PerUnit(),
+			ThresholdPercent:  l.Percent[r],
+			Threshold:         r.InUnits(l.Limit[r]),
 			PredictedForScore: r.InUnits(forScore[r] + c.ask.estimate[r]),
 		}
 	}
@@ -212,8 +213,8 @@ func (pl *NodeLoad) explainNode(e *explain.Node, to *numbers, c *cycle, node *lo
 type closestNode struct {
 	rejected, stale int
 	name            string
-	resource        load.Resource
-	excess          float64 // in the resource's smallest unit
+	resource        amount.Resource
+	excess          int64 // in the resource's smallest unit
 	percent         float64
 }
 
@@ -223,15 +224,14 @@ func (n *closestNode) look(pl *NodeLoad, c *cycle, node *load.Node, v verdict) {
 		n.stale++
 		return
 	}
-	worst, excess, percent := load.CPU, 0.0, 0.0
-	for r := range load.NumResources {
-		threshold := c.ask.threshold(r, &node.Thresholds)
-		over := c.ask.excess(node, pl.policy.filterBy, r, threshold, node.Allocatable[r])
-		if threshold == 0 || over <= 0 || node.Allocatable[r] == 0 {
+	worst, excess, percent := amount.CPU, int64(0), 0.0
+	l := c.ask.rule.On(&node.Own, node.Allocatable)
+	for r, room := range l.Room(c.ask.on(&l, node.Predicted[pl.policy.filterBy])) {
+		if room >= 0 || node.Allocatable[r] == 0 {
 			continue
 		}
-		if p := 100 * over / float64(node.Allocatable[r]); p > percent {
-			worst, excess, percent = r, over, p
+		if p := -100 * float64(room) / float64(node.Allocatable[r]); p > percent {
+			worst, excess, percent = amount.Resource(r), -room, p
 		}
 	}
 	if n.name == "" || percent < n.percent {
@@ -248,5 +248,5 @@ func (n *closestNode) String() string {
 		return fmt.Sprintf("a fresh load sample of one of %d node(s)", n.stale)
 	}
 	return fmt.Sprintf("the predicted use of one of %d node(s) to fall below its line; closest is %s, whose %s has to fall by %s (%.1f %% of allocatable)",
-		n.rejected, n.name, n.resource.Name(), n.resource.Format(int64(n.excess)), n.percent)
+		n.rejected, n.name, n.resource.Name(), n.resource.Format(n.excess), n.percent)
 }

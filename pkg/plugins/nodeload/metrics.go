@@ -5,6 +5,7 @@ import (
 
 	"k8s.io/component-base/metrics"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -71,20 +72,19 @@ func (m *Metrics) woken(profile string, wait time.Duration) {
 
 // countOverLine sets how many nodes are over the line.
 func (m *Metrics) countOverLine(profile string, p *policy, view *load.View) {
-	general := ask{thresholds: p.thresholds} // of pods in no band
-	var over [load.NumResources]int
+	var over [amount.NumResources]int
 	for node := range view.All {
 		if view.State(node) != load.Fresh {
 			continue
 		}
-		for r := range load.NumResources {
-			threshold := general.threshold(r, &node.Thresholds)
-			if threshold > 0 && float64(node.Predicted[p.filterBy][r]) > line(threshold, node.Allocatable[r]) {
+		l := p.general.On(&node.Own, node.Allocatable)
+		for r, room := range l.Room(node.Predicted[p.filterBy]) {
+			if room < 0 {
 				over[r]++
 			}
 		}
 	}
 	for r, nodes := range over {
-		m.overLine.WithLabelValues(profile, string(load.Resource(r).Name())).Set(float64(nodes))
+		m.overLine.WithLabelValues(profile, string(amount.Resource(r).Name())).Set(float64(nodes))
 	}
 }

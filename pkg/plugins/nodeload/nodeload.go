@@ -22,8 +22,10 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	fwk "k8s.io/kube-scheduler/framework"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 )
@@ -120,9 +122,9 @@ func (pl *NodeLoad) askOf(pod *v1.Pod) ask { return pl.policy.askOf(pod, pl.mode
 // the pod has waited.
 func (pl *NodeLoad) askIn(view *load.View, pod *v1.Pod) ask {
 	a := pl.askOf(pod)
-	a.most = view.Most(a.thresholds)
+	a.rule.Largest = view.Largest()
 	if p := pl.waiting.Get(pod.UID); p != nil {
-		a.most = a.most.Min(p.Ask.most)
+		a.rule.Largest = a.rule.Largest.Min(p.Ask.rule.Largest)
 		a.soft = a.soft || a.overdue(p.Since, view.Now)
 	}
 	return a
@@ -190,10 +192,10 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, _ *v1.Pod, no
 // scoreOf ranks the node, which is nil if the view does not know it, for what is
 // asked of it.
 func (pl *NodeLoad) scoreOf(view *load.View, node *load.Node, nodeInfo fwk.NodeInfo, a ask) int64 {
-	var predicted load.Amounts
-	var own load.Thresholds // of the node; none if it is not known
+	var predicted amount.Vector
+	var own line.Own // of the node; none if it is not known
 	if node != nil {
-		own = node.Thresholds
+		own = node.Own
 	}
 	switch {
 	case view.State(node) == load.Fresh:
@@ -233,19 +235,19 @@ func (pl *NodeLoad) Unreserve(_ context.Context, state fwk.CycleState, pod *v1.P
 func (pl *NodeLoad) SignPod(_ context.Context, pod *v1.Pod) ([]fwk.SignFragment, *fwk.Status) {
 	a := pl.askOf(pod)
 	return []fwk.SignFragment{{Key: "plimsoll.io/NodeLoad", Value: struct {
-		Estimate, Thresholds load.Amounts
-		Banded, Soft, Exempt bool
-	}{a.estimate, a.thresholds, a.banded, a.soft, rejection.IsExempt(pod)}}}, nil
+		Estimate, Percent  amount.Vector
+		Band, Soft, Exempt bool
+	}{a.estimate, a.rule.Percent, a.rule.Band, a.soft, rejection.IsExempt(pod)}}}, nil
 }
 
-func allocatableOf(nodeInfo fwk.NodeInfo) load.Amounts {
+func allocatableOf(nodeInfo fwk.NodeInfo) amount.Vector {
 	allocatable := nodeInfo.GetAllocatable()
-	return load.Amounts{load.CPU: allocatable.GetMilliCPU(), load.Memory: allocatable.GetMemory()}
+	return amount.Vector{amount.CPU: allocatable.GetMilliCPU(), amount.Memory: allocatable.GetMemory()}
 }
 
 // requestedOf returns what the node's pods request, with the scheduler's own
 // stand-ins for containers without a request.
-func requestedOf(nodeInfo fwk.NodeInfo) load.Amounts {
+func requestedOf(nodeInfo fwk.NodeInfo) amount.Vector {
 	requested := nodeInfo.GetNonZeroRequested()
-	return load.Amounts{load.CPU: requested.GetMilliCPU(), load.Memory: requested.GetMemory()}
+	return amount.Vector{amount.CPU: requested.GetMilliCPU(), amount.Memory: requested.GetMemory()}
 }

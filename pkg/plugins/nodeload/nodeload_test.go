@@ -17,8 +17,10 @@ import (
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 	testingclock "k8s.io/utils/clock/testing"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 )
@@ -34,7 +36,7 @@ type cluster struct {
 	clock     *testingclock.FakeClock
 	nodes     []*v1.Node
 	pods      []*v1.Pod // bound
-	measured  map[string][load.NumResources]float64
+	measured  map[string][amount.NumResources]float64
 	podUse    map[string]float64 // cores, by pod
 	activated []string
 	informers informers.SharedInformerFactory
@@ -67,18 +69,18 @@ func (c *cluster) Poll(context.Context) ([]load.Reading, error) {
 }
 
 func newCluster(t testing.TB, args *config.NodeLoadArgs, nodes ...string) *cluster {
-	c := &cluster{clock: testingclock.NewFakeClock(epoch), measured: map[string][load.NumResources]float64{}, podUse: map[string]float64{}}
+	c := &cluster{clock: testingclock.NewFakeClock(epoch), measured: map[string][amount.NumResources]float64{}, podUse: map[string]float64{}}
 	c.informers = informers.NewSharedInformerFactory(fake.NewClientset(), 0)
 	model := load.NewModel(load.Config{
 		Interval: 15 * time.Second, Timeout: time.Second, Expiration: args.Expiration, Window: args.Window, WarmUp: time.Minute,
-		Estimator: load.Estimator{Factors: [load.NumResources]int64{100, 100}, Defaults: load.Amounts{250, 200 << 20}},
+		Estimator: load.Estimator{Factors: [amount.NumResources]int64{100, 100}, Defaults: amount.Vector{250, 200 << 20}},
 		Clock:     c.clock,
 	}, c)
 	c.NodeLoad = New(args, model, NewMetrics(), explain.NewLog(c.clock), handle{c: c})
 	for _, name := range nodes {
 		node := st.MakeNode().Name(name).Capacity(map[v1.ResourceName]string{"cpu": "10", "memory": "100Gi", "pods": "110"}).Obj()
 		c.nodes = append(c.nodes, node)
-		model.SetNode(name, load.AmountsOf(node.Status.Allocatable))
+		model.SetNode(name, amount.FromList(node.Status.Allocatable))
 	}
 	return c
 }
@@ -89,7 +91,7 @@ func (c *cluster) poll(t testing.TB) {
 }
 
 func (c *cluster) use(node string, cores float64, memory int64) {
-	c.measured[node] = [load.NumResources]float64{cores, float64(memory)}
+	c.measured[node] = [amount.NumResources]float64{cores, float64(memory)}
 }
 
 func (c *cluster) info(node string) fwk.NodeInfo {
@@ -413,9 +415,9 @@ func TestScoresStayInRange(t *testing.T) {
 	for _, soft := range []bool{false, true} {
 		p := newPolicy(config.DefaultNodeLoadArgs())
 		p.soft = soft
-		for _, predicted := range []load.Amounts{{}, {1, 1}, {7500, 85 * gi}, {1 << 50, 1 << 50}, {1 << 62, 1 << 62}} {
-			for _, allocatable := range []load.Amounts{{}, {1, 1}, {10000, 100 * gi}} {
-				if s := p.score(predicted, allocatable, &load.Thresholds{}, ask{thresholds: p.thresholds, soft: soft}); s < fwk.MinScore || s > fwk.MaxScore {
+		for _, predicted := range []amount.Vector{{}, {1, 1}, {7500, 85 * gi}, {1 << 50, 1 << 50}, {1 << 62, 1 << 62}} {
+			for _, allocatable := range []amount.Vector{{}, {1, 1}, {10000, 100 * gi}} {
+				if s := p.score(predicted, allocatable, &line.Own{}, ask{rule: p.general, soft: soft}); s < fwk.MinScore || s > fwk.MaxScore {
 					t.Errorf("soft %t, predicted %v of %v: score %d", soft, predicted, allocatable, s)
 				}
 			}

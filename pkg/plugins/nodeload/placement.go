@@ -6,7 +6,7 @@ import (
 
 	fwk "k8s.io/kube-scheduler/framework"
 
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 )
 
 var _ fwk.PlacementScorePlugin = &NodeLoad{}
@@ -21,7 +21,7 @@ func (pl *NodeLoad) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState,
 	// A view of its own: those of the pods' cycles hold reservations that have
 	// been taken back since.
 	view := pl.model.View()
-	use := map[string]load.Amounts{} // of the group, by node
+	use := map[string]amount.Vector{} // of the group, by node
 	for _, assignment := range placement.ProposedAssignments {
 		name := assignment.GetNodeName()
 		use[name] = use[name].Add(pl.model.Estimate(assignment.GetPod()))

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	fwk "k8s.io/kube-scheduler/framework"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -15,10 +16,10 @@ import (
 // and added that preemption, and the pods nominated to a node, are tried with.
 type whatIf struct {
 	// shift is added to the predicted use of a node, by slot.
-	shift map[int]load.Amounts
+	shift map[int]amount.Vector
 	// relief is what the removal of a pod took off, so that adding it again
 	// puts on as much.
-	relief map[types.UID]load.Amounts
+	relief map[types.UID]amount.Vector
 }
 
 // Clone copies the cycle as far as it may change: AddPod and RemovePod are
@@ -31,11 +32,11 @@ func (c *cycle) Clone() fwk.StateData {
 	return &clone
 }
 
-func (w *whatIf) add(node *load.Node, amount load.Amounts) {
+func (w *whatIf) add(node *load.Node, more amount.Vector) {
 	if w.shift == nil {
-		w.shift = map[int]load.Amounts{}
+		w.shift = map[int]amount.Vector{}
 	}
-	w.shift[node.Slot] = w.shift[node.Slot].Add(amount)
+	w.shift[node.Slot] = w.shift[node.Slot].Add(more)
 }
 
 var _ fwk.PreFilterExtensions = &NodeLoad{}
@@ -57,10 +58,10 @@ func (pl *NodeLoad) RemovePod(_ context.Context, state fwk.CycleState, _ *v1.Pod
 		pl.wishes.add(c.pod, c.view.PodPolls)
 	}
 	if c.whatIf.relief == nil {
-		c.whatIf.relief = map[types.UID]load.Amounts{}
+		c.whatIf.relief = map[types.UID]amount.Vector{}
 	}
 	c.whatIf.relief[pod.UID] = relief
-	c.whatIf.add(node, load.Amounts{}.Sub(relief))
+	c.whatIf.add(node, amount.Vector{}.Sub(relief))
 	return nil
 }
 
@@ -72,12 +73,12 @@ func (pl *NodeLoad) AddPod(_ context.Context, state fwk.CycleState, _ *v1.Pod, a
 		return fwk.AsStatus(err)
 	}
 	pod := added.GetPod()
-	amount, wasRemoved := c.whatIf.relief[pod.UID]
+	use, wasRemoved := c.whatIf.relief[pod.UID]
 	if !wasRemoved {
-		amount = pl.model.Estimate(pod)
+		use = pl.model.Estimate(pod)
 	}
 	delete(c.whatIf.relief, pod.UID)
-	c.whatIf.add(node, amount)
+	c.whatIf.add(node, use)
 	return nil
 }
 

@@ -13,6 +13,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -22,7 +23,7 @@ func (c *cluster) PollPods(_ context.Context, pods []types.NamespacedName) ([]lo
 	for _, pod := range pods {
 		if cores, ok := c.podUse[pod.Name]; ok {
 			readings = append(readings, load.PodReading{Pod: pod, Reading: load.Reading{
-				Timestamp: c.clock.Now(), Window: 15 * time.Second, Usage: [load.NumResources]float64{cores, gi},
+				Timestamp: c.clock.Now(), Window: 15 * time.Second, Usage: [amount.NumResources]float64{cores, gi},
 			}})
 		}
 	}

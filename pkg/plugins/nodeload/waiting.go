@@ -10,6 +10,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	schedutil "k8s.io/kubernetes/pkg/scheduler/util"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
@@ -77,7 +78,7 @@ func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.
 		return nil, fwk.AsStatus(err)
 	}
 	rejectedBy := rejection.NewSlots(c.view.Slots())
-	var largest load.Amounts
+	var largest amount.Vector
 	var verdicts [numVerdicts]bool
 	for _, nodeInfo := range nodes {
 		if node := c.view.NodeOf(nodeInfo); node != nil {
@@ -98,7 +99,7 @@ func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.
 	// Where the pod may only run on small nodes, the largest of those is what
 	// counts, or it would wait for ever.
 	wanted := c.ask
-	wanted.most = load.LargestShareOf(wanted.thresholds, largest)
+	wanted.rule.Largest = largest
 	pl.waiting.Put(&rejection.Pod[ask]{Pod: pod, Ask: wanted, RejectedBy: rejectedBy, Since: c.view.Now})
 	return nil, unchanged
 }
@@ -120,7 +121,7 @@ func (pl *NodeLoad) activate(ctx context.Context, view *load.View) {
 			return !p.Ask.soft && p.Ask.overdue(p.Since, view.Now) || pl.wishes.granted(p.Pod.UID, view.PodPolls)
 		},
 		Least: leastDemanding,
-		Takes: func(node *load.Node, a ask, taken load.Amounts) (load.Amounts, bool) {
+		Takes: func(node *load.Node, a ask, taken amount.Vector) (amount.Vector, bool) {
 			a.beside = taken
 			return taken.Add(a.estimate), pl.policy.verdict(view.State(node), node, node.Allocatable, a) == fits
 		},
@@ -139,14 +140,13 @@ func (pl *NodeLoad) activate(ctx context.Context, view *load.View) {
 
 // leastDemanding returns an ask that every node grants which grants a or b.
 func leastDemanding(a, b ask) ask {
-	a.banded, a.soft = a.banded && b.banded, a.soft || b.soft
-	for r := range load.NumResources {
-		a.estimate[r] = min(a.estimate[r], b.estimate[r])
-		a.most[r] = min(a.most[r], b.most[r])
-		if a.thresholds[r] == 0 || b.thresholds[r] == 0 {
-			a.thresholds[r] = 0 // no threshold is the most generous one
+	a.rule.Band, a.soft = a.rule.Band && b.rule.Band, a.soft || b.soft
+	a.estimate, a.rule.Largest = a.estimate.Min(b.estimate), a.rule.Largest.Min(b.rule.Largest)
+	for r := range amount.NumResources {
+		if a.rule.Percent[r] == 0 || b.rule.Percent[r] == 0 {
+			a.rule.Percent[r] = 0 // no threshold is the most generous one
 		} else {
-			a.thresholds[r] = max(a.thresholds[r], b.thresholds[r])
+			a.rule.Percent[r] = max(a.rule.Percent[r], b.rule.Percent[r])
 		}
 	}
 	return a
@@ -176,7 +176,7 @@ func (pl *NodeLoad) afterNodeChange(_ klog.Logger, pod *v1.Pod, oldObj, newObj a
 	}
 	view := pl.model.View()
 	node := view.Node(changed.Name)
-	allocatable := load.AmountsOf(changed.Status.Allocatable)
+	allocatable := amount.FromList(changed.Status.Allocatable)
 	if pl.policy.verdict(view.State(node), node, allocatable, pl.askIn(&view, pod)) != fits {
 		return fwk.QueueSkip, nil
 	}

@@ -13,8 +13,8 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 // reject schedules the pods, each of which must be rejected by all nodes.
@@ -70,7 +70,7 @@ func TestTooLargeForALine(t *testing.T) {
 	c := newCluster(t, args(nil), "small")
 	large := st.MakeNode().Name("large").Capacity(map[v1.ResourceName]string{"cpu": "40", "memory": "100Gi", "pods": "110"}).Obj()
 	c.nodes = append(c.nodes, large)
-	c.model.SetNode("large", load.AmountsOf(large.Status.Allocatable))
+	c.model.SetNode("large", amount.FromList(large.Status.Allocatable))
 	c.use("small", 0, gi)
 	c.use("large", 11, gi)
 	c.poll(t)

@@ -11,6 +11,7 @@ import (
 	"github.com/francoispqt/gojay"
 	"github.com/paypal/load-watcher/pkg/watcher"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -64,8 +65,8 @@ func (l *Loads) Poll(context.Context) ([]load.Reading, error) {
 	for i := range readings {
 		cpu, memory := share(i, at)
 		readings[i] = load.Reading{Node: nodeName(i), Timestamp: at, Window: resolution}
-		readings[i].Usage[load.CPU] = cpu * nodeCores
-		readings[i].Usage[load.Memory] = memory * nodeMemory
+		readings[i].Usage[amount.CPU] = cpu * nodeCores
+		readings[i].Usage[amount.Memory] = memory * nodeMemory
 	}
 	return readings, nil
 }

@@ -1,4 +1,6 @@
-package load
+// Package amount has amounts of the resources whose use is measured: CPU in
+// millicores and memory in bytes.
+package amount
 
 import (
 	"math"
@@ -22,7 +24,7 @@ func (r Resource) Name() v1.ResourceName {
 	return [NumResources]v1.ResourceName{v1.ResourceCPU, v1.ResourceMemory}[r]
 }
 
-// PerUnit returns how many of what Amounts counts make one of the resource's
+// PerUnit returns how many of what a Vector counts make one of the resource's
 // unit: 1000 millicores are a core, a byte is a byte.
 func (r Resource) PerUnit() float64 { return [NumResources]float64{CPU: 1000, Memory: 1}[r] }
 
@@ -37,15 +39,15 @@ func (r Resource) Format(amount int64) string {
 	return resource.NewQuantity(amount, resource.BinarySI).String()
 }
 
-// Amounts is an amount of each resource: CPU in millicores, memory in bytes.
-type Amounts [NumResources]int64
+// Vector is an amount of each resource: CPU in millicores, memory in bytes.
+type Vector [NumResources]int64
 
-// maxAmount bounds a single amount: a million million millicores, or one PiB.
+// Limit bounds a single amount: a million million millicores, or one PiB.
 // Larger ones come from absurd requests; they are cut so that sums stay exact.
-const maxAmount = 1 << 50
+const Limit = 1 << 50
 
 // Add returns a + b, held at the largest int64 instead of overflowing.
-func (a Amounts) Add(b Amounts) Amounts {
+func (a Vector) Add(b Vector) Vector {
 	for r := range a {
 		if b[r] > 0 && a[r] > math.MaxInt64-b[r] {
 			a[r] = math.MaxInt64
@@ -57,7 +59,7 @@ func (a Amounts) Add(b Amounts) Amounts {
 }
 
 // Sub returns a - b.
-func (a Amounts) Sub(b Amounts) Amounts {
+func (a Vector) Sub(b Vector) Vector {
 	for r := range a {
 		a[r] -= b[r]
 	}
@@ -65,7 +67,7 @@ func (a Amounts) Sub(b Amounts) Amounts {
 }
 
 // Max returns the larger amount of each resource.
-func (a Amounts) Max(b Amounts) Amounts {
+func (a Vector) Max(b Vector) Vector {
 	for r := range a {
 		a[r] = max(a[r], b[r])
 	}
@@ -73,7 +75,7 @@ func (a Amounts) Max(b Amounts) Amounts {
 }
 
 // Min returns the smaller amount of each resource.
-func (a Amounts) Min(b Amounts) Amounts {
+func (a Vector) Min(b Vector) Vector {
 	for r := range a {
 		a[r] = min(a[r], b[r])
 	}
@@ -81,29 +83,29 @@ func (a Amounts) Min(b Amounts) Amounts {
 }
 
 // Scaled returns share x a.
-func (a Amounts) Scaled(share float64) Amounts {
+func (a Vector) Scaled(share float64) Vector {
 	for r := range a {
 		a[r] = int64(share * float64(a[r]))
 	}
 	return a
 }
 
-// AmountsOf returns list's CPU and memory; what is not in it is 0.
-func AmountsOf(list v1.ResourceList) Amounts {
-	var a Amounts
+// FromList returns list's CPU and memory; what is not in it is 0.
+func FromList(list v1.ResourceList) Vector {
+	var a Vector
 	for r := range NumResources {
 		if quantity, ok := list[r.Name()]; ok {
-			a[r] = AmountOf(r, quantity)
+			a[r] = FromQuantity(r, quantity)
 		}
 	}
 	return a
 }
 
-// AmountOf returns quantity in the unit of r, held between 0 and maxAmount.
-func AmountOf(r Resource, quantity resource.Quantity) int64 {
+// FromQuantity returns quantity in the unit of r, held between 0 and Limit.
+func FromQuantity(r Resource, quantity resource.Quantity) int64 {
 	whole := quantity.Value()
-	if r == CPU && whole < maxAmount/1000 {
+	if r == CPU && whole < Limit/1000 {
 		whole = quantity.MilliValue()
 	}
-	return min(max(whole, 0), maxAmount)
+	return min(max(whole, 0), Limit)
 }
