@@ -59,6 +59,7 @@ type Model struct {
 	workloads   map[workloadKey]*workload
 	wanted      map[types.NamespacedName]bool // pods to be measured next
 	podPolls    uint64
+	epoch       uint64                                  // counts the nodes that were added
 	parsed      map[string]map[string]resource.Quantity // estimates of annotations
 	faults      map[types.UID]fault                     // to be reported
 	leads       bool
@@ -142,7 +143,7 @@ func (m *Model) View() View {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.publish()
-	return View{snapshot: m.published, Now: m.clock.Now(), PodPolls: m.podPolls, expiration: m.config.Expiration}
+	return View{snapshot: m.published, Now: m.clock.Now(), PodPolls: m.podPolls, Epoch: m.epoch, expiration: m.config.Expiration}
 }
 
 // publish makes the changes since the last view visible. Doing it here, not at
@@ -332,7 +333,8 @@ func (m *Model) SetNode(name string, allocatable amount.Vector) {
 		return
 	}
 	if n.slot < 0 {
-		n.slot, m.reindex = m.takeSlot(n), true
+		m.epoch++
+		n.slot, n.born, m.reindex = m.takeSlot(n), m.epoch, true
 	}
 	n.allocatable, m.resized = allocatable, true
 	m.dirty[n] = true

@@ -16,6 +16,7 @@ type node struct {
 	// slot is -1 until the API server has told us of the node: pods may be seen
 	// before their node is.
 	slot        int
+	born        uint64 // see Node.Born
 	allocatable amount.Vector
 	annotation  string // that thresholds were parsed from
 	own         line.Own
@@ -35,7 +36,7 @@ type node struct {
 func (n *node) published() *Node {
 	newest, sampled := n.history.newest()
 	result := &Node{
-		Name: n.name, Slot: n.slot, Allocatable: n.allocatable, Own: n.own,
+		Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Own: n.own,
 		Sample: newest, Sampled: sampled, Measured: n.measured, Deviation: n.deviation,
 		Predicted: n.settled.shifted(n.coming),
 	}

@@ -53,6 +53,8 @@ type Node struct {
 	Measured Statistics
 	Covered  time.Duration
 	Name     string
+	// Born is larger than the Epoch of each view that does not have the node.
+	Born uint64
 }
 
 // InFlight returns how much of the prediction is not measured yet.
@@ -73,7 +75,9 @@ type View struct {
 	// Now is when the view was taken.
 	Now time.Time
 	// PodPolls is how often single pods had been measured (see Model.Relief).
-	PodPolls   uint64
+	PodPolls uint64
+	// Epoch grows with each node that is added: see Node.Born.
+	Epoch      uint64
 	expiration time.Duration
 }
 
@@ -119,6 +123,16 @@ func (v *View) State(n *Node) State {
 	default:
 		return Fresh
 	}
+}
+
+// Use returns the use by which n, which may be nil, is judged, and whether
+// anything is known of it. What is not known is not judged: requests alone limit
+// what the node takes.
+func (v *View) Use(n *Node, s Statistic) (use amount.Vector, known bool) {
+	if v.State(n) != Fresh {
+		return amount.Vector{}, false
+	}
+	return n.Predicted[s], true
 }
 
 // Age returns how old n's sample is. It means something only if n is sampled.
