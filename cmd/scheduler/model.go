@@ -5,13 +5,14 @@ import (
 	"sync"
 
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/annotation"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/faults"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins"
 )
@@ -37,12 +38,16 @@ func (s *sharedModel) get(ctx context.Context, handle fwk.Handle) (*load.Model, 
 	}
 	cfg := plugins.ModelConfig(s.args)
 	cfg.Remedy = remedy
-	cfg.Report = func(object runtime.Object, err error) {
-		handle.EventRecorder().Eventf(object, nil, v1.EventTypeWarning, "InvalidAnnotation", "Scheduling", "%v; the annotation is ignored", err)
-	}
+	reporter := faults.NewReporter(func(f faults.Fault) {
+		handle.EventRecorder().Eventf(f.Object, nil, v1.EventTypeWarning, f.Reason, "Scheduling", "%s", f.Message)
+	})
+	cfg.Report = reporter.Report
 	model := load.NewModel(cfg, source)
 	synced, err := model.Watch(handle.SharedInformerFactory())
 	if err != nil {
+		return nil, err
+	}
+	if err := annotation.Watch(handle.SharedInformerFactory(), reporter.Report); err != nil {
 		return nil, err
 	}
 	legacyregistry.MustRegister(model.Counters()...)

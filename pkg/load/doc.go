@@ -3,18 +3,17 @@
 //
 // The data flows one way:
 //
-//	Source -> Model (samples, in-flight ledger) -> View
+//	Source -> history and ledger -> prediction -> View
 //
-// A Source reports what nodes use. A Model polls it, keeps the newest sample of
-// each node, and keeps a ledger of the pods in flight: those assigned to a node
-// whose use the node's sample cannot show yet. A View is an immutable picture
-// of both, taken once a scheduling cycle, from which
+// A Source reports what nodes and pods use. The Model polls it, keeps the samples
+// of each node for a while (package history), and one record a pod (package
+// ledger), which says what of the pod's use the samples show. From both follows
+// what each node will use (ledger.Predict). What the pods of a workload use is the
+// estimate for its next one (package workload). A View is an immutable picture of
+// all nodes, taken once a scheduling cycle, that is read without a lock and
+// without allocating.
 //
-//	predicted use = measured use + estimates of the pods in flight
-//
-// is read without a lock and without allocating.
-//
-// A process has one Model, shared by all scheduling profiles. It knows nothing
-// of plugins. It also runs on standby replicas, so that a new leader starts
-// with a warm model.
+// The Model is a lock around parts that do not know it. A process has one, shared
+// by all scheduling profiles. It knows nothing of plugins. It also runs on standby
+// replicas, so that a new leader starts with a warm model.
 package load

@@ -8,6 +8,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/annotation"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 )
 
 // Watch feeds the model from the informers of nodes and pods. Call it before
@@ -26,29 +28,50 @@ func (m *Model) Watch(factory informers.SharedInformerFactory) (synced []cache.I
 }
 
 func (m *Model) nodeHandler() cache.ResourceEventHandler {
-	set := func(obj any) {
-		if n, ok := obj.(*v1.Node); ok {
-			m.SetNode(n.Name, amount.FromList(n.Status.Allocatable))
-			m.setOverrides(n)
+	set := func(node *v1.Node) {
+		own, err := annotation.Thresholds(node)
+		if err != nil {
+			own = line.Own{} // annotation.Reporter says so
 		}
+		m.SetNode(node.Name, amount.FromList(node.Status.Allocatable), own)
 	}
 	return cache.ResourceEventHandlerFuncs{
-		AddFunc:    set,
-		UpdateFunc: func(_, obj any) { set(obj) },
+		AddFunc: func(obj any) {
+			if node, ok := obj.(*v1.Node); ok {
+				set(node)
+			}
+		},
+		UpdateFunc: func(oldObj, newObj any) {
+			before, wasNode := oldObj.(*v1.Node)
+			node, isNode := newObj.(*v1.Node)
+			if !wasNode || !isNode {
+				return
+			}
+			if isAnother(before, node) {
+				m.RemoveNode(before.Name)
+			}
+			set(node)
+		},
 		DeleteFunc: func(obj any) {
-			if n, ok := lastKnown(obj).(*v1.Node); ok {
-				m.RemoveNode(n.Name)
+			if node, ok := lastKnown(obj).(*v1.Node); ok {
+				m.RemoveNode(node.Name)
 			}
 		},
 	}
+}
+
+// isAnother reports whether a node has been replaced under its name while nobody
+// watched, or has booted anew: what was measured before says nothing of it.
+func isAnother(before, node *v1.Node) bool {
+	was, is := before.Status.NodeInfo.BootID, node.Status.NodeInfo.BootID
+	return before.UID != node.UID || was != is && was != "" && is != ""
 }
 
 func (m *Model) podHandler() cache.ResourceEventHandler {
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc: func(obj any) {
 			if pod, ok := obj.(*v1.Pod); ok {
-				m.checkAnnotations(nil, pod)
-				m.SetPod(pod, true)
+				m.SetPod(pod)
 			}
 		},
 		UpdateFunc: func(oldObj, newObj any) {
@@ -59,12 +82,10 @@ func (m *Model) podHandler() cache.ResourceEventHandler {
 			}
 			// A watch that was interrupted shows a pod that was deleted and made
 			// again under the same name as an update.
-			recreated := before.UID != pod.UID
-			if recreated {
+			if before.UID != pod.UID {
 				m.RemovePod(before)
 			}
-			m.checkAnnotations(before, pod)
-			m.SetPod(pod, recreated || before.Spec.NodeName == "")
+			m.SetPod(pod)
 		},
 		DeleteFunc: func(obj any) {
 			if pod, ok := lastKnown(obj).(*v1.Pod); ok {

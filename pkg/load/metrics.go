@@ -79,6 +79,7 @@ func (m *Model) Collector() metrics.StableCollector {
 	return &collector{
 		model:    m,
 		nodes:    desc("nodes", "Nodes by the state of their load sample: fresh, stale or missing.", "state"),
+		skewed:   desc("nodes_clock_skewed", "Nodes whose clock is too far off the scheduler's for the age of their samples to be taken from it."),
 		inFlight: desc("pods_in_flight", "Pods assigned to a node whose samples cannot show their use yet."),
 		age:      desc("source_newest_sample_age_seconds", "Age of the newest sample of any node. Absent before the first sample."),
 	}
@@ -86,13 +87,14 @@ func (m *Model) Collector() metrics.StableCollector {
 
 type collector struct {
 	metrics.BaseStableCollector
-	model                *Model
-	nodes, inFlight, age *metrics.Desc
+	model                        *Model
+	nodes, skewed, inFlight, age *metrics.Desc
 }
 
 // DescribeWithStability implements metrics.StableCollector.
 func (c *collector) DescribeWithStability(ch chan<- *metrics.Desc) {
 	ch <- c.nodes
+	ch <- c.skewed
 	ch <- c.inFlight
 	ch <- c.age
 }
@@ -102,10 +104,11 @@ func (c *collector) CollectWithStability(ch chan<- metrics.Metric) {
 	gauge := func(d *metrics.Desc, value float64, labels ...string) {
 		ch <- metrics.NewLazyConstMetric(d, metrics.GaugeValue, value, labels...)
 	}
-	states := c.model.states()
+	states, skewed := c.model.states()
 	gauge(c.nodes, float64(states[Fresh]), "fresh")
 	gauge(c.nodes, float64(states[Stale]), "stale")
 	gauge(c.nodes, float64(states[Missing]), "missing")
+	gauge(c.skewed, float64(skewed))
 	inFlight, newest := c.model.counts()
 	gauge(c.inFlight, float64(inFlight))
 	if !newest.IsZero() {
@@ -114,15 +117,27 @@ func (c *collector) CollectWithStability(ch chan<- metrics.Metric) {
 }
 
 // counts returns the number of pods whose full use the newest sample of their
-// node does not show, and the timestamp of the newest sample of any node (zero
-// if there was none).
+// node does not show, and when the newest sample of any node was seen (zero if
+// there was none).
 func (m *Model) counts() (inFlight int, newest time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for _, p := range m.pods {
-		if sample, sampled := p.node.history.newest(); !sampled || !p.shownBy(sample, m.config.WarmUp) {
+		if p.Phase.InFlight() {
 			inFlight++
 		}
 	}
 	return inFlight, m.newest
+}
+
+// states counts the nodes by state, and those whose clock is off.
+func (m *Model) states() (count [Fresh + 1]int, skewed int) {
+	view := m.View()
+	for n := range view.All {
+		count[view.State(n)]++
+		if n.ClockSkew != 0 {
+			skewed++
+		}
+	}
+	return count, skewed
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-logr/logr/funcr"
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/tools/cache"
@@ -19,6 +20,9 @@ import (
 	testingclock "k8s.io/utils/clock/testing"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/estimate"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/ledger"
 )
 
 const (
@@ -46,7 +50,7 @@ func newFixture(t *testing.T) *fixture {
 	f := &fixture{t: t, source: &fakeSource{}, now: testingclock.NewFakeClock(epoch)}
 	f.Model = NewModel(Config{
 		Interval: window, Timeout: time.Second, Expiration: expiration, WarmUp: warmUp,
-		Estimator: Estimator{Factors: [amount.NumResources]int64{100, 100}},
+		Estimator: estimate.Estimator{Factors: [amount.NumResources]int64{100, 100}},
 		Clock:     f.now,
 	}, f.source)
 	return f
@@ -57,6 +61,17 @@ func (f *fixture) sample(node string, cores float64) {
 	f.source.readings = []Reading{{Node: node, Timestamp: f.now.Now(), Window: window, Usage: [amount.NumResources]float64{cores, 1 << 30}}}
 	f.source.err = nil
 	f.Poll(f.t.Context())
+}
+
+// phase returns the pod's.
+func (f *fixture) phase(name string) ledger.Phase {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	p := f.pods[types.NamespacedName{Name: name}]
+	if p == nil {
+		return ledger.Absent
+	}
+	return p.Phase
 }
 
 func (f *fixture) node(name string) (*Node, State) {
@@ -83,6 +98,14 @@ func boundPod(uid, node string) *v1.Pod {
 	}
 }
 
+func requests(cpu, memory string) v1.ResourceList {
+	return v1.ResourceList{v1.ResourceCPU: resource.MustParse(cpu), v1.ResourceMemory: resource.MustParse(memory)}
+}
+
+func container(cpu, memory string) v1.Container {
+	return v1.Container{Resources: v1.ResourceRequirements{Requests: requests(cpu, memory)}}
+}
+
 func running(pod *v1.Pod, since time.Time) *v1.Pod {
 	pod = pod.DeepCopy()
 	pod.Status.Phase = v1.PodRunning
@@ -94,7 +117,7 @@ func running(pod *v1.Pod, since time.Time) *v1.Pod {
 
 func TestNodeStates(t *testing.T) {
 	f := newFixture(t)
-	f.SetNode("n", amount.Vector{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
 	if n, state := f.node("n"); n == nil || state != Missing {
 		t.Fatalf("a node without a sample: %v, state %v, want Missing", n, state)
 	}
@@ -118,7 +141,7 @@ func TestNodeStates(t *testing.T) {
 
 func TestRepeatedAndLateSamplesChangeNothing(t *testing.T) {
 	f := newFixture(t)
-	f.SetNode("n", amount.Vector{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
 	f.sample("n", 2)
 	for _, age := range []time.Duration{0, time.Second} {
 		f.source.readings = []Reading{{Node: "n", Timestamp: f.now.Now().Add(-age), Window: window, Usage: [amount.NumResources]float64{7, 7}}}
@@ -131,13 +154,13 @@ func TestRepeatedAndLateSamplesChangeNothing(t *testing.T) {
 
 func TestNodeThatComesBackHasNoSample(t *testing.T) {
 	f := newFixture(t)
-	f.SetNode("n", amount.Vector{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
 	f.sample("n", 7)
 	f.RemoveNode("n")
 	if n, _ := f.node("n"); n != nil {
 		t.Errorf("a removed node: %v", n)
 	}
-	f.SetNode("n", amount.Vector{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
 	if _, state := f.node("n"); state != Missing {
 		t.Errorf("state %v, want Missing: the sample is of the node that was removed", state)
 	}
@@ -145,7 +168,7 @@ func TestNodeThatComesBackHasNoSample(t *testing.T) {
 
 func TestPodIsInFlightUntilASampleShowsIt(t *testing.T) {
 	f := newFixture(t)
-	f.SetNode("n", amount.Vector{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
 	pod := boundPod("p", "n")
 
 	f.Reserve(pod, "n")
@@ -153,7 +176,7 @@ func TestPodIsInFlightUntilASampleShowsIt(t *testing.T) {
 	if got := f.inFlightCPU("n"); got != 1000 {
 		t.Fatalf("reserved twice: %dm in flight, want 1000m", got)
 	}
-	f.SetPod(pod, true)
+	f.SetPod(pod)
 	if got := f.inFlightCPU("n"); got != 1000 {
 		t.Fatalf("reserved and seen by the informer: %dm in flight, want 1000m", got)
 	}
@@ -165,7 +188,7 @@ func TestPodIsInFlightUntilASampleShowsIt(t *testing.T) {
 	}
 
 	start := f.now.Now()
-	f.SetPod(running(pod, start), false)
+	f.SetPod(running(pod, start))
 	f.now.Step(warmUp + window - 1)
 	f.sample("n", 0.9)
 	if got := f.inFlightCPU("n"); got != 1000 {
@@ -177,7 +200,7 @@ func TestPodIsInFlightUntilASampleShowsIt(t *testing.T) {
 		t.Fatalf("shown by the sample: in flight %v, predicted %v", n.InFlight(Latest), n.Predicted[Latest])
 	}
 
-	f.SetPod(running(pod, start), false)
+	f.SetPod(running(pod, start))
 	if got := f.inFlightCPU("n"); got != 0 {
 		t.Errorf("an update brought the pod back: %dm in flight", got)
 	}
@@ -203,7 +226,7 @@ func TestPodLeavesAtOnce(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			f := newFixture(t)
-			f.SetNode("n", amount.Vector{8000, 1 << 34})
+			f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
 			pod := boundPod("p", "n")
 			f.Reserve(pod, "n")
 			f.podHandler().OnAdd(pod, false)
@@ -212,7 +235,7 @@ func TestPodLeavesAtOnce(t *testing.T) {
 				t.Errorf("%dm in flight", got)
 			}
 			if len(f.pods) != 0 {
-				t.Errorf("the ledger holds %v", f.pods)
+				t.Errorf("the model holds %v", f.pods)
 			}
 		})
 	}
@@ -220,19 +243,19 @@ func TestPodLeavesAtOnce(t *testing.T) {
 
 func TestUnreserve(t *testing.T) {
 	f := newFixture(t)
-	f.SetNode("n", amount.Vector{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
 	pod := boundPod("p", "n")
-	f.Unreserve(pod.UID) // never reserved: nothing happens
+	f.Unreserve(pod) // never reserved: nothing happens
 	f.Reserve(pod, "n")
-	f.Unreserve(pod.UID)
-	f.Unreserve(pod.UID)
+	f.Unreserve(pod)
+	f.Unreserve(pod)
 	if got := f.inFlightCPU("n"); got != 0 {
 		t.Errorf("unreserved: %dm in flight", got)
 	}
 	// The binding was reported as failed, but the API server had carried it out.
 	f.Reserve(pod, "n")
-	f.SetPod(pod, true)
-	f.Unreserve(pod.UID)
+	f.SetPod(pod)
+	f.Unreserve(pod)
 	if got := f.inFlightCPU("n"); got != 1000 {
 		t.Errorf("bound all the same: %dm in flight, want 1000m", got)
 	}
@@ -240,47 +263,16 @@ func TestUnreserve(t *testing.T) {
 
 func TestRestartCountsOldPodsAsMeasured(t *testing.T) {
 	f := newFixture(t)
-	f.SetNode("n", amount.Vector{8000, 1 << 34})
-	f.SetPod(running(boundPod("old", "n"), epoch.Add(-time.Hour)), true)
-	f.SetPod(running(boundPod("young", "n"), epoch.Add(-time.Second)), true)
+	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
+	f.SetPod(running(boundPod("old", "n"), epoch.Add(-time.Hour)))
+	f.SetPod(running(boundPod("young", "n"), epoch.Add(-time.Second)))
 	f.sample("n", 1)
 	if got := f.inFlightCPU("n"); got != 1000 {
 		t.Errorf("%dm in flight, want 1000m: the old pod is measured, the young one is not", got)
 	}
-	f.SetPod(running(boundPod("listed later", "n"), epoch.Add(-time.Hour)), true)
+	f.SetPod(running(boundPod("listed later", "n"), epoch.Add(-time.Hour)))
 	if got := f.inFlightCPU("n"); got != 1000 {
 		t.Errorf("%dm in flight, want 1000m: the sample shows the old pod already", got)
-	}
-}
-
-func TestRunningSince(t *testing.T) {
-	run := v1.ContainerState{Running: &v1.ContainerStateRunning{StartedAt: metav1.NewTime(epoch)}}
-	later := v1.ContainerState{Running: &v1.ContainerStateRunning{StartedAt: metav1.NewTime(epoch.Add(time.Minute))}}
-	done := v1.ContainerState{Terminated: &v1.ContainerStateTerminated{}}
-	wait := v1.ContainerState{Waiting: &v1.ContainerStateWaiting{}}
-	for _, test := range []struct {
-		name   string
-		phase  v1.PodPhase
-		policy v1.RestartPolicy
-		states []v1.ContainerState
-		want   time.Time
-	}{
-		{"the last container's start counts", v1.PodRunning, v1.RestartPolicyAlways, []v1.ContainerState{later, run}, epoch.Add(time.Minute)},
-		{"a container waits", v1.PodRunning, v1.RestartPolicyAlways, []v1.ContainerState{run, wait}, time.Time{}},
-		{"a container restarts", v1.PodRunning, v1.RestartPolicyAlways, []v1.ContainerState{run, done}, time.Time{}},
-		{"a container has ended for good", v1.PodRunning, v1.RestartPolicyNever, []v1.ContainerState{run, done}, epoch},
-		{"the pod is pending", v1.PodPending, v1.RestartPolicyAlways, []v1.ContainerState{run}, time.Time{}},
-		{"no container is reported", v1.PodRunning, v1.RestartPolicyAlways, nil, epoch.Add(-time.Hour)},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			pod := &v1.Pod{Spec: v1.PodSpec{RestartPolicy: test.policy}, Status: v1.PodStatus{Phase: test.phase, StartTime: new(metav1.NewTime(epoch.Add(-time.Hour)))}}
-			for _, state := range test.states {
-				pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, v1.ContainerStatus{State: state})
-			}
-			if got := runningSince(pod); !got.Equal(test.want) {
-				t.Errorf("running since %v, want %v", got, test.want)
-			}
-		})
 	}
 }
 
@@ -288,7 +280,7 @@ func TestRunningSince(t *testing.T) {
 // not look like an idle node at any time.
 func TestOutageOfTheSource(t *testing.T) {
 	f := newFixture(t)
-	f.SetNode("n", amount.Vector{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
 	var lines []string
 	ctx := klog.NewContext(t.Context(), funcr.New(func(_, args string) { lines = append(lines, args) }, funcr.Options{}))
 	f.sample("n", 6)
@@ -337,7 +329,7 @@ func TestRunPollsOnTheIntervalAndEndsWithItsContext(t *testing.T) {
 
 func TestRunTellsSoonOfAPodThatIsGone(t *testing.T) {
 	f := newFixture(t)
-	f.SetNode("n", amount.Vector{8000, 1 << 34})
+	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
 	<-f.relieved // the node's own
 	told := make(chan struct{})
 	f.Subscribe(func(context.Context) { told <- struct{}{} })
@@ -373,7 +365,7 @@ type reference struct {
 	pods  map[types.UID]*v1.Pod
 }
 
-func (r *reference) inFlight(node string, estimator *Estimator) amount.Vector {
+func (r *reference) inFlight(node string, estimator *estimate.Estimator) amount.Vector {
 	var sum amount.Vector
 	for _, pod := range r.pods {
 		if pod.Spec.NodeName == node {
@@ -397,7 +389,7 @@ func TestViewsAgreeWithTheReferenceAndNeverChange(t *testing.T) {
 		switch random.IntN(6) {
 		case 0, 1:
 			n := name()
-			f.SetNode(n, amount.Vector{int64(step), 1})
+			f.SetNode(n, amount.Vector{int64(step), 1}, line.Own{})
 			ref.nodes[n] = true
 		case 2:
 			n := name()
@@ -408,7 +400,7 @@ func TestViewsAgreeWithTheReferenceAndNeverChange(t *testing.T) {
 			if before, ok := ref.pods[pod.UID]; ok {
 				pod = before
 			}
-			f.SetPod(pod, true)
+			f.SetPod(pod)
 			ref.pods[pod.UID] = pod
 		case 5:
 			uid := types.UID(fmt.Sprintf("p%d", random.IntN(200)))
@@ -434,8 +426,8 @@ func TestViewsAgreeWithTheReferenceAndNeverChange(t *testing.T) {
 	for uid := range ref.pods {
 		f.RemovePod(boundPod(string(uid), ""))
 	}
-	if len(f.nodes)+len(f.pods) != 0 {
-		t.Errorf("%d nodes and %d pods are left in an empty cluster", len(f.nodes), len(f.pods))
+	if len(f.nodes.byName)+len(f.pods) != 0 {
+		t.Errorf("%d nodes and %d pods are left in an empty cluster", len(f.nodes.byName), len(f.pods))
 	}
 }
 
@@ -462,10 +454,10 @@ func benchmarkModel(nodes int) (*Model, *testingclock.FakeClock) {
 	now := testingclock.NewFakeClock(epoch)
 	m := NewModel(Config{
 		Interval: window, Window: 15 * time.Minute, Expiration: time.Hour, Clock: now,
-		Estimator: Estimator{Factors: [amount.NumResources]int64{100, 100}},
+		Estimator: estimate.Estimator{Factors: [amount.NumResources]int64{100, 100}},
 	}, &fakeSource{})
 	for i := range nodes {
-		m.SetNode(fmt.Sprintf("node-%d", i), amount.Vector{64000, 1 << 38})
+		m.SetNode(fmt.Sprintf("node-%d", i), amount.Vector{64000, 1 << 38}, line.Own{})
 	}
 	m.View()
 	return m, now
@@ -481,7 +473,7 @@ func BenchmarkReserveAndView(b *testing.B) {
 			for b.Loop() {
 				m.Reserve(pod, "node-17")
 				_ = m.View()
-				m.Unreserve(pod.UID)
+				m.Unreserve(pod)
 			}
 		})
 	}
@@ -559,11 +551,42 @@ func BenchmarkMemory(b *testing.B) {
 				for i := range pods {
 					pod.Name, pod.UID = fmt.Sprint("p", i), types.UID(fmt.Sprint(i))
 					pod.OwnerReferences[0].UID = types.UID(fmt.Sprint("w", i/30))
-					m.follow(pod)
+					m.SetPod(pod)
 				}
 				return m
 			})
 			b.ReportMetric(perPod/pods, "B/pod")
 		}
 	})
+}
+
+// Statistics lag behind; what was placed must not.
+func TestAverageCountsPodsThatStartedInFull(t *testing.T) {
+	f := newFixture(t)
+	f.nodes.window, f.nodes.interval = 5*time.Minute, window
+	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
+	for range 20 {
+		f.now.Step(window)
+		f.sample("n", 1)
+	}
+	if n, _ := f.node("n"); n.Covered != 5*time.Minute || n.Predicted[Average][amount.CPU] != 1000 {
+		t.Fatalf("covered %v, predicted %v", n.Covered, n.Predicted[Average])
+	}
+	pod := boundPod("p", "n")
+	f.Reserve(pod, "n")
+	f.SetPod(running(pod, f.now.Now()))
+	for i := range 30 {
+		f.now.Step(window)
+		used := 1.0
+		if time.Duration(i)*window >= warmUp {
+			used = 2 // it uses what it asks for, once it is warm
+		}
+		f.sample("n", used)
+		if n, _ := f.node("n"); n.Predicted[Average][amount.CPU] != 2000 {
+			t.Fatalf("%v after the start: predicted %v, measured %v, want 2000 predicted", time.Duration(i+1)*window, n.Predicted[Average], n.Measured[Average])
+		}
+	}
+	if phase := f.phase("p"); phase != ledger.Measured {
+		t.Errorf("the pod is %v", phase)
+	}
 }

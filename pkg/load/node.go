@@ -1,13 +1,12 @@
 package load
 
 import (
-	"slices"
 	"time"
-
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/ledger"
 )
 
 // node is the mutable state behind a Node.
@@ -18,102 +17,203 @@ type node struct {
 	slot        int
 	born        uint64 // see Node.Born
 	allocatable amount.Vector
-	annotation  string // that thresholds were parsed from
 	own         line.Own
-	history     history
-	pods        map[types.UID]*inFlight
-	departed    []departure
+	clock       nodeClock
+	history     history.History
+	pods        []*pod           // those on it, in no order
+	departed    []*ledger.Record // those that have left and that samples still show
 
-	// What follows is derived from the above (see recompute).
-	measured  Statistics
-	deviation amount.Vector
-	settled   Statistics    // measured, as if the pods that run had run all along
-	coming    amount.Vector // estimates of the pods that no sample shows at all
-	partly    []*inFlight   // the pods that some samples may show a part of
+	prediction ledger.Prediction // derived of the above
+	requested  amount.Vector     // likewise: the sum of the pods' requests
 }
 
-// published returns the node as views show it.
-func (n *node) published() *Node {
-	newest, sampled := n.history.newest()
-	result := &Node{
-		Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Own: n.own,
-		Sample: newest, Sampled: sampled, Measured: n.measured, Deviation: n.deviation,
-		Predicted: n.settled.shifted(n.coming),
+// add puts the pod on the node.
+func (n *node) add(p *pod) {
+	p.node, p.index = n, len(n.pods)
+	n.pods = append(n.pods, p)
+}
+
+// remove takes the pod off the node.
+func (n *node) remove(p *pod) {
+	last := len(n.pods) - 1
+	n.pods[p.index] = n.pods[last]
+	n.pods[p.index].index = p.index
+	n.pods[last] = nil
+	n.pods = n.pods[:last]
+}
+
+// records returns the records of the pods on the node, in memory to be used again.
+func (n *node) records(to []*ledger.Record) []*ledger.Record {
+	to = to[:0]
+	for _, p := range n.pods {
+		to = append(to, &p.Record)
 	}
-	if sampled {
-		result.Covered = n.history.covered()
-	}
-	return result
-}
-
-// recompute derives what views show of n from its samples and its pods.
-//
-// A statistic over a window lags: with an average over five minutes, a pod
-// that started a minute ago shows with a fifth of its use. So the prediction is
-// the statistic of the samples as they would have been had the pods that are on
-// the node now been running all along: to each sample is added what it does not
-// show of them. A pod that no sample shows any of adds the same amount to each
-// sample, and so to each statistic; those are only summed up (coming), which is
-// all that changes when a pod is assigned.
-func (m *Model) recompute(n *node) {
-	n.measured, n.settled, n.deviation = Statistics{}, Statistics{}, amount.Vector{}
-	m.recount(n)
-	if len(n.history.samples) == 0 {
-		return
-	}
-	nothing := func(Sample) amount.Vector { return amount.Vector{} }
-	n.measured, n.deviation = n.history.statistics(nothing, &m.scratch)
-	n.settled = n.measured
-	if len(n.partly)+len(n.departed) > 0 {
-		difference := func(s Sample) (sum amount.Vector) {
-			for _, pod := range n.partly {
-				sum = sum.Add(pod.missingFrom(s, m.config.WarmUp))
-			}
-			for i := range n.departed {
-				sum = sum.Sub(n.departed[i].shownBy(s))
-			}
-			return sum
-		}
-		n.settled, _ = n.history.statistics(difference, &m.scratch)
-	}
-}
-
-// departure is a pod that has left its node, and is still in samples of it.
-type departure struct {
-	use           amount.Vector
-	since, leftAt time.Time
-}
-
-// shownBy returns how much of the sample is the pod's use.
-func (d *departure) shownBy(s Sample) amount.Vector {
-	return d.use.Scaled(s.shareOf(d.since, d.leftAt))
-}
-
-// depart notes that a pod whose use is known has left n, so that what samples
-// show of it is taken off. Pods whose use is not known stay in the samples
-// until those are replaced.
-func (m *Model) depart(n *node, use amount.Vector, since, leftAt time.Time) {
-	n.departed = append(n.departed, departure{use: use, since: since, leftAt: leftAt})
-	m.recompute(n)
+	return to
 }
 
 // dropDeparted drops the departures that no sample shows any more.
 func (n *node) dropDeparted() {
-	oldest := n.history.samples[0].Start()
-	n.departed = slices.DeleteFunc(n.departed, func(d departure) bool { return !oldest.Before(d.leftAt) })
-}
-
-// recount is the part of recompute that is due when only pods came or went
-// that no sample shows any of.
-func (m *Model) recount(n *node) {
-	m.dirty[n] = true
-	n.coming, n.partly = amount.Vector{}, n.partly[:0]
-	newest, sampled := n.history.newest()
-	for _, pod := range n.pods {
-		if sampled && pod.startedBefore(newest) {
-			n.partly = append(n.partly, pod)
+	kept := n.departed[:0]
+	for _, r := range n.departed {
+		if n.history.Oldest().Start().Before(r.Left()) {
+			kept = append(kept, r)
 			continue
 		}
-		n.coming = n.coming.Add(pod.estimate)
+		r.On(ledger.Forget)
 	}
+	clear(n.departed[len(kept):])
+	n.departed = kept
+}
+
+// forget drops what was measured of the node.
+func (n *node) forget() {
+	n.history.Clear()
+	n.departed, n.clock = nil, nodeClock{}
+}
+
+// published returns the node as views show it.
+func (n *node) published() *Node {
+	result := &Node{
+		Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Own: n.own, Requested: n.requested,
+		Measured: n.prediction.Measured, Deviation: n.prediction.Deviation, Predicted: n.prediction.Statistics(),
+		SeenAt: n.clock.seenAt, ClockSkew: n.clock.skew,
+	}
+	if newest := n.history.Newest(); newest != nil {
+		result.Sampled, result.Sample, result.Covered = true, *newest, n.history.Covered()
+	}
+	return result
+}
+
+// nodes are the nodes of the cluster, those that pods are on although nobody has
+// told of them yet, and what of them is published.
+type nodes struct {
+	window, interval time.Duration
+	byName           map[string]*node
+	slots            []*node // by slot; nil is free
+	freeSlots        []int
+	epoch            uint64 // counts the nodes that were added
+	dirty            map[*node]bool
+	freed            map[int]bool // slots to be published as free
+	reindex          bool         // nodes came or went since the last view
+	resized          bool         // or one can allocate more or less
+	published        *snapshot
+}
+
+func newNodes(window, interval time.Duration) nodes {
+	return nodes{
+		window: window, interval: interval, byName: map[string]*node{},
+		dirty: map[*node]bool{}, freed: map[int]bool{}, published: &snapshot{index: newIndex(nil)},
+	}
+}
+
+// get returns the record of the named node, a new one if there is none.
+func (ns *nodes) get(name string) *node {
+	n, ok := ns.byName[name]
+	if !ok {
+		n = &node{name: name, slot: -1, history: history.New(ns.window, ns.interval)}
+		ns.byName[name] = n
+	}
+	return n
+}
+
+// known returns the record of the node if the API server has told of it.
+func (ns *nodes) known(name string) *node {
+	if n := ns.byName[name]; n != nil && n.slot >= 0 {
+		return n
+	}
+	return nil
+}
+
+// set takes in that the node exists, and reports whether that is news.
+func (ns *nodes) set(name string, allocatable amount.Vector, own line.Own) bool {
+	n := ns.get(name)
+	if n.slot >= 0 && n.allocatable == allocatable && n.own == own {
+		return false
+	}
+	if n.slot < 0 {
+		ns.epoch++
+		n.slot, n.born, ns.reindex = ns.takeSlot(n), ns.epoch, true
+	}
+	ns.resized = ns.resized || n.allocatable != allocatable || ns.reindex
+	n.allocatable, n.own = allocatable, own
+	ns.dirty[n] = true
+	return true
+}
+
+// remove takes in that the node is gone. One that comes back under its name is
+// another machine, or the same one after a restart: what was measured says nothing
+// of it.
+func (ns *nodes) remove(n *node) {
+	ns.slots[n.slot] = nil
+	ns.freeSlots = append(ns.freeSlots, n.slot)
+	ns.freed[n.slot], ns.reindex = true, true
+	n.slot, n.own = -1, line.Own{}
+	n.forget()
+	ns.dropIfUnused(n)
+}
+
+// dropIfUnused forgets the record of a node that neither exists nor has pods.
+func (ns *nodes) dropIfUnused(n *node) {
+	if n.slot < 0 && len(n.pods) == 0 {
+		delete(ns.byName, n.name)
+		delete(ns.dirty, n)
+	}
+}
+
+func (ns *nodes) takeSlot(n *node) int {
+	if last := len(ns.freeSlots) - 1; last >= 0 {
+		slot := ns.freeSlots[last]
+		ns.freeSlots = ns.freeSlots[:last]
+		ns.slots[slot] = n
+		delete(ns.freed, slot)
+		return slot
+	}
+	ns.slots = append(ns.slots, n)
+	return len(ns.slots) - 1
+}
+
+// publish makes the changes since the last time visible, and returns what is.
+// Doing it here, not at each change, makes one copy of a thousand changes.
+func (ns *nodes) publish() *snapshot {
+	if len(ns.dirty) == 0 && len(ns.freed) == 0 {
+		return ns.published
+	}
+	changed := map[int]*Node{}
+	for slot := range ns.freed {
+		changed[slot] = nil
+	}
+	for n := range ns.dirty {
+		if n.slot < 0 {
+			continue // not known to the API server: nobody can ask for it
+		}
+		changed[n.slot] = n.published()
+	}
+	index := ns.published.index
+	if ns.reindex {
+		slots := make(map[string]int, len(ns.slots))
+		for slot, n := range ns.slots {
+			if n != nil {
+				slots[n.name] = slot
+			}
+		}
+		index = newIndex(slots)
+	}
+	ns.published = ns.published.with(changed, index)
+	if ns.reindex || ns.resized {
+		ns.published.largest = ns.largest()
+	}
+	clear(ns.dirty)
+	clear(ns.freed)
+	ns.reindex, ns.resized = false, false
+	return ns.published
+}
+
+// largest returns the most that any node can allocate of each resource.
+func (ns *nodes) largest() (most amount.Vector) {
+	for _, n := range ns.slots {
+		if n != nil {
+			most = most.Max(n.allocatable)
+		}
+	}
+	return most
 }

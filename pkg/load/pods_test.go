@@ -4,9 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
-	"math/rand/v2"
-	"slices"
 	"testing"
 	"time"
 
@@ -17,6 +14,8 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/workload"
 )
 
 // fakePodSource also answers for pods, over the window that ends now, with
@@ -49,7 +48,7 @@ func newPodFixture(t *testing.T) (*fixture, *fakePodSource) {
 	config := f.config
 	config.Learn, config.Window = true, 5*time.Minute
 	f.Model = NewModel(config, pods)
-	f.SetNode("n", amount.Vector{64000, 1 << 40})
+	f.SetNode("n", amount.Vector{64000, 1 << 40}, line.Own{})
 	return f, pods
 }
 
@@ -57,8 +56,8 @@ func TestWhatAPodIsSeenToUseIsNotCountedTwice(t *testing.T) {
 	f, pods := newPodFixture(t)
 	f.sample("n", 1)
 	pod := boundPod("p", "n") // estimated at one core
-	f.SetPod(pod, true)
-	f.SetPod(running(pod, f.now.Now()), false)
+	f.SetPod(pod)
+	f.SetPod(running(pod, f.now.Now()))
 	f.now.Step(2 * window)
 	pods.cores["p"] = 0.4
 	f.sample("n", 1.4)
@@ -82,23 +81,17 @@ func TestWhatAPodIsSeenToUseIsNotCountedTwice(t *testing.T) {
 // metrics-server may scrape between the node's sample and the pod's: what the
 // pod used after the sample is not in it.
 func TestWhatAPodUsedAfterTheSampleIsNotTakenOffIt(t *testing.T) {
-	f, _ := newPodFixture(t)
-	f.sample("n", 1)
-	pod := boundPod("p", "n")
-	f.SetPod(running(pod, f.now.Now()), true)
-	f.now.Step(window)
-	f.sample("n", 1)
 	for _, test := range []struct {
 		later time.Duration // the pod's reading, than the node's sample
 		want  int64
 	}{{window, 2000}, {window / 3, 2000 - 267}, {0, 2000 - 400}} {
-		f.mu.Lock()
-		f.pods["p"].seen = amount.Vector{}
-		f.subjects[f.pods["p"].name].measured = time.Time{}
-		f.mu.Unlock()
-		at := f.now.Now().Add(test.later)
-		f.observePods(klog.Background(), []PodReading{{Pod: f.pods["p"].name, Reading: Reading{
-			Timestamp: at, Window: window, Usage: [amount.NumResources]float64{0.4, 0},
+		f, _ := newPodFixture(t)
+		f.sample("n", 1)
+		f.SetPod(running(boundPod("p", "n"), f.now.Now()))
+		f.now.Step(window)
+		f.sample("n", 1)
+		f.observePods(klog.Background(), []PodReading{{Pod: types.NamespacedName{Name: "p"}, Reading: Reading{
+			Timestamp: f.now.Now().Add(test.later), Window: window, Usage: [amount.NumResources]float64{0.4, 0},
 		}}})
 		if n, _ := f.node("n"); n.Predicted[Latest][amount.CPU] < test.want-1 || n.Predicted[Latest][amount.CPU] > test.want+1 {
 			t.Errorf("read %v after the sample: predicted %v, want %d", test.later, n.Predicted[Latest], test.want)
@@ -110,7 +103,7 @@ func TestPodMadeAgainUnderTheSameNameInheritsNothing(t *testing.T) {
 	f, pods := newPodFixture(t)
 	f.sample("n", 1)
 	old := boundPod("p", "n")
-	f.SetPod(running(old, f.now.Now()), true)
+	f.SetPod(running(old, f.now.Now()))
 	f.now.Step(window)
 	next := old.DeepCopy()
 	next.UID = "next"
@@ -121,17 +114,17 @@ func TestPodMadeAgainUnderTheSameNameInheritsNothing(t *testing.T) {
 	if n, _ := f.node("n"); n.Predicted[Latest][amount.CPU] != 2000 {
 		t.Errorf("predicted %v: the old pod's use was taken for the new one's", n.Predicted[Latest])
 	}
-	if len(f.subjects) != 1 || len(f.pods) != 1 {
-		t.Errorf("%d pods followed, %d in the ledger, want one each", len(f.subjects), len(f.pods))
+	if len(f.pods) != 1 {
+		t.Errorf("%d pods, want one", len(f.pods))
 	}
 }
 
 func TestFailureToMeasurePodsLeavesNodesAsTheyAre(t *testing.T) {
 	f, pods := newPodFixture(t)
 	f.sample("n", 1)
-	f.SetPod(running(boundPod("p", "n"), f.now.Now()), true)
+	f.SetPod(running(boundPod("p", "n"), f.now.Now()))
 	f.now.Step(window)
-	pods.cores["p"], pods.err = 0.4, errors.New("no pod metrics")
+	pods.err = errors.New("no pod metrics")
 	f.sample("n", 1.4)
 	if n, state := f.node("n"); state != Fresh || n.Predicted[Latest][amount.CPU] != 2400 {
 		t.Errorf("state %v, predicted %v, want the full estimate on top", state, n.Predicted[Latest])
@@ -151,9 +144,9 @@ func (f *fixture) runFor(duration time.Duration) { f.runForAt(duration, 1) }
 
 func TestEstimatesAreLearned(t *testing.T) {
 	f, pods := newPodFixture(t)
-	f.SetPod(running(replica("a", "web", "1"), f.now.Now()), true)
+	f.SetPod(running(replica("a", "web", "1"), f.now.Now()))
 	pods.cores["a"] = 2
-	f.runFor(warmUp + learnAfter - window)
+	f.runFor(warmUp + workload.LearnAfter - window)
 	next := replica("next", "web", "1")
 	if got := f.Estimate(next); got[amount.CPU] != 1000 {
 		t.Fatalf("estimate %v from a single young pod, want that of its request", got)
@@ -183,9 +176,9 @@ func TestEstimatesAreLearned(t *testing.T) {
 	if got := f.Estimate(next)[amount.CPU]; got < 2000 {
 		t.Errorf("estimate %dm at once after the last pod left: it is forgotten too soon", got)
 	}
-	f.runFor(workloadGrace + 2*window)
-	if got := f.Estimate(next)[amount.CPU]; got != 1000 || len(f.workloads)+len(f.subjects) != 0 {
-		t.Errorf("estimate %dm, %d workloads and %d pods remembered after the workload is gone", got, len(f.workloads), len(f.subjects))
+	f.runFor(workload.Grace + 2*window)
+	if got := f.Estimate(next)[amount.CPU]; got != 1000 || f.workloads.Len()+len(f.pods) != 0 {
+		t.Errorf("estimate %dm, %d workloads and %d pods remembered after the workload is gone", got, f.workloads.Len(), len(f.pods))
 	}
 }
 
@@ -193,7 +186,7 @@ func TestPodsAreMeasuredWithinTheBudgetAndInTurn(t *testing.T) {
 	f, pods := newPodFixture(t)
 	for i := range 3 * podBudget {
 		name := fmt.Sprint("p", i)
-		f.SetPod(running(replica(name, fmt.Sprint("w", i), "1"), f.now.Now().Add(-time.Hour)), true)
+		f.SetPod(running(replica(name, fmt.Sprint("w", i), "1"), f.now.Now().Add(-time.Hour)))
 		pods.cores[name] = 1
 	}
 	for range 3 {
@@ -203,55 +196,17 @@ func TestPodsAreMeasuredWithinTheBudgetAndInTurn(t *testing.T) {
 			t.Fatalf("asked for %d pods, want %d", pods.asked, podBudget)
 		}
 	}
-	for key, w := range f.workloads {
-		if w.use[amount.CPU].observed != window {
-			t.Fatalf("workload %v was measured for %v after three polls, want once", key, w.use[amount.CPU].observed)
+	for name, p := range f.pods {
+		if p.LastRead().IsZero() {
+			t.Fatalf("pod %s was not measured in three polls", name)
 		}
-	}
-}
-
-func TestHistogramPercentileAgreesWithASortedList(t *testing.T) {
-	random := rand.New(rand.NewPCG(9, 10))
-	for range 300 {
-		var h histogram
-		var list []int64
-		for range 1 + random.IntN(200) {
-			amount := int64(math.Exp(random.Float64() * 30))
-			h.add(amount, epoch, time.Second)
-			list = append(list, amount)
-		}
-		slices.Sort(list)
-		want := referencePercentile(list, 90)
-		if got := h.percentile(0.9); got < want-1 || float64(got) > 1.1*float64(want)+1 {
-			t.Fatalf("percentile %d, want %d to a tenth more", got, want)
-		}
-	}
-}
-
-func TestHistogramDecays(t *testing.T) {
-	var h histogram
-	for i := range 100 {
-		h.add(8000, epoch.Add(time.Duration(i)*time.Minute), time.Minute)
-	}
-	// After twenty half-lives an hour of the new use outweighs the old.
-	for i := range 60 {
-		h.add(1000, epoch.Add(20*learnHalfLife+time.Duration(i)*time.Minute), time.Minute)
-	}
-	if got := h.percentile(0.9); got > 1100 {
-		t.Errorf("percentile %d, want about 1000: the old use is long past", got)
-	}
-	for i := range 1000 { // years, without growing or overflowing
-		h.add(1000, epoch.Add(time.Duration(i)*10*learnHalfLife), time.Minute)
-	}
-	if got := h.percentile(0.9); got < 1000 || got > 1100 || len(h.weights) > 3 {
-		t.Errorf("percentile %d from %d buckets", got, len(h.weights))
 	}
 }
 
 // warmPod is on the node and known to use cores.
 func (f *fixture) warmPod(pods *fakePodSource, name string, cores float64) *v1.Pod {
 	pod := running(replica(name, name, "1"), f.now.Now().Add(-time.Hour))
-	f.SetPod(pod, true)
+	f.SetPod(pod)
 	pods.cores[name] = cores
 	return pod
 }
@@ -271,7 +226,7 @@ func TestAPodThatLeavesIsTakenOffTheSamplesThatShowIt(t *testing.T) {
 		f.now.Step(window)
 		f.sample("n", 1)
 	}
-	if n := f.nodes["n"]; len(n.departed) != 0 {
+	if n := f.nodes.get("n"); len(n.departed) != 0 {
 		t.Errorf("%d departures are remembered that no sample shows", len(n.departed))
 	}
 }
@@ -345,29 +300,66 @@ func (f *fixture) runForAt(duration time.Duration, cores float64) {
 func TestReliefIsWhatThePredictionFallsBy(t *testing.T) {
 	f, pods := newPodFixture(t)
 	f.config.Learn = false // so that only what is asked for is measured
-	coming := boundPod("coming", "n")
-	f.Reserve(coming, "n")
+	unseen := boundPod("unseen", "n")
+	f.Reserve(unseen, "n")
 	old := f.warmPod(pods, "old", 3)
 	f.runForAt(time.Minute, 4)
-
-	if _, known := f.Relief(old); known {
-		t.Fatal("the relief of a pod that was never measured is known")
-	}
+	f.Want(old)
 	f.runForAt(window, 4)
-	if pods.asked != 1 {
-		t.Fatalf("asked for %d pods, want the one whose relief was asked for", pods.asked)
-	}
 	stranger := boundPod("stranger", "n")
-	if _, known := f.Relief(stranger); known {
+	if f.Try("n").Remove(stranger) {
 		t.Error("the relief of an unknown pod is known")
 	}
-	for _, pod := range []*v1.Pod{coming, old} {
-		relief, known := f.Relief(pod)
+	for _, pod := range []*v1.Pod{unseen, old} {
+		trial := f.Try("n")
+		if !trial.Remove(pod) {
+			t.Fatalf("%s: it is not known what it uses", pod.Name)
+		}
 		before, _ := f.node("n")
+		promised := trial.Predicted(Latest)
 		f.RemovePod(pod)
 		after, _ := f.node("n")
-		if want := before.Predicted[Latest][amount.CPU] - after.Predicted[Latest][amount.CPU]; !known || relief[amount.CPU] != want || want == 0 {
-			t.Errorf("%s: relief %v (known: %t), but the prediction fell by %d", pod.Name, relief, known, want)
+		if promised != after.Predicted[Latest] || promised[amount.CPU] >= before.Predicted[Latest][amount.CPU] {
+			t.Errorf("%s: from %v the prediction fell to %v, promised was %v", pod.Name, before.Predicted[Latest], after.Predicted[Latest], promised)
 		}
+	}
+}
+
+// One reading that fails leaves the others as they are.
+func TestWhatCouldBeReadOfPodsIsKept(t *testing.T) {
+	f, pods := newPodFixture(t)
+	f.sample("n", 1)
+	f.SetPod(running(boundPod("p", "n"), f.now.Now()))
+	f.SetPod(running(boundPod("unread", "n"), f.now.Now()))
+	f.now.Step(window)
+	pods.cores["p"], pods.err = 0.4, errors.New("get PodMetrics /unread: timeout")
+	f.sample("n", 1.4)
+	if n, _ := f.node("n"); n.Predicted[Latest][amount.CPU] != 3000 {
+		t.Errorf("1.4 cores measured, 0.4 of them of a pod of one core, another not read: predicted %v, want 3000", n.Predicted[Latest])
+	}
+}
+
+// The removal of a pod that was never read is no relief until it is.
+func TestAPodThatPreemptionAsksAboutIsMeasuredNext(t *testing.T) {
+	f, pods := newPodFixture(t)
+	f.config.Learn = false
+	old := f.warmPod(pods, "old", 3)
+	pods.cores = nil // it cannot be read yet
+	f.runForAt(time.Minute, 4)
+	trial := f.Try("n")
+	if trial.Remove(old) || trial.Predicted(Latest)[amount.CPU] != 4000 {
+		t.Fatal("the relief of a pod that was never measured is known")
+	}
+	if !trial.Restore(old) || trial.Restore(old) {
+		t.Error("a pod is restored once")
+	}
+	pods.cores = map[string]float64{"old": 3}
+	f.runForAt(window, 4)
+	trial = f.Try("n")
+	if !trial.Remove(old) || trial.Predicted(Latest)[amount.CPU] != 1000 {
+		t.Errorf("3 of 4 cores are the pod's, and without it %v are predicted", trial.Predicted(Latest))
+	}
+	if trial.Restore(old); trial.Predicted(Latest)[amount.CPU] != 4000 {
+		t.Errorf("restored, %v are predicted", trial.Predicted(Latest))
 	}
 }

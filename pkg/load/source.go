@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
 )
 
 // Source reports what nodes use.
@@ -23,42 +24,10 @@ type Reading struct {
 	// the node's own clock.
 	Timestamp time.Time
 	Window    time.Duration
-	// Usage is in base units: cores and bytes. NaN means not reported.
+	// Usage is in base units: cores and bytes, CPU as the mean over the window,
+	// memory as it was at its end. NaN means not reported.
 	Usage [amount.NumResources]float64
 }
-
-// Sample is a checked reading.
-type Sample struct {
-	Timestamp time.Time
-	Window    time.Duration
-	Usage     amount.Vector
-}
-
-// Start returns when the sample's window began.
-func (s Sample) Start() time.Time { return s.Timestamp.Add(-s.Window) }
-
-// shareOf returns how much of a steady use from one time to another the sample
-// shows: that part of its window which lies between them, 0 to 1. A sample of
-// one moment shows all of it or nothing.
-func (s Sample) shareOf(from, to time.Time) float64 {
-	if s.Window <= 0 {
-		if from.After(s.Timestamp) || to.Before(s.Timestamp) {
-			return 0
-		}
-		return 1
-	}
-	if start := s.Start(); start.After(from) {
-		from = start
-	}
-	if to.After(s.Timestamp) {
-		to = s.Timestamp
-	}
-	return max(0, to.Sub(from).Seconds()/s.Window.Seconds())
-}
-
-// maxClockSkew is how far a node's clock may be ahead of ours before its
-// readings are dropped as being from the future.
-const maxClockSkew = 30 * time.Second
 
 // dropReason says why a reading was dropped. It is a metric label.
 type dropReason string
@@ -68,33 +37,29 @@ const (
 	dropIncomplete  dropReason = "incomplete"
 	dropNegative    dropReason = "negative"
 	dropAbsurd      dropReason = "absurd"
-	dropFuture      dropReason = "future"
 )
 
 // check returns the reading as a sample, or the reason why it cannot be
 // believed (empty if it can).
-func (r *Reading) check(now time.Time) (Sample, dropReason) {
-	if r.Timestamp.After(now.Add(maxClockSkew)) {
-		return Sample{}, dropFuture
-	}
+func (r *Reading) check() (history.Sample, dropReason) {
 	if r.Timestamp.IsZero() {
-		return Sample{}, dropIncomplete
+		return history.Sample{}, dropIncomplete
 	}
 	if r.Window < 0 {
-		return Sample{}, dropNegative
+		return history.Sample{}, dropNegative
 	}
-	sample := Sample{Timestamp: r.Timestamp, Window: r.Window}
+	sample := history.Sample{Timestamp: r.Timestamp, Window: r.Window}
 	for resource, usage := range r.Usage {
 		if amount.Resource(resource) == amount.CPU {
 			usage *= 1000
 		}
 		switch {
 		case math.IsNaN(usage):
-			return Sample{}, dropIncomplete
+			return history.Sample{}, dropIncomplete
 		case usage < 0:
-			return Sample{}, dropNegative
+			return history.Sample{}, dropNegative
 		case usage > amount.Limit:
-			return Sample{}, dropAbsurd
+			return history.Sample{}, dropAbsurd
 		}
 		sample.Usage[resource] = int64(math.Ceil(usage))
 	}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
 )
 
 // State says whether a node's measured use can be believed.
@@ -40,17 +41,24 @@ type Node struct {
 	// Sampled says that there is a sample, Sample is the newest one. It, and
 	// Measured, Deviation and Covered, are valid only if Sampled.
 	Sampled bool
-	Sample  Sample
+	Sample  history.Sample
+	// SeenAt is the time by our clock from which the sample's age counts, and
+	// ClockSkew by how much the node's clock is ahead of ours where that is too much
+	// to be believed, else 0.
+	SeenAt    time.Time
+	ClockSkew time.Duration
 	// Allocatable is from the node's status, Own from its annotations.
 	Own         line.Own
 	Allocatable amount.Vector
 	Deviation   amount.Vector
 	// Predicted is what Measured will be once the pods in flight have been
 	// running for as long as the window.
-	Predicted Statistics
+	Predicted history.Statistics
+	// Requested is what the requests of the pods on the node suggest that they use.
+	Requested amount.Vector
 	// Measured is each statistic of the samples in the window, Deviation their
 	// standard deviation, and Covered how much of the window they stand for.
-	Measured Statistics
+	Measured history.Statistics
 	Covered  time.Duration
 	Name     string
 	// Born is larger than the Epoch of each view that does not have the node.
@@ -79,6 +87,7 @@ type View struct {
 	// Epoch grows with each node that is added: see Node.Born.
 	Epoch      uint64
 	expiration time.Duration
+	newest     time.Time // when the newest sample of all nodes was seen
 }
 
 // Node returns what is known of the named node, or nil if it is not known.
@@ -118,25 +127,52 @@ func (v *View) State(n *Node) State {
 	switch {
 	case n == nil || !n.Sampled:
 		return Missing
-	case v.Now.Sub(n.Sample.Timestamp) > v.expiration:
+	case v.Now.Sub(n.SeenAt) > v.expiration:
 		return Stale
 	default:
 		return Fresh
 	}
 }
 
+const (
+	// outageHold is how long a node is judged by what was last known of it in an
+	// outage of the source as a whole, and outageFade how long it takes from then
+	// on until it is judged by the requests of its pods alone.
+	outageHold = 10 * time.Minute
+	outageFade = 20 * time.Minute
+)
+
 // Use returns the use by which n, which may be nil, is judged, and whether
 // anything is known of it. What is not known is not judged: requests alone limit
 // what the node takes.
+//
+// Absence of news is no good news. A node whose samples stop while others are
+// measured is judged by what was last predicted of it, with what is in flight, and
+// never by less than its pods request. If no node is measured any more it is the
+// source that fails: then what was last known holds for outageHold, and gives way
+// to requests within outageFade, so that an outage neither lets all pods in at once
+// that wait for load, nor keeps them out for as long as it lasts.
 func (v *View) Use(n *Node, s Statistic) (use amount.Vector, known bool) {
-	if v.State(n) != Fresh {
+	switch v.State(n) {
+	case Missing:
+		return amount.Vector{}, false
+	case Fresh:
+		return n.Predicted[s], true
+	}
+	last := n.Predicted[s].Max(n.Requested)
+	outage := v.Now.Sub(v.newest) - v.expiration
+	switch {
+	case outage <= outageHold:
+		return last, true
+	case outage >= outageHold+outageFade:
 		return amount.Vector{}, false
 	}
-	return n.Predicted[s], true
+	left := 1 - (outage-outageHold).Seconds()/outageFade.Seconds()
+	return n.Requested.Add(last.Sub(n.Requested).Scaled(left)), true
 }
 
 // Age returns how old n's sample is. It means something only if n is sampled.
-func (v *View) Age(n *Node) time.Duration { return v.Now.Sub(n.Sample.Timestamp) }
+func (v *View) Age(n *Node) time.Duration { return v.Now.Sub(n.SeenAt) }
 
 // Slots returns the number of slots in use or free: one more than the highest
 // slot of a node.

@@ -11,6 +11,7 @@ import (
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 )
 
 // What a view says of the scheduler's node is what it says of the node's name,
@@ -28,7 +29,7 @@ func TestNodeOfIsNode(t *testing.T) {
 		i := random.IntN(len(infos))
 		name := fmt.Sprint("n", i)
 		if random.IntN(2) == 0 {
-			f.SetNode(name, amount.Vector{1, 1})
+			f.SetNode(name, amount.Vector{1, 1}, line.Own{})
 		} else {
 			f.RemoveNode(name)
 		}

@@ -20,6 +20,7 @@ import (
 	testingclock "k8s.io/utils/clock/testing"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -34,7 +35,7 @@ func (noSource) Poll(context.Context) ([]load.Reading, error) { return nil, nil 
 func nodes(cores ...int64) *load.View {
 	model := load.NewModel(load.Config{Clock: testingclock.NewFakeClock(epoch)}, noSource{})
 	for i, allocatable := range cores {
-		model.SetNode("n"+strconv.Itoa(i), amount.Vector{amount.CPU: allocatable})
+		model.SetNode("n"+strconv.Itoa(i), amount.Vector{amount.CPU: allocatable}, line.Own{})
 	}
 	view := model.View()
 	return &view

@@ -14,6 +14,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 )
 
 const benchNodes = 5_000
@@ -68,7 +69,7 @@ func (c scoreCase) scorer(t testing.TB, nodes []fwk.NodeInfo) func() {
 	}
 	for i, node := range nodes {
 		name := node.Node().Name
-		cluster.model.SetNode(name, amount.FromList(node.Node().Status.Allocatable))
+		cluster.model.SetNode(name, amount.FromList(node.Node().Status.Allocatable), line.Own{})
 		cluster.use[name] = [amount.NumResources]float64{float64(i % 64), float64(i%256) * (1 << 30)}
 	}
 	cluster.model.Poll(t.Context())

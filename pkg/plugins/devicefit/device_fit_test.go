@@ -28,6 +28,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/estimate"
 )
 
 const (
@@ -59,7 +60,7 @@ func newCluster() *cluster {
 	}
 	c.model = load.NewModel(load.Config{
 		Interval: 15 * time.Second, Timeout: time.Second, Expiration: 90 * time.Second, WarmUp: time.Minute, Clock: c.clock,
-		Estimator: load.Estimator{Factors: [amount.NumResources]int64{100, 100}},
+		Estimator: estimate.Estimator{Factors: [amount.NumResources]int64{100, 100}},
 	}, c)
 	return c
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 )
 
@@ -20,7 +21,7 @@ import (
 func (c *cluster) addNode(t testing.TB, name string, cores float64, requests ...resources) fwk.NodeInfo {
 	t.Helper()
 	node := newNode(t, name, resources{gpu: "8", "cpu": "64", "memory": "256Gi", "pods": "110"}, requests...)
-	c.model.SetNode(name, amount.FromList(node.Node().Status.Allocatable))
+	c.model.SetNode(name, amount.FromList(node.Node().Status.Allocatable), line.Own{})
 	if cores >= 0 {
 		c.use[name] = [amount.NumResources]float64{cores, 1 << 30}
 	}

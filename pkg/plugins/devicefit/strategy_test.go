@@ -20,13 +20,14 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 )
 
 // measure tells the model of the node, and how many cores are used there; no
 // sample is of it if that is below 0.
 func (c *cluster) measure(node fwk.NodeInfo, cores float64) fwk.NodeInfo {
 	name := node.Node().Name
-	c.model.SetNode(name, amount.FromList(node.Node().Status.Allocatable))
+	c.model.SetNode(name, amount.FromList(node.Node().Status.Allocatable), line.Own{})
 	if cores >= 0 {
 		c.use[name] = [amount.NumResources]float64{cores, 1 << 30}
 	}

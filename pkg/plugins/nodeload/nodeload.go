@@ -108,10 +108,10 @@ func (pl *NodeLoad) newCycle(pod *v1.Pod) *cycle {
 
 // askOf returns what the cycle's pod, and the pods that it is tried with, ask
 // of the node, which may be nil.
-func (c *cycle) askOf(node *load.Node) ask {
+func (c *cycle) askOf(node *load.Node, by load.Statistic) ask {
 	a := c.ask
-	if node != nil && c.whatIf.shift != nil {
-		a.beside = c.whatIf.shift[node.Slot]
+	if node != nil && (c.whatIf.added != nil || c.whatIf.trials != nil) {
+		a.beside = c.whatIf.beside(&c.view, node, by)
 	}
 	return a
 }
@@ -141,7 +141,6 @@ func cycleOf(state fwk.CycleState) (*cycle, error) {
 // PreFilter takes the view of the load model for the cycle, and skips Filter
 // for pods that it never rejects.
 func (pl *NodeLoad) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
-	pl.model.Lead()
 	c := pl.newCycle(pod)
 	pl.beginTrace(c, state)
 	state.Write(stateKey, c)
@@ -160,7 +159,7 @@ func (pl *NodeLoad) Filter(_ context.Context, state fwk.CycleState, _ *v1.Pod, n
 		return fwk.AsStatus(err)
 	}
 	node := c.view.NodeOf(nodeInfo)
-	v := pl.policy.verdict(c.view.State(node), node, allocatableOf(nodeInfo), c.askOf(node))
+	v := pl.policy.verdict(c.view.State(node), node, allocatableOf(nodeInfo), c.askOf(node, pl.policy.filterBy))
 	if v == fits {
 		c.markFits(node)
 		return nil
@@ -224,7 +223,7 @@ func (pl *NodeLoad) Reserve(_ context.Context, state fwk.CycleState, pod *v1.Pod
 // Unreserve takes back Reserve: binding failed, or the rest of the pod's group
 // found no place.
 func (pl *NodeLoad) Unreserve(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeName string) {
-	pl.model.Unreserve(pod.UID)
+	pl.model.Unreserve(pod)
 	if c, err := cycleOf(state); err == nil {
 		pl.explain(c, pod, explain.TakenBack, nodeName)
 	}

@@ -22,6 +22,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/estimate"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 )
 
@@ -73,14 +74,14 @@ func newCluster(t testing.TB, args *config.NodeLoadArgs, nodes ...string) *clust
 	c.informers = informers.NewSharedInformerFactory(fake.NewClientset(), 0)
 	model := load.NewModel(load.Config{
 		Interval: 15 * time.Second, Timeout: time.Second, Expiration: args.Expiration, Window: args.Window, WarmUp: time.Minute,
-		Estimator: load.Estimator{Factors: [amount.NumResources]int64{100, 100}, Defaults: amount.Vector{250, 200 << 20}},
+		Estimator: estimate.Estimator{Factors: [amount.NumResources]int64{100, 100}, Defaults: amount.Vector{250, 200 << 20}},
 		Clock:     c.clock,
 	}, c)
 	c.NodeLoad = New(args, model, NewMetrics(), explain.NewLog(c.clock), handle{c: c})
 	for _, name := range nodes {
 		node := st.MakeNode().Name(name).Capacity(map[v1.ResourceName]string{"cpu": "10", "memory": "100Gi", "pods": "110"}).Obj()
 		c.nodes = append(c.nodes, node)
-		model.SetNode(name, amount.FromList(node.Status.Allocatable))
+		model.SetNode(name, amount.FromList(node.Status.Allocatable), line.Own{})
 	}
 	return c
 }

@@ -5,21 +5,19 @@ import (
 	"maps"
 
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
-// whatIf is how the nodes would differ from the view if the pods were removed
-// and added that preemption, and the pods nominated to a node, are tried with.
+// whatIf is how a node would differ from the view if the pods were removed and
+// added that preemption, and the pods nominated to a node, are tried with.
 type whatIf struct {
-	// shift is added to the predicted use of a node, by slot.
-	shift map[int]amount.Vector
-	// relief is what the removal of a pod took off, so that adding it again
-	// puts on as much.
-	relief map[types.UID]amount.Vector
+	// trials are the nodes on which the removal of pods is tried, by slot.
+	trials map[int]*load.Trial
+	// added is what pods use that are nominated to a node and not there yet, by slot.
+	added map[int]amount.Vector
 }
 
 // Clone copies the cycle as far as it may change: AddPod and RemovePod are
@@ -27,16 +25,15 @@ type whatIf struct {
 func (c *cycle) Clone() fwk.StateData {
 	clone := *c
 	clone.trace = nil // what is only tried is not part of the decision
-	clone.whatIf.shift = maps.Clone(c.whatIf.shift)
-	clone.whatIf.relief = maps.Clone(c.whatIf.relief)
-	return &clone
-}
-
-func (w *whatIf) add(node *load.Node, more amount.Vector) {
-	if w.shift == nil {
-		w.shift = map[int]amount.Vector{}
+	clone.whatIf.added = maps.Clone(c.whatIf.added)
+	clone.whatIf.trials = nil
+	for slot, trial := range c.whatIf.trials {
+		if clone.whatIf.trials == nil {
+			clone.whatIf.trials = make(map[int]*load.Trial, len(c.whatIf.trials))
+		}
+		clone.whatIf.trials[slot] = trial.Clone()
 	}
-	w.shift[node.Slot] = w.shift[node.Slot].Add(more)
+	return &clone
 }
 
 var _ fwk.PreFilterExtensions = &NodeLoad{}
@@ -44,24 +41,28 @@ var _ fwk.PreFilterExtensions = &NodeLoad{}
 // PreFilterExtensions returns what adjusts the prediction to pods that come and go.
 func (pl *NodeLoad) PreFilterExtensions() fwk.PreFilterExtensions { return pl }
 
-// RemovePod takes off the node what the pod really uses. What is not known to
-// relieve the node is not counted, so that nothing is evicted in vain; it is
-// measured by the next poll, after which the preemptor is tried again.
+// RemovePod takes off the node what it will be relieved of when the pod is gone.
+// What is not known to relieve the node is not counted, so that nothing is evicted
+// in vain; it is measured by the next poll, after which the preemptor is tried
+// again.
 func (pl *NodeLoad) RemovePod(_ context.Context, state fwk.CycleState, _ *v1.Pod, removed fwk.PodInfo, nodeInfo fwk.NodeInfo) *fwk.Status {
 	c, node, err := cycleAndNode(state, nodeInfo)
 	if node == nil {
 		return fwk.AsStatus(err)
 	}
-	pod := removed.GetPod()
-	relief, known := pl.model.Relief(pod)
-	if !known {
+	trial := c.whatIf.trials[node.Slot]
+	if trial == nil {
+		if trial = pl.model.Try(node.Name); trial == nil {
+			return nil // it has gone since the view was taken
+		}
+		if c.whatIf.trials == nil {
+			c.whatIf.trials = map[int]*load.Trial{}
+		}
+		c.whatIf.trials[node.Slot] = trial
+	}
+	if !trial.Remove(removed.GetPod()) {
 		pl.wishes.add(c.pod, c.view.PodPolls)
 	}
-	if c.whatIf.relief == nil {
-		c.whatIf.relief = map[types.UID]amount.Vector{}
-	}
-	c.whatIf.relief[pod.UID] = relief
-	c.whatIf.add(node, amount.Vector{}.Sub(relief))
 	return nil
 }
 
@@ -73,13 +74,25 @@ func (pl *NodeLoad) AddPod(_ context.Context, state fwk.CycleState, _ *v1.Pod, a
 		return fwk.AsStatus(err)
 	}
 	pod := added.GetPod()
-	use, wasRemoved := c.whatIf.relief[pod.UID]
-	if !wasRemoved {
-		use = pl.model.Estimate(pod)
+	if trial := c.whatIf.trials[node.Slot]; trial != nil && trial.Restore(pod) {
+		return nil
 	}
-	delete(c.whatIf.relief, pod.UID)
-	c.whatIf.add(node, use)
+	if c.whatIf.added == nil {
+		c.whatIf.added = map[int]amount.Vector{}
+	}
+	c.whatIf.added[node.Slot] = c.whatIf.added[node.Slot].Add(pl.model.Estimate(pod))
 	return nil
+}
+
+// beside returns what is to be counted on the node beside what the view predicts
+// for it; it is negative if that is less.
+func (w *whatIf) beside(view *load.View, node *load.Node, by load.Statistic) amount.Vector {
+	beside := w.added[node.Slot]
+	if trial := w.trials[node.Slot]; trial != nil {
+		use, _ := view.Use(node, by)
+		beside = beside.Add(trial.Predicted(by).Sub(use))
+	}
+	return beside
 }
 
 // cycleAndNode returns the cycle, and what its view has of the node: nil if the

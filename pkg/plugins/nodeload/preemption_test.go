@@ -34,12 +34,12 @@ func (c *cluster) PollPods(_ context.Context, pods []types.NamespacedName) ([]lo
 func (c *cluster) runningPod(name, node string, cores float64) *v1.Pod {
 	p := st.MakePod().Name(name).UID(name).Namespace("default").Node(node).Phase(v1.PodRunning).
 		Req(map[v1.ResourceName]string{"cpu": "100m"}).Obj()
-	p.Status.ContainerStatuses = []v1.ContainerStatus{{State: v1.ContainerState{
+	p.Status.ContainerStatuses = []v1.ContainerStatus{{Name: p.Spec.Containers[0].Name, State: v1.ContainerState{
 		Running: &v1.ContainerStateRunning{StartedAt: metav1.NewTime(c.clock.Now().Add(-time.Hour))},
 	}}}
 	c.podUse[name] = cores
 	c.pods = append(c.pods, p)
-	c.model.SetPod(p, true)
+	c.model.SetPod(p)
 	return p
 }
 
@@ -87,17 +87,16 @@ func (c *cluster) without(t *testing.T, p *v1.Pod, node string, removed ...*v1.P
 func TestRemovalCountsByWhatAPodReallyUses(t *testing.T) {
 	c := newCluster(t, args(nil), "n")
 	heavy, light := c.runningPod("heavy", "n", 5), c.runningPod("light", "n", 0.1)
+	c.podUse = map[string]float64{} // they cannot be read yet
 	c.use("n", 9, 2*gi)
 	c.poll(t)
 	p := pod("p", "1", "1Gi")
 	c.clock.Step(15 * time.Second)
-	if got := c.without(t, p, "n", heavy); got[0] {
-		t.Error("before the pod was measured its removal is taken to make room")
+	if got := c.without(t, p, "n", heavy, light); got[0] {
+		t.Error("before the pods were measured their removal is taken to make room")
 	}
+	c.podUse = map[string]float64{"heavy": 5, "light": 0.1}
 	c.poll(t) // measures what was asked for
-	c.without(t, p, "n", light)
-	c.clock.Step(15 * time.Second)
-	c.poll(t)
 	if got := c.without(t, p, "n", light); got[0] {
 		t.Error("removing a pod that uses a tenth of a core is taken to make room for one core")
 	}
@@ -146,6 +145,7 @@ func TestNominatedPodsCount(t *testing.T) {
 func TestPreemptorWakesWhenItsVictimsAreMeasuredAndGone(t *testing.T) {
 	c := newCluster(t, args(nil), "n")
 	victim := c.runningPod("victim", "n", 5)
+	delete(c.podUse, "victim") // it cannot be read yet
 	c.use("n", 9, gi)
 	c.poll(t)
 	p := pod("p", "1", "1Gi")
@@ -154,6 +154,7 @@ func TestPreemptorWakesWhenItsVictimsAreMeasuredAndGone(t *testing.T) {
 		t.Fatalf("woken without a reason: %v", got)
 	}
 	c.without(t, p, "n", victim)
+	c.podUse["victim"] = 5
 	if got := c.afterPoll(t); !slices.Equal(got, []string{"p"}) {
 		t.Fatalf("woken after its victim was measured: %v, want the preemptor", got)
 	}

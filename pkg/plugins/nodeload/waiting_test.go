@@ -15,6 +15,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 )
 
 // reject schedules the pods, each of which must be rejected by all nodes.
@@ -70,7 +71,7 @@ func TestTooLargeForALine(t *testing.T) {
 	c := newCluster(t, args(nil), "small")
 	large := st.MakeNode().Name("large").Capacity(map[v1.ResourceName]string{"cpu": "40", "memory": "100Gi", "pods": "110"}).Obj()
 	c.nodes = append(c.nodes, large)
-	c.model.SetNode("large", amount.FromList(large.Status.Allocatable))
+	c.model.SetNode("large", amount.FromList(large.Status.Allocatable), line.Own{})
 	c.use("small", 0, gi)
 	c.use("large", 11, gi)
 	c.poll(t)

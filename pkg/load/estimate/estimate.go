@@ -1,4 +1,6 @@
-package load
+// Package estimate says how much a pod will use, by its requests, before that
+// can be measured.
+package estimate
 
 import (
 	v1 "k8s.io/api/core/v1"
@@ -19,7 +21,8 @@ type Estimator struct {
 // adds up their requests (KEP-753, "effective request"): the larger of
 //
 //   - all containers and sidecars together, and
-//   - each init container together with the sidecars started before it,
+//   - each init container that has not ended together with the sidecars started
+//     before it,
 //
 // except that a request for the whole pod (KEP-2837) replaces those of its
 // containers. The pod's overhead is added as it is.
@@ -27,16 +30,17 @@ func (e *Estimator) Pod(pod *v1.Pod) amount.Vector {
 	running, peak := amount.Vector{}, amount.Vector{}
 	for i := range pod.Spec.InitContainers {
 		c := &pod.Spec.InitContainers[i]
-		estimate := e.container(c)
-		if c.RestartPolicy != nil && *c.RestartPolicy == v1.ContainerRestartPolicyAlways {
+		estimate := e.Container(c)
+		switch {
+		case IsSidecar(c):
 			running = running.Add(estimate)
 			peak = peak.Max(running)
-			continue
+		case !hasSucceeded(pod, c.Name):
+			peak = peak.Max(running.Add(estimate))
 		}
-		peak = peak.Max(running.Add(estimate))
 	}
 	for i := range pod.Spec.Containers {
-		running = running.Add(e.container(&pod.Spec.Containers[i]))
+		running = running.Add(e.Container(&pod.Spec.Containers[i]))
 	}
 	total := running.Max(peak)
 	if pod.Spec.Resources != nil {
@@ -53,7 +57,23 @@ func (e *Estimator) Pod(pod *v1.Pod) amount.Vector {
 	return total
 }
 
-func (e *Estimator) container(c *v1.Container) amount.Vector {
+// IsSidecar reports whether an init container runs on beside the others.
+func IsSidecar(c *v1.Container) bool {
+	return c.RestartPolicy != nil && *c.RestartPolicy == v1.ContainerRestartPolicyAlways
+}
+
+// hasSucceeded reports whether the init container of the name has done its work.
+func hasSucceeded(pod *v1.Pod, name string) bool {
+	for i := range pod.Status.InitContainerStatuses {
+		if s := &pod.Status.InitContainerStatuses[i]; s.Name == name {
+			return s.State.Terminated != nil && s.State.Terminated.ExitCode == 0
+		}
+	}
+	return false
+}
+
+// Container returns the estimate for a container alone.
+func (e *Estimator) Container(c *v1.Container) amount.Vector {
 	estimate := e.Defaults
 	for r := range amount.NumResources {
 		if quantity, ok := c.Resources.Requests[r.Name()]; ok {

@@ -1,0 +1,84 @@
+package annotation
+
+import (
+	"fmt"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+)
+
+// Invalid is the reason of what Watch reports.
+const Invalid = "InvalidAnnotation"
+
+// Watch has the annotations of all nodes and pods checked, and those that are not
+// valid reported, each once. Call it before the informers start.
+func Watch(factory informers.SharedInformerFactory, report func(object runtime.Object, reason, message string)) error {
+	invalid := func(object runtime.Object, err error) {
+		report(object, Invalid, err.Error()+"; the annotation is ignored")
+	}
+	if _, err := factory.Core().V1().Nodes().Informer().AddEventHandler(handler(func(before, node *v1.Node) {
+		if changed(before, node, config.ThresholdsAnnotation) {
+			if _, err := Thresholds(node); err != nil {
+				invalid(node, err)
+			}
+		}
+	})); err != nil {
+		return fmt.Errorf("watch nodes: %w", err)
+	}
+	if _, err := factory.Core().V1().Pods().Informer().AddEventHandler(handler(func(before, pod *v1.Pod) {
+		checkPod(before, pod, invalid)
+	})); err != nil {
+		return fmt.Errorf("watch pods: %w", err)
+	}
+	return nil
+}
+
+func checkPod(before, pod *v1.Pod, invalid func(runtime.Object, error)) {
+	if changed(before, pod, config.EstimateAnnotation) {
+		if _, err := config.ParseEstimate(pod.Annotations[config.EstimateAnnotation]); err != nil {
+			invalid(pod, err)
+		}
+	}
+	if changed(before, pod, config.WhenUnsatisfiableAnnotation) {
+		if _, err := config.ParseWhenUnsatisfiable(pod.Annotations[config.WhenUnsatisfiableAnnotation]); err != nil {
+			invalid(pod, err)
+		}
+	}
+}
+
+// object is a pointer to an API object.
+type object[T any] interface {
+	*T
+	metav1.Object
+	runtime.Object
+}
+
+// changed reports whether the object has the annotation, and had not the same one
+// before.
+func changed[T any, P object[T]](before, after P, annotation string) bool {
+	value, given := after.GetAnnotations()[annotation]
+	return given && (before == nil || before.GetUID() != after.GetUID() || before.GetAnnotations()[annotation] != value)
+}
+
+// handler calls check with each object that is new or has changed, and with what
+// it was before, which is nil for a new one.
+func handler[T any, P object[T]](check func(before, after P)) cache.ResourceEventHandler {
+	return cache.ResourceEventHandlerFuncs{
+		AddFunc: func(obj any) {
+			if after, ok := obj.(P); ok {
+				check(nil, after)
+			}
+		},
+		UpdateFunc: func(oldObj, newObj any) {
+			before, wasObject := oldObj.(P)
+			if after, ok := newObj.(P); ok && wasObject {
+				check(before, after)
+			}
+		},
+	}
+}

@@ -1,0 +1,257 @@
+package ledger
+
+import (
+	"time"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
+)
+
+// Record is all that is known of a pod's use of its node. The zero value is a pod
+// that is not on a node. Times are by the node's clock.
+//
+// What it adds to each sample of the node, to make it what it would have been
+// had the pod been running all along, depends on the phase (Missing):
+//
+//	Reserved, Assigned, Starting   all that the pod is expected to use
+//	PartlyMeasured, Remeasuring    of that, what the sample does not show
+//	Measured                       likewise, which is nothing of newer samples
+//	Departing                      less what the sample shows of it (UsedIn)
+//
+// What a pod is expected to use is its estimate, and once it was seen to run by
+// itself, what it was seen to use.
+type Record struct {
+	Phase Phase
+	// Estimate is what the pod is expected to use before that can be measured.
+	Estimate amount.Vector
+	// Requested is what its requests suggest that it uses.
+	Requested amount.Vector
+
+	containers []container
+	readings   []reading // oldest first
+	// resizedAt is when it was last resized upwards, left when it left its node.
+	resizedAt, left time.Time
+}
+
+// On has the record take in an event that carries no facts.
+func (r *Record) On(e Event) { r.Phase = r.Phase.Next(e) }
+
+// Observe takes in that the pod is bound to its node and what its status says of
+// its containers. A pod always has the same number of them.
+func (r *Record) Observe(states []State, now time.Time, warmUp time.Duration) {
+	r.On(Bind)
+	if len(r.containers) != len(states) {
+		r.containers = make([]container, len(states))
+	}
+	interrupted := false
+	for i := range states {
+		interrupted = r.containers[i].observe(states[i], now, warmUp) || interrupted
+	}
+	if !r.began().IsZero() {
+		r.On(Run)
+	}
+	if interrupted {
+		r.On(Interrupt)
+	}
+}
+
+// Outgrow takes in that the pod was resized upwards: what it was measured to use
+// is not all that is to be expected.
+func (r *Record) Outgrow(now time.Time) {
+	r.resizedAt = now
+	for i := range r.containers {
+		r.containers[i].outgrow(now)
+	}
+	r.On(Interrupt)
+}
+
+// Sampled takes in that the newest sample of the node is s.
+func (r *Record) Sampled(s *history.Sample, now time.Time, warmUp time.Duration) {
+	if r.Phase < Starting || r.Phase == Departing {
+		return
+	}
+	switch began := r.began(); {
+	case r.allShownBy(s, now, warmUp):
+		for i := range r.containers {
+			if c := &r.containers[i]; c.running() != nil {
+				c.failing = time.Time{}
+			}
+		}
+		r.On(ShowAll)
+	case began.Before(s.Timestamp):
+		r.On(ShowPart)
+	default:
+		r.On(ShowNothing)
+	}
+}
+
+// Depart takes in that the pod has left the node, which it used until then.
+func (r *Record) Depart(until time.Time, warmUp time.Duration) {
+	r.left = until
+	for i := range r.containers {
+		if open := r.containers[i].running(); open != nil {
+			r.containers[i].stop(open, until, warmUp)
+		}
+	}
+	r.On(Leave)
+}
+
+// Left returns until when the pod used its node; zero while it is there.
+func (r *Record) Left() time.Time { return r.left }
+
+// began returns when the first run of a container began that is remembered, zero
+// if none ran.
+func (r *Record) began() (began time.Time) {
+	for i := range r.containers {
+		if runs := r.containers[i].runs; len(runs) > 0 && (began.IsZero() || runs[0].from.Before(began)) {
+			began = runs[0].from
+		}
+	}
+	return began
+}
+
+// RunningSince returns since when all containers run that are to, zero if one
+// does not.
+func (r *Record) RunningSince(now time.Time) (since time.Time) {
+	for i := range r.containers {
+		c := &r.containers[i]
+		if !c.counts(now) {
+			continue
+		}
+		open := c.running()
+		if open == nil {
+			return time.Time{}
+		}
+		if open.from.After(since) {
+			since = open.from
+		}
+	}
+	return since
+}
+
+// allShownBy reports whether the sample shows the full use of all that runs, or
+// is to run, of the pod.
+func (r *Record) allShownBy(s *history.Sample, now time.Time, warmUp time.Duration) bool {
+	if len(r.containers) == 0 {
+		return false
+	}
+	for i := range r.containers {
+		c := &r.containers[i]
+		if !c.counts(now) {
+			continue
+		}
+		if shown := c.shownBy(s, warmUp); shown == nil || shown.outgrown {
+			return false
+		}
+	}
+	return true
+}
+
+// Expected returns what the pod is expected to use once all of it runs that is
+// to, and whether that was seen rather than estimated.
+func (r *Record) Expected(now time.Time) (use amount.Vector, seen bool) {
+	if use, seen = r.believed(); seen {
+		return use, true
+	}
+	use = r.Estimate
+	for i := range r.containers {
+		if c := &r.containers[i]; !c.ended && !c.counts(now) {
+			use = use.Sub(c.share)
+		}
+	}
+	return use.Max(amount.Vector{}), false
+}
+
+// Missing returns what the sample does not show of what the pod is expected to
+// use, and whether that is known rather than estimated.
+//
+// What a sample shows of a pod that it shows in part is the larger of the shares
+// of the containers that it shows in full, and of what the pod was seen to use
+// by itself from that time on.
+func (r *Record) Missing(s *history.Sample, now time.Time, warmUp time.Duration) (use amount.Vector, known bool) {
+	if r.allShownBy(s, now, warmUp) {
+		return amount.Vector{}, true
+	}
+	expected, seen := r.Expected(now)
+	return expected.Sub(r.shown(s, expected, seen, now, warmUp)).Max(amount.Vector{}), seen
+}
+
+func (r *Record) shown(s *history.Sample, expected amount.Vector, seen bool, now time.Time, warmUp time.Duration) (use amount.Vector) {
+	if !r.began().Before(s.Timestamp) {
+		return use
+	}
+	for i := range r.containers {
+		if shown := r.containers[i].shownBy(s, warmUp); shown != nil && !r.containers[i].ended {
+			use = use.Add(shown.share)
+		}
+	}
+	if seen { // the shares are of the estimate: take as large a part of what is believed
+		for i := range use {
+			if r.Estimate[i] > 0 {
+				use[i] = int64(float64(use[i]) / float64(r.Estimate[i]) * float64(expected[i]))
+			}
+		}
+	}
+	return use.Max(r.partOf(s))
+}
+
+// partOf returns how much of the sample is the pod's use, as far as a reading
+// says: what it was seen to use, for that part of the sample's window that lies
+// after the beginning of the reading's, and before its end unless it is the
+// newest. A sample from before that shows nothing that is known.
+func (r *Record) partOf(s *history.Sample) (use amount.Vector) {
+	for i := range r.readings {
+		one := &r.readings[i]
+		until := one.Timestamp
+		if i == len(r.readings)-1 {
+			until = r.left // zero while the pod is there
+		}
+		use = use.Max(history.Part(one.Usage, s.Share(one.Start(), until)))
+	}
+	return use
+}
+
+// UsedIn returns how much of the sample is surely the use of a pod that has left:
+// what it was seen to use in that window. Where no reading covers it, that is the
+// least of several recent readings; a single one says nothing of another time.
+// known is false if nothing is known.
+func (r *Record) UsedIn(s *history.Sample) (use amount.Vector, known bool) {
+	use, known = r.seenIn(s, 2)
+	if !known {
+		return amount.Vector{}, false
+	}
+	return history.Part(use, s.Share(r.began(), r.left)), true
+}
+
+// AtLeastIn returns what a pod that is on the node used in the sample at the least,
+// as far as it was measured.
+func (r *Record) AtLeastIn(s *history.Sample) amount.Vector {
+	use, known := r.seenIn(s, 1)
+	if !known {
+		return amount.Vector{}
+	}
+	return history.Part(use, s.Share(r.began(), r.left))
+}
+
+// seenIn returns what a reading shows that covers the sample, or else the least of
+// recent readings if there are enough.
+func (r *Record) seenIn(s *history.Sample, enough int) (amount.Vector, bool) {
+	if one := r.at(s); one != nil {
+		return one.Usage, true
+	}
+	if use, count := r.least(s.Timestamp); count >= enough {
+		return use, true
+	}
+	return amount.Vector{}, false
+}
+
+// Clone returns a copy that shares nothing with r.
+func (r *Record) Clone() Record {
+	clone := *r
+	clone.readings = append([]reading(nil), r.readings...)
+	clone.containers = append([]container(nil), r.containers...)
+	for i := range clone.containers {
+		clone.containers[i].runs = append([]run(nil), clone.containers[i].runs...)
+	}
+	return clone
+}

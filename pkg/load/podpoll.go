@@ -1,0 +1,233 @@
+package load
+
+import (
+	"cmp"
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/ledger"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/workload"
+)
+
+// PodSource is a Source that also reports what single pods use.
+type PodSource interface {
+	Source
+	// PollPods returns the newest reading of each of the pods that the source
+	// has one of, also if others could not be read: then the error says why. A
+	// pod that the source does not know is no error.
+	PollPods(ctx context.Context, pods []types.NamespacedName) ([]PodReading, error)
+}
+
+// PodReading is what a source says of one pod, not checked yet. Reading.Node is
+// not used.
+type PodReading struct {
+	Pod types.NamespacedName
+	Reading
+}
+
+const (
+	// podBudget is how many pods are asked for in one poll: at one request each, 100
+	// requests in 15 s, whatever the size of the cluster.
+	podBudget = 100
+	// Each purpose has a part of the budget that no other takes from it, and
+	// whatever the others leave: pods that samples do not show in full, so that what
+	// they show is not counted twice; pods that preemption asks about, and that are
+	// about to go; pods that workloads are learned from.
+	startingBudget   = 40
+	preemptionBudget = 20
+	learningBudget   = podBudget - startingBudget - preemptionBudget
+	// maxWanted bounds the pods that preemption has asked about of late.
+	maxWanted = 10 * podBudget
+)
+
+// agenda has the pods that are to be measured.
+type agenda struct {
+	// unread are those that samples show in part, and those that they show in full
+	// and that were never read.
+	unread map[*pod]bool
+	// wanted are those that preemption asks about, with until when they are read: it
+	// asks again when it is tried again.
+	wanted map[*pod]time.Time
+	// leaving are those that were told to end. They are read until they are gone, so
+	// that it is known what to take off samples then.
+	leaving map[*pod]bool
+	// listed says that all pods have been listed once.
+	listed bool
+}
+
+func newAgenda() agenda {
+	return agenda{unread: map[*pod]bool{}, wanted: map[*pod]time.Time{}, leaving: map[*pod]bool{}}
+}
+
+// consider notes whether the pod is to be measured because it has started.
+func (a *agenda) consider(p *pod) {
+	switch p.Phase {
+	case ledger.PartlyMeasured, ledger.Remeasuring:
+		a.unread[p] = true
+	case ledger.Measured:
+		if _, seen := p.Expected(p.LastRead()); !seen {
+			a.unread[p] = true
+			return
+		}
+		delete(a.unread, p)
+	default:
+		delete(a.unread, p)
+	}
+}
+
+func (a *agenda) drop(p *pod) {
+	delete(a.unread, p)
+	delete(a.wanted, p)
+	delete(a.leaving, p)
+}
+
+// next returns the pods to measure now, for each purpose the one first that has
+// not been asked for the longest.
+func (a *agenda) next(workloads *workload.Book[*pod], warm func(*pod) bool, now time.Time) []types.NamespacedName {
+	maps.DeleteFunc(a.wanted, func(_ *pod, until time.Time) bool { return now.After(until) })
+	starting, preemption := byAsking(a.unread), append(byAsking(a.wanted), byAsking(a.leaving)...)
+	var learning []*pod
+	workloads.InTurn(func(w *workload.Workload[*pod]) bool {
+		if p, ok := w.Next(warm, now); ok {
+			learning = append(learning, p)
+		}
+		return len(learning) < podBudget
+	})
+	chosen := make([]types.NamespacedName, 0, podBudget)
+	taken := make(map[*pod]bool, podBudget)
+	take := func(from []*pod, most int) (rest []*pod) {
+		for i, p := range from {
+			if most == 0 || len(chosen) == podBudget {
+				return from[i:]
+			}
+			if taken[p] {
+				continue
+			}
+			most--
+			taken[p], p.asked = true, now
+			chosen = append(chosen, p.name)
+		}
+		return nil
+	}
+	starting = take(starting, startingBudget)
+	preemption = take(preemption, preemptionBudget)
+	learning = take(learning, learningBudget)
+	for _, rest := range [][]*pod{starting, preemption, learning} {
+		take(rest, podBudget)
+	}
+	return chosen
+}
+
+func byAsking[V any](pods map[*pod]V) []*pod {
+	return slices.SortedFunc(maps.Keys(pods), func(a, b *pod) int {
+		return cmp.Or(a.asked.Compare(b.asked), cmp.Compare(a.name.Namespace, b.name.Namespace), cmp.Compare(a.name.Name, b.name.Name))
+	})
+}
+
+// pollPods asks the source for the use of the pods that need it, and the first time
+// for that of all.
+func (m *Model) pollPods(ctx context.Context) {
+	if m.podSource == nil {
+		return
+	}
+	readings, err := m.readPods(ctx)
+	if stopped(ctx) || readings == nil && err == nil {
+		return
+	}
+	m.health.podPolling.say(ctx, err)
+	m.observePods(klog.FromContext(ctx), readings)
+	m.notify(ctx) // what a pod uses already no longer counts twice
+}
+
+// readPods returns nil if there is nothing to ask for.
+func (m *Model) readPods(ctx context.Context) ([]PodReading, error) {
+	m.mu.Lock()
+	listed := m.agenda.listed
+	m.mu.Unlock()
+	if lister, ok := m.podSource.(PodLister); ok && !listed {
+		readings, err := lister.ListPods(ctx)
+		m.mu.Lock()
+		m.agenda.listed = err == nil
+		m.mu.Unlock()
+		if err == nil {
+			return readings, nil
+		}
+	}
+	m.mu.Lock()
+	now := m.clock.Now()
+	pods := m.agenda.next(m.workloads, func(p *pod) bool {
+		at := p.node.clock.now(now)
+		since := p.RunningSince(at)
+		return m.config.Learn && !since.IsZero() && at.Sub(since) > m.config.WarmUp
+	}, now)
+	m.mu.Unlock()
+	if len(pods) == 0 {
+		return nil, nil
+	}
+	return m.podSource.PollPods(ctx, pods)
+}
+
+// observePods takes in what single pods use.
+func (m *Model) observePods(logger klog.Logger, readings []PodReading) {
+	changed := map[*node]bool{}
+	for part := range slices.Chunk(readings, observed) {
+		m.mu.Lock()
+		for i := range part {
+			if p := m.pods[part[i].Pod]; p != nil && m.read(logger, p, &part[i]) {
+				changed[p.node] = true
+			}
+		}
+		m.mu.Unlock()
+	}
+	m.mu.Lock()
+	m.podPolls++
+	m.mu.Unlock()
+	for part := range slices.Chunk(slices.Collect(maps.Keys(changed)), observed) {
+		m.mu.Lock()
+		for _, n := range part {
+			if n == m.nodes.byName[n.name] { // it may be gone
+				m.predict(n)
+			}
+		}
+		m.mu.Unlock()
+	}
+}
+
+// read takes in what a pod uses, and reports whether that is news.
+func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
+	sample, reason := reading.check()
+	if reason != "" {
+		m.metrics.dropped(reason)
+		logger.V(5).Info("Dropped a load reading", "pod", reading.Pod, "reason", string(reason))
+		return false
+	}
+	now := p.node.clock.now(m.clock.Now())
+	_, before := p.Expected(now)
+	if !p.Read(sample, now, m.config.WarmUp) {
+		return false
+	}
+	if _, seen := p.Expected(now); seen && !before {
+		m.metrics.predicted(p.Estimate, sample.Usage)
+	}
+	if use, complete := p.LastUse(sample.Timestamp); complete && p.workload != nil {
+		p.workload.Learn(history.Sample{Timestamp: sample.Timestamp, Window: sample.Window, Usage: use})
+	}
+	m.agenda.consider(p)
+	return true
+}
+
+// Want has the pod be among the first to be measured at the next polls.
+func (m *Model) Want(object *v1.Pod) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if p := m.pods[nameOf(object)]; p != nil && p.uid == object.UID && len(m.agenda.wanted) < maxWanted {
+		m.agenda.wanted[p] = m.clock.Now().Add(ledger.ReadingExpiration)
+	}
+}

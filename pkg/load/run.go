@@ -1,0 +1,192 @@
+package load
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/klog/v2"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/ledger"
+)
+
+// Subscriber is told that a node may have room that it had not before. It must not
+// block for long.
+type Subscriber func(context.Context)
+
+// Subscribe has changed called whenever a node may have room that it had not
+// before: after each poll, and soon after a pod is gone or a node is added or
+// changed. Calls are made one at a time, from Run, and not on other changes.
+// Subscribe before Run.
+func (m *Model) Subscribe(changed Subscriber) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.subscribers = append(m.subscribers, changed)
+}
+
+// reliefDelay gathers the pods and nodes of one rollout into one notification.
+const reliefDelay = time.Second
+
+// Run polls the source, at once and then on the interval, until ctx ends.
+func (m *Model) Run(ctx context.Context) {
+	polls := m.clock.NewTicker(m.config.Interval)
+	defer polls.Stop()
+	m.Poll(ctx)
+	var relief <-chan time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-polls.C():
+			m.Poll(ctx)
+		case <-m.relieved:
+			if relief == nil {
+				relief = m.clock.After(reliefDelay)
+			}
+		case <-relief:
+			relief = nil
+			m.notify(ctx)
+		}
+	}
+}
+
+// relieve makes Run notify the subscribers soon. It never blocks.
+func (m *Model) relieve() {
+	select {
+	case m.relieved <- struct{}{}:
+	default: // a notification is due already
+	}
+}
+
+// NotifyIfRelieved tells the subscribers if a node may have room that it had not
+// before. Run does so by itself; this is for who runs the model in other than
+// real time.
+func (m *Model) NotifyIfRelieved(ctx context.Context) {
+	select {
+	case <-m.relieved:
+		m.notify(ctx)
+	default:
+	}
+}
+
+func (m *Model) notify(ctx context.Context) {
+	m.mu.Lock()
+	subscribers := m.subscribers
+	m.mu.Unlock()
+	for _, changed := range subscribers {
+		changed(ctx)
+	}
+}
+
+// Poll polls the source once, takes in what it says and tells the subscribers.
+// Run does so on the interval.
+func (m *Model) Poll(ctx context.Context) {
+	pollCtx, cancel := context.WithTimeout(ctx, m.config.Timeout)
+	defer cancel()
+	start := m.clock.Now()
+	readings, err := m.source.Poll(pollCtx)
+	if ctx.Err() != nil {
+		return // we are being stopped: that is no failure of the source
+	}
+	m.metrics.polled(m.clock.Since(start), err)
+	m.health.polling.say(ctx, err)
+	if err == nil {
+		m.observe(klog.FromContext(ctx), readings)
+	}
+	m.reportFreshness(ctx)
+	m.notify(ctx) // before what follows, so that pods need not wait for it
+	if err == nil {
+		m.pollPods(pollCtx)
+	}
+	m.mu.Lock()
+	m.workloads.Forget(m.clock.Now())
+	m.mu.Unlock()
+}
+
+// observed is how many readings are taken in while others have to wait.
+const observed = 256
+
+// observe takes in what a poll has read, in parts, so that a scheduling cycle
+// that wants a view need not wait for all of it.
+func (m *Model) observe(logger klog.Logger, readings []Reading) {
+	for part := range slices.Chunk(readings, observed) {
+		m.observePart(logger, part)
+	}
+}
+
+func (m *Model) observePart(logger klog.Logger, readings []Reading) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for i := range readings {
+		reading := &readings[i]
+		sample, reason := reading.check()
+		n := m.nodes.known(reading.Node)
+		if reason == "" && n == nil {
+			reason = dropUnknownNode
+		}
+		if reason != "" {
+			m.metrics.dropped(reason)
+			logger.V(5).Info("Dropped a load reading", "node", reading.Node, "reason", string(reason))
+			continue
+		}
+		m.take(n, sample)
+	}
+}
+
+// take makes sample the newest of n, unless it is a repeated or late one.
+func (m *Model) take(n *node, sample history.Sample) {
+	var before time.Time
+	if newest := n.history.Newest(); newest != nil {
+		before = newest.Timestamp
+		switch {
+		case sample.Timestamp.Equal(before):
+			return
+		case sample.Timestamp.Before(before):
+			if !n.clock.setBack(sample.Timestamp, before) {
+				return
+			}
+			n.forget() // times from before are not comparable with those from now on
+			before = time.Time{}
+		}
+	}
+	ours := m.clock.Now()
+	if n.clock.arrive(sample.Timestamp, before, ours, m.config.Expiration) {
+		m.config.Report(&v1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.name}}, "ClockSkew", describeSkew(n.clock.skew))
+	}
+	if n.clock.seenAt.After(m.newest) {
+		m.newest = n.clock.seenAt
+	}
+	n.history.Add(sample)
+	now := n.clock.now(ours)
+	for _, p := range n.pods {
+		if p.Phase != ledger.Measured {
+			p.Sampled(n.history.Newest(), now, m.config.WarmUp)
+			m.agenda.consider(p)
+		}
+	}
+	n.dropDeparted()
+	m.predict(n)
+}
+
+// reportFreshness logs when the last node loses, and the first node gets back,
+// a fresh sample.
+func (m *Model) reportFreshness(ctx context.Context) {
+	states, _ := m.states()
+	known := states[Fresh] + states[Stale] + states[Missing]
+	logger := klog.FromContext(ctx)
+	switch changed := m.health.sampling.becomes(known > 0 && states[Fresh] == 0); {
+	case !changed:
+	case m.health.sampling.isBroken():
+		logger.Info("No node has a fresh load sample; stalePolicy applies to all nodes", "remedy", m.config.Remedy, "nodes", known, "expiration", m.config.Expiration)
+	default:
+		logger.Info("Nodes have fresh load samples again", "nodes", known, "fresh", states[Fresh])
+	}
+}
+
+// stopped reports whether ctx has ended because we are being stopped, rather than
+// because a source took too long.
+func stopped(ctx context.Context) bool { return errors.Is(ctx.Err(), context.Canceled) }
