@@ -1,5 +1,7 @@
 package sim
 
+import "github.com/plimsoll-scheduler/plimsoll/pkg/sim/world"
+
 // FillPoint is how well a cluster is filled when pods have come that ask for a
 // part of its devices, and none has gone.
 type FillPoint struct {
@@ -25,61 +27,90 @@ type FillPoint struct {
 // devices. The scenario's pods come in their order, none goes, and their use is
 // constant.
 func (s *Scenario) FillPoints(placements []int, marks ...float64) []FillPoint {
-	machines := make([]*machine, len(s.Nodes))
-	rooms := make([]room, len(s.Nodes))
-	total := int64(0)
-	for i, node := range s.Nodes {
-		machines[i] = newMachine(node, s.Background[node.Name])
-		m := machines[i]
-		rooms[i] = room{cpu: int64(m.cpu * 1000), memory: m.memory, devices: m.devices}
-		total += m.devices
-	}
-	mix := mixOf(s.Pods)
+	f := newFilling(s)
 	var points []FillPoint
-	var asked, allocated, multi, multiPlaced float64
-	take := func() {
-		p := FillPoint{
-			ArrivedPercent: 100 * asked / float64(total), AllocatedPercent: 100 * allocated / float64(total),
-			MultiPlacedPercent: 100 * multiPlaced / max(1, multi),
-		}
-		var free, starved float64
-		left := make([]room, len(rooms))
-		for i, m := range machines {
-			left[i] = rooms[i]
-			left[i].cpu = min(left[i].cpu, int64(1000*(m.cpu-m.demand)))
-			free += float64(rooms[i].devices)
-			if m.demand > m.cpu {
-				starved += float64(m.devices - rooms[i].devices)
-			}
-		}
-		p.FragmentPercent = 100 * unusable(left, mix) / max(1, free)
-		p.StarvedPercent = 100 * starved / max(1, allocated)
-		points = append(points, p)
-	}
 	for i := range s.Pods {
-		for len(points) < len(marks) && asked >= marks[len(points)]*float64(total) {
-			take()
+		for len(points) < len(marks) && f.asked >= marks[len(points)]*f.devices {
+			points = append(points, f.point())
 		}
-		shape := shapeOf(s.Pods[i].Object)
-		asked += float64(shape.devices)
-		node := placements[i]
-		if shape.devices > 1 {
-			multi++
-		}
-		if node < 0 {
-			continue
-		}
-		if shape.devices > 1 {
-			multiPlaced++
-		}
-		allocated += float64(shape.devices)
-		machines[node].demand += s.Pods[i].Use.cpuAt(0)
-		rooms[node].cpu -= shape.cpu
-		rooms[node].memory -= shape.memory
-		rooms[node].devices -= shape.devices
+		f.place(&s.Pods[i], placements[i])
 	}
 	for len(points) < len(marks) {
-		take()
+		points = append(points, f.point())
 	}
 	return points
+}
+
+// filling is a scenario's nodes while pods come.
+type filling struct {
+	nodes    []filledNode
+	podKinds []podKind
+	// devices are all there are, asked those that pods that have come ask for,
+	// allocated those that they got.
+	devices, asked, allocated float64
+	multi, multiPlaced        float64 // pods with two or more devices
+}
+
+type filledNode struct {
+	cpu, demand float64 // allocatable and in use, in cores
+	devices     int64   // allocatable
+	free        unrequested
+}
+
+func newFilling(s *Scenario) *filling {
+	f := &filling{nodes: make([]filledNode, len(s.Nodes)), podKinds: podKindsOf(s.Pods)}
+	for i, node := range s.Nodes {
+		allocatable := node.Status.Allocatable
+		cores := float64(allocatable.Cpu().MilliValue()) / 1000
+		devices := world.DevicesIn(allocatable)
+		f.nodes[i] = filledNode{
+			cpu: cores, demand: s.Background[node.Name].CPU, devices: devices,
+			free: unrequested{cpu: int64(cores * 1000), memory: allocatable.Memory().Value(), devices: devices},
+		}
+		f.devices += float64(devices)
+	}
+	return f
+}
+
+// place has the pod come, and go to the node of that index if it is not negative.
+func (f *filling) place(pod *Pod, node int) {
+	kind := podKindOf(pod.Object)
+	f.asked += float64(kind.devices)
+	if kind.devices > 1 {
+		f.multi++
+	}
+	if node < 0 {
+		return
+	}
+	if kind.devices > 1 {
+		f.multiPlaced++
+	}
+	f.allocated += float64(kind.devices)
+	n := &f.nodes[node]
+	n.demand += pod.Use.CPUAt(0)
+	n.free.cpu -= kind.cpu
+	n.free.memory -= kind.memory
+	n.free.devices -= kind.devices
+}
+
+// point returns how well the nodes are filled now.
+func (f *filling) point() FillPoint {
+	var free, starved float64
+	usable := make([]unrequested, len(f.nodes))
+	for i := range f.nodes {
+		n := &f.nodes[i]
+		usable[i] = n.free
+		usable[i].cpu = min(n.free.cpu, int64(1000*(n.cpu-n.demand)))
+		free += float64(n.free.devices)
+		if n.demand > n.cpu {
+			starved += float64(n.devices - n.free.devices)
+		}
+	}
+	return FillPoint{
+		ArrivedPercent:     100 * f.asked / f.devices,
+		AllocatedPercent:   100 * f.allocated / f.devices,
+		MultiPlacedPercent: 100 * f.multiPlaced / max(1, f.multi),
+		FragmentPercent:    100 * unusable(usable, f.podKinds) / max(1, free),
+		StarvedPercent:     100 * starved / max(1, f.allocated),
+	}
 }

@@ -6,21 +6,26 @@ import (
 	"time"
 
 	"gonum.org/v1/gonum/stat"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/world"
 )
 
 // timelineStep is the time between two entries of a timeline.
 const timelineStep = 5 * time.Minute
 
-// meter measures what a policy leads to.
+// meter measures what a policy leads to. It is told of what machines and pods go
+// through.
 type meter struct {
-	from, to time.Duration
+	clock    *world.Clock
+	from     time.Duration
 	devices  int64
-	mix      []shape
+	podKinds []podKind
 
 	allocated int64 // devices of pods that have a node
 	scheduled int
 	waits     []time.Duration
-	pending   map[*task]bool
+	pending   map[*lifecycle]bool
 
 	starved, hot80, hot100 time.Duration // times devices, nodes, nodes
 	overcommits            int
@@ -29,56 +34,65 @@ type meter struct {
 	timeline               Timeline
 }
 
-func newMeter(s *Scenario, machines []*machine) *meter {
+var (
+	_ world.Observer    = &meter{}
+	_ lifecycleObserver = &meter{}
+)
+
+func newMeter(s *Scenario, clock *world.Clock) *meter {
 	m := &meter{
-		from: s.MeasureFrom, to: s.End,
-		mix: mixOf(s.Pods), pending: map[*task]bool{}, timeline: Timeline{Step: timelineStep},
+		clock: clock, from: s.MeasureFrom,
+		podKinds: podKindsOf(s.Pods), pending: map[*lifecycle]bool{}, timeline: Timeline{Step: timelineStep},
 	}
-	for _, machine := range machines {
-		m.devices += machine.devices
+	for _, node := range s.Nodes {
+		m.devices += world.DevicesIn(node.Status.Allocatable)
 	}
 	return m
 }
 
-// pass takes in that nothing changed on the machine for a while.
-func (m *meter) pass(machine *machine, from, to time.Duration) {
+// Passed implements world.Observer.
+func (m *meter) Passed(machine *world.Machine, from, to time.Duration) {
 	span := to - max(from, m.from)
-	if span <= 0 || machine.demand <= 0.8*machine.cpu {
+	if span <= 0 || machine.Demand() <= 0.8*machine.CPU {
 		return
 	}
 	m.hot80 += span
-	if machine.demand > machine.cpu {
+	if machine.Demand() > machine.CPU {
 		m.hot100 += span
-		m.starved += span * time.Duration(machine.devicesRunning)
+		m.starved += span * time.Duration(machine.DevicesRunning())
 	}
 }
 
-func (m *meter) memoryChanged(e *engine, machine *machine, before int64) {
-	if e.now >= m.from && before <= machine.memory && machine.memoryInUse > machine.memory {
+// MemoryChanged implements world.Observer.
+func (m *meter) MemoryChanged(machine *world.Machine, before int64) {
+	if m.clock.Elapsed() >= m.from && before <= machine.Memory && machine.MemoryInUse() > machine.Memory {
 		m.overcommits++
 	}
 }
 
-func (m *meter) arrived(_ *engine, t *task) { m.pending[t] = true }
+func (m *meter) arrived(l *lifecycle) { m.pending[l] = true }
 
-func (m *meter) bound(e *engine, t *task) {
-	delete(m.pending, t)
+func (m *meter) bound(l *lifecycle) {
+	delete(m.pending, l)
 	m.scheduled++
-	m.allocated += t.devices
-	if t.spec.Arrival >= m.from {
-		m.waits = append(m.waits, e.now-t.spec.Arrival)
+	m.allocated += l.devices
+	if l.spec.Arrival >= m.from {
+		m.waits = append(m.waits, m.clock.Elapsed()-l.spec.Arrival)
 	}
 }
 
-func (m *meter) ended(t *task) { m.allocated -= t.devices }
+func (m *meter) ran(l *lifecycle) { m.allocated += l.devices }
 
-// step adds an entry to the timeline.
-func (m *meter) step(e *engine) {
-	percent := make([]float32, len(e.machines))
-	values := make([]float64, len(e.machines))
-	for i, machine := range e.machines {
-		e.settle(machine, e.now)
-		values[i] = 100 * machine.demand / machine.cpu
+func (m *meter) ended(l *lifecycle) { m.allocated -= l.devices }
+
+// step adds an entry to the timeline. nodes are the machines as the scheduler
+// sees them.
+func (m *meter) step(machines []*world.Machine, nodes []fwk.NodeInfo) {
+	percent := make([]float32, len(machines))
+	values := make([]float64, len(machines))
+	for i, machine := range machines {
+		machine.Advance(m.clock.Elapsed())
+		values[i] = 100 * machine.Demand() / machine.CPU
 		percent[i] = float32(values[i])
 	}
 	m.timeline.Utilization = append(m.timeline.Utilization, percent)
@@ -87,29 +101,23 @@ func (m *meter) step(e *engine) {
 	m.means, m.deviations = append(m.means, mean), append(m.deviations, deviation)
 	if m.devices > 0 {
 		m.allocation = append(m.allocation, 100*float64(m.allocated)/float64(m.devices))
-		m.fragments = append(m.fragments, 100*unusable(e.scheduler.free(), m.mix)/float64(m.devices))
+		m.fragments = append(m.fragments, 100*unusable(freeOn(nodes), m.podKinds)/float64(m.devices))
 	}
 }
 
 // result returns what was measured.
-func (m *meter) result(e *engine) PolicyResult {
+func (m *meter) result() PolicyResult {
 	r := PolicyResult{
-		Name: e.policy.Name, Note: e.policy.Note,
 		StarvedDeviceMinutes: m.starved.Minutes(),
 		HotNodeMinutes80:     m.hot80.Minutes(), HotNodeMinutes100: m.hot100.Minutes(),
 		MemoryOvercommitEvents: m.overcommits,
 		PodsScheduled:          m.scheduled, PodsUnscheduled: len(m.pending),
-		WaitSeconds:              m.waitQuantiles(e),
+		WaitSeconds:              m.waitQuantiles(),
 		DevicesAllocatedPercent:  mean(m.allocation),
 		FragmentedDevicesPercent: mean(m.fragments),
-		Decisions:                e.cycles,
 		Timeline:                 m.timeline,
 	}
-	if e.real > 0 {
-		r.DecisionsPerSecond = float64(e.cycles) / e.real.Seconds()
-	}
 	r.Timeline.Waits = m.waits
-	r.Timeline.Placements = e.placements()
 	var all []float64
 	for _, nodes := range m.timeline.Utilization {
 		for _, v := range nodes {
@@ -127,14 +135,14 @@ func (m *meter) result(e *engine) PolicyResult {
 // waitQuantiles are of the pods that arrived in the measured part. Those that
 // still wait count as well: leaving them out would make a policy that leaves
 // pods waiting look quick.
-func (m *meter) waitQuantiles(e *engine) Quantiles {
+func (m *meter) waitQuantiles() Quantiles {
 	var seconds []float64
 	for _, wait := range m.waits {
 		seconds = append(seconds, wait.Seconds())
 	}
-	for t := range m.pending {
-		if t.spec.Arrival >= m.from {
-			seconds = append(seconds, (e.now - t.spec.Arrival).Seconds())
+	for l := range m.pending {
+		if l.spec.Arrival >= m.from {
+			seconds = append(seconds, (m.clock.Elapsed() - l.spec.Arrival).Seconds())
 		}
 	}
 	slices.Sort(seconds)
@@ -156,20 +164,4 @@ func mean(values []float64) float64 {
 		return 0
 	}
 	return stat.Mean(values, nil)
-}
-
-// placements returns which node each pod is on at present, -1 for none.
-func (e *engine) placements() []int {
-	index := make(map[*machine]int, len(e.machines))
-	for i, m := range e.machines {
-		index[m] = i
-	}
-	placements := make([]int, len(e.tasks))
-	for i := range e.tasks {
-		placements[i] = -1
-		if m := e.tasks[i].machine; m != nil {
-			placements[i] = index[m]
-		}
-	}
-	return placements
 }

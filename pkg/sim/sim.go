@@ -22,6 +22,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/world"
 )
 
 // Scenario is what happens, the same for each policy.
@@ -62,25 +64,14 @@ type Pod struct {
 }
 
 // Use is what a pod uses over time.
-type Use struct {
-	// CPU is in cores. Entry i is the use from i x Step until the next entry; after the
-	// last entry follows the first. Pods may share it: it is not changed.
-	CPU []float64
-	// Scale and Base make the pod's use of an entry: Base + Scale x entry.
-	Scale, Base float64
-	Step        time.Duration
-	// Offset is the place in CPU at the start of the simulation.
-	Offset time.Duration
-	// Memory is in bytes.
-	Memory int64
-}
+type Use = world.Use
 
 // Background is a constant use of a node by something that is no pod of the
 // scenario: CPU in cores, memory in bytes.
-type Background struct {
-	CPU    float64
-	Memory int64
-}
+type Background = world.Background
+
+// MetricsServer says how well nodes and pods are measured.
+type MetricsServer = world.Sampling
 
 // Policy is one profile of a KubeSchedulerConfiguration under a name.
 type Policy struct {
@@ -102,17 +93,6 @@ type Options struct {
 	Parallel int
 }
 
-// MetricsServer says how well nodes and pods are measured.
-type MetricsServer struct {
-	// Interval is the time between two samples of a node, each at its own phase,
-	// and the window that a sample is the average of.
-	Interval time.Duration
-	// Delay is the time from the end of a sample's window until it can be read.
-	Delay time.Duration
-	// Missing is the part of the samples that is never seen, 0 to 1.
-	Missing float64
-}
-
 // DefaultMetricsServer is metrics-server with its usual settings.
 func DefaultMetricsServer() MetricsServer {
 	return MetricsServer{Interval: 15 * time.Second, Delay: 5 * time.Second, Missing: 0.01}
@@ -128,10 +108,10 @@ func Run(ctx context.Context, s *Scenario, policies []Policy, o Options) (*Resul
 	defer cancel() // what the schedulers have started ends here
 	// All are made before the first runs: some plugins set variables of their
 	// package when they are made.
-	engines := make([]*engine, len(policies))
+	players := make([]*player, len(policies))
 	for i := range policies {
 		var err error
-		if engines[i], err = newEngine(ctx, s, &policies[i], o.Bound); err != nil {
+		if players[i], err = newPlayer(ctx, s, &policies[i], o.Bound); err != nil {
 			return nil, fmt.Errorf("policy %s: %w", policies[i].Name, err)
 		}
 	}
@@ -141,13 +121,13 @@ func Run(ctx context.Context, s *Scenario, policies []Policy, o Options) (*Resul
 		o.Parallel = runtime.NumCPU()
 	}
 	group.SetLimit(o.Parallel)
-	for i, e := range engines {
+	for i, p := range players {
 		group.Go(func() error {
-			if err := e.run(ctx, o.progressOf(e)); err != nil {
-				return fmt.Errorf("policy %s: %w", e.policy.Name, err)
+			if err := p.run(ctx, o.progressOf(p.policy.Name, s.End)); err != nil {
+				return fmt.Errorf("policy %s: %w", p.policy.Name, err)
 			}
-			result.Policies[i] = e.meter.result(e)
-			engines[i] = nil
+			result.Policies[i] = p.result()
+			players[i] = nil
 			return nil
 		})
 	}
@@ -157,17 +137,17 @@ func Run(ctx context.Context, s *Scenario, policies []Policy, o Options) (*Resul
 	return result, nil
 }
 
-// progressOf returns what the engine tells its progress, about once in a
-// thousandth of the way.
-func (o *Options) progressOf(e *engine) func(time.Duration) {
+// progressOf returns what is to be told how much of a policy's time has passed.
+// It passes that on about once in a thousandth of the way.
+func (o *Options) progressOf(policy string, end time.Duration) func(done time.Duration) {
 	if o.Progress == nil {
 		return func(time.Duration) {}
 	}
 	next := time.Duration(0)
 	return func(done time.Duration) {
 		if done >= next {
-			o.Progress(e.policy.Name, done, e.scenario.End)
-			next = done + e.scenario.End/1000
+			o.Progress(policy, done, end)
+			next = done + end/1000
 		}
 	}
 }
@@ -229,7 +209,7 @@ func (s *Scenario) describe() Description {
 		MeasuredFrom: s.MeasureFrom, MeasuredTo: s.End, Parameters: s.Parameters,
 	}
 	for _, node := range s.Nodes {
-		d.Devices += devicesIn(node.Status.Allocatable)
+		d.Devices += world.DevicesIn(node.Status.Allocatable)
 	}
 	return d
 }

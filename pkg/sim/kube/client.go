@@ -1,7 +1,8 @@
-package sim
+package kube
 
 import (
 	"context"
+	"fmt"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,11 +13,12 @@ import (
 	corev1 "k8s.io/client-go/kubernetes/typed/core/v1"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
+	"k8s.io/kubernetes/pkg/scheduler/profile"
 )
 
 // client stands in for the API server, where the scheduler has no need for one:
 // it takes what the scheduler writes into the status of pods that it cannot
-// place, and drops it. Bindings do not come here (see scheduler).
+// place, and drops it. Bindings do not come here (see observedFramework).
 type client struct{ kubernetes.Interface }
 
 func newClient() kubernetes.Interface { return client{fake.NewClientset()} }
@@ -35,11 +37,17 @@ func (pods) Patch(context.Context, string, types.PatchType, []byte, metav1.Patch
 	return &v1.Pod{}, nil
 }
 
-// recorder drops events.
-type recorder struct{}
+// recorder passes events on.
+type recorder struct{ record func(Event) } // nil drops them
 
-func newRecorder(string) events.EventRecorderLogger { return recorder{} }
+func newRecorder(record func(Event)) profile.RecorderFactory {
+	return func(string) events.EventRecorderLogger { return recorder{record} }
+}
 
-func (recorder) Eventf(runtime.Object, runtime.Object, string, string, string, string, ...any) {}
+func (r recorder) Eventf(object, _ runtime.Object, kind, reason, action, note string, args ...any) {
+	if r.record != nil {
+		r.record(Event{Object: object, Type: kind, Reason: reason, Action: action, Note: fmt.Sprintf(note, args...)})
+	}
+}
 
 func (r recorder) WithLogger(klog.Logger) events.EventRecorderLogger { return r }

@@ -1,0 +1,157 @@
+package sim
+
+import (
+	"context"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/kube"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/peers"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/world"
+)
+
+// startOfTime is the start of simulated time. It lies ahead of real time, because
+// Trimaran drops what is older than a few minutes of real time.
+func startOfTime() time.Time { return time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC) }
+
+// cycleTime is how much simulated time a scheduling cycle takes: about what one
+// takes at some thousand nodes. Pods that arrive together wait for each other.
+const cycleTime = 5 * time.Millisecond
+
+// player plays a scenario under one policy: it puts the world, the scheduler and
+// what measures both together, and has time pass. None of them knows the player.
+type player struct {
+	scenario *Scenario
+	policy   *Policy
+	clock    *world.Clock
+	machines []*world.Machine
+	metrics  *world.MetricsServer
+	cluster  *kube.Cluster
+	peers    *peers.Peers
+	pods     *pods
+	meter    *meter
+	cycles   int
+	real     time.Duration // spent in scheduling cycles
+}
+
+func newPlayer(ctx context.Context, s *Scenario, policy *Policy, bound func(string, *v1.Pod, string, time.Duration)) (*player, error) {
+	p := &player{scenario: s, policy: policy, clock: world.NewClock(startOfTime())}
+	p.meter = newMeter(s, p.clock)
+	for _, node := range s.Nodes {
+		p.machines = append(p.machines, world.NewMachine(p.clock, node, s.Background[node.Name], p.meter))
+	}
+	p.metrics = world.NewMetricsServer(p.clock, p.machines, s.Metrics, s.Seed)
+	p.peers = peers.New(p.clock, p.machines, p.metrics, s.Seed)
+	p.pods = newPods(s.Pods, p.clock, p.machines, p.meter)
+	var err error
+	p.cluster, err = kube.New(ctx, kube.Options{
+		Clock:       p.clock.WithTicker(),
+		Profiles:    []schedconfig.KubeSchedulerProfile{*policy.Profile},
+		Source:      &source{clock: p.clock, machines: p.machines, metrics: p.metrics, taskOf: p.pods.taskOf},
+		Plugins:     p.peers.Registry(),
+		ReplicaSets: s.ReplicaSets,
+	})
+	p.pods.cluster = p.cluster
+	p.pods.onBound = func(pod *v1.Pod, node string, at time.Duration) {
+		if bound != nil {
+			bound(policy.Name, pod, node, at)
+		}
+	}
+	return p, err
+}
+
+// run plays the scenario to its end.
+func (p *player) run(ctx context.Context, progress func(done time.Duration)) error {
+	if err := p.begin(ctx); err != nil {
+		return err
+	}
+	for {
+		if err := p.schedule(ctx); err != nil {
+			return err
+		}
+		next, ok := p.clock.Next()
+		if !ok || next > p.scenario.End {
+			break
+		}
+		if err := p.clock.RunUntil(next); err != nil {
+			return err
+		}
+		progress(p.clock.Elapsed())
+	}
+	if err := p.clock.RunUntil(p.scenario.End); err != nil {
+		return err
+	}
+	for _, m := range p.machines {
+		m.Advance(p.clock.Elapsed())
+	}
+	progress(p.clock.Elapsed())
+	return nil
+}
+
+// begin adds the nodes, and plans what is to happen.
+func (p *player) begin(ctx context.Context) error {
+	for _, node := range p.scenario.Nodes {
+		if err := p.cluster.AddNode(node.DeepCopy()); err != nil {
+			return err
+		}
+	}
+	if err := p.pods.begin(); err != nil {
+		return err
+	}
+	p.metrics.Prime()
+	for _, routine := range p.cluster.Routines() {
+		p.clock.Every(0, routine.Interval, func() error {
+			routine.Run(ctx)
+			return nil
+		})
+	}
+	p.peers.Start(p.cluster)
+	p.clock.Every(p.scenario.MeasureFrom, timelineStep, func() error {
+		nodes, err := p.cluster.NodeInfos()
+		if err != nil {
+			return err
+		}
+		p.meter.step(p.machines, nodes)
+		return nil
+	})
+	return nil
+}
+
+// schedule runs scheduling cycles until no pod is left that could be tried.
+// Each takes its time, in which things happen.
+func (p *player) schedule(ctx context.Context) error {
+	for p.clock.Elapsed() < p.scenario.End && p.cluster.HasWork() {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		start := time.Now() // real time: of the speed of decisions, nothing else depends on it
+		decision, err := p.cluster.ScheduleOne(ctx)
+		p.real += time.Since(start)
+		p.cycles++
+		if err != nil {
+			return err
+		}
+		if err := p.clock.RunUntil(min(p.clock.Elapsed()+cycleTime, p.scenario.End)); err != nil {
+			return err
+		}
+		if decision.Node != "" {
+			if err := p.pods.bind(decision.Pod, decision.Node); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// result returns what the policy has led to.
+func (p *player) result() PolicyResult {
+	r := p.meter.result()
+	r.Name, r.Note, r.Decisions = p.policy.Name, p.policy.Note, p.cycles
+	if p.real > 0 {
+		r.DecisionsPerSecond = float64(p.cycles) / p.real.Seconds()
+	}
+	r.Timeline.Placements = p.pods.placements(p.machines)
+	return r
+}
