@@ -9,6 +9,7 @@ import (
 	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/annotation"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins"
@@ -57,8 +58,11 @@ func (c *Cluster) sharedModel(o *Options, handle fwk.Handle, args *config.NodeLo
 	}
 	cfg := plugins.ModelConfig(args)
 	cfg.Clock = o.Clock
-	cfg.Report = func(object runtime.Object, err error) {
-		handle.EventRecorder().Eventf(object, nil, v1.EventTypeWarning, "InvalidAnnotation", "Scheduling", "%v; the annotation is ignored", err)
+	cfg.Report = func(object runtime.Object, reason, message string) {
+		handle.EventRecorder().Eventf(object, nil, v1.EventTypeWarning, reason, "Scheduling", "%s", message)
+	}
+	if err := annotation.Watch(handle.SharedInformerFactory(), cfg.Report); err != nil {
+		return nil, err
 	}
 	source := o.Source
 	if source == nil {
