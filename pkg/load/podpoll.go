@@ -37,12 +37,11 @@ const (
 	// requests in 15 s, whatever the size of the cluster.
 	podBudget = 100
 	// Each purpose has a part of the budget that no other takes from it, and
-	// whatever the others leave: pods that samples do not show in full, so that what
+	// whatever the others leave; learning has what remains. They are: pods that samples do not show in full, so that what
 	// they show is not counted twice; pods that preemption asks about, and that are
 	// about to go; pods that workloads are learned from.
 	startingBudget   = 40
 	preemptionBudget = 20
-	learningBudget   = podBudget - startingBudget - preemptionBudget
 	// maxWanted bounds the pods that preemption has asked about of late.
 	maxWanted = 10 * podBudget
 )
@@ -93,36 +92,43 @@ func (a *agenda) drop(p *pod) {
 func (a *agenda) next(workloads *workload.Book[*pod], warm func(*pod) bool, now time.Time) []types.NamespacedName {
 	maps.DeleteFunc(a.wanted, func(_ *pod, until time.Time) bool { return now.After(until) })
 	starting, preemption := byAsking(a.unread), append(byAsking(a.wanted), byAsking(a.leaving)...)
-	var learning []*pod
+	c := choice{taken: make(map[*pod]bool, podBudget), now: now}
+	starting = c.take(starting, startingBudget)
+	preemption = c.take(preemption, preemptionBudget)
 	workloads.InTurn(func(w *workload.Workload[*pod]) bool {
-		if p, ok := w.Next(warm, now); ok {
-			learning = append(learning, p)
+		if len(c.names) == podBudget {
+			return false
 		}
-		return len(learning) < podBudget
+		if p, ok := w.Next(func(p *pod) bool { return warm(p) && !c.taken[p] }, now); ok {
+			c.take([]*pod{p}, 1)
+		}
+		return true
 	})
-	chosen := make([]types.NamespacedName, 0, podBudget)
-	taken := make(map[*pod]bool, podBudget)
-	take := func(from []*pod, most int) (rest []*pod) {
-		for i, p := range from {
-			if most == 0 || len(chosen) == podBudget {
-				return from[i:]
-			}
-			if taken[p] {
-				continue
-			}
-			most--
-			taken[p], p.asked = true, now
-			chosen = append(chosen, p.name)
+	c.take(starting, podBudget)
+	c.take(preemption, podBudget)
+	return c.names
+}
+
+// choice is the pods chosen to be measured now.
+type choice struct {
+	names []types.NamespacedName
+	taken map[*pod]bool
+	now   time.Time
+}
+
+// take chooses so many of the pods as the budget allows, and returns the rest.
+func (c *choice) take(pods []*pod, most int) (rest []*pod) {
+	for i, p := range pods {
+		if most == 0 || len(c.names) == podBudget {
+			return pods[i:]
 		}
-		return nil
+		if !c.taken[p] {
+			most--
+			c.taken[p], p.asked = true, c.now
+			c.names = append(c.names, p.name)
+		}
 	}
-	starting = take(starting, startingBudget)
-	preemption = take(preemption, preemptionBudget)
-	learning = take(learning, learningBudget)
-	for _, rest := range [][]*pod{starting, preemption, learning} {
-		take(rest, podBudget)
-	}
-	return chosen
+	return nil
 }
 
 func byAsking[V any](pods map[*pod]V) []*pod {
