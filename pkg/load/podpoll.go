@@ -36,10 +36,10 @@ const (
 	// podBudget is how many pods are asked for in one poll: at one request each, 100
 	// requests in 15 s, whatever the size of the cluster.
 	podBudget = 100
-	// Each purpose has a part of the budget that no other takes from it, and
-	// whatever the others leave; learning has what remains. They are: pods that samples do not show in full, so that what
-	// they show is not counted twice; pods that preemption asks about, and that are
-	// about to go; pods that workloads are learned from.
+	// Each purpose has a part of the budget that no other takes from it, and whatever
+	// the others leave. First come pods that samples do not show in full, so that what
+	// they show is not counted twice; then those that preemption asks about, and that
+	// are about to go; what remains is for the pods that workloads are learned from.
 	startingBudget   = 40
 	preemptionBudget = 20
 	// maxWanted bounds the pods that preemption has asked about of late.
@@ -99,7 +99,7 @@ func (a *agenda) next(workloads *workload.Book[*pod], warm func(*pod) bool, now 
 		if len(c.names) == podBudget {
 			return false
 		}
-		if p, ok := w.Next(func(p *pod) bool { return warm(p) && !c.taken[p] }, now); ok {
+		if p, ok := w.Next(func(p *pod) bool { return warm(p) && !c.taken[p] }); ok {
 			c.take([]*pod{p}, 1)
 		}
 		return true
@@ -126,6 +126,9 @@ func (c *choice) take(pods []*pod, most int) (rest []*pod) {
 			most--
 			c.taken[p], p.asked = true, c.now
 			c.names = append(c.names, p.name)
+			if p.workload != nil {
+				p.workload.Asked(c.now)
+			}
 		}
 	}
 	return nil
