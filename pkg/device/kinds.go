@@ -57,15 +57,11 @@ func (k *Kinds) Watch(factory informers.SharedInformerFactory) error {
 	return nil
 }
 
-// Set notes what the node offers: nothing if it is gone.
+// Set notes what the node offers: nothing if it is gone. A resource of which
+// nothing is allocatable is not offered: the kubelet goes on reporting 0 of it
+// after its device plugin is gone.
 func (k *Kinds) Set(node string, allocatable v1.ResourceList) {
-	var kinds []v1.ResourceName
-	for name := range allocatable {
-		if k.matcher.Matches(name) {
-			kinds = append(kinds, name)
-		}
-	}
-	slices.Sort(kinds)
+	kinds := k.offered(allocatable)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if slices.Equal(k.byNode[node], kinds) {
@@ -88,7 +84,19 @@ func (k *Kinds) Set(node string, allocatable v1.ResourceList) {
 	}
 }
 
-// Has reports whether a node offers the resource.
+// offered returns the kinds of device that there is at least one of, sorted.
+func (k *Kinds) offered(allocatable v1.ResourceList) []v1.ResourceName {
+	var kinds []v1.ResourceName
+	for name, quantity := range allocatable {
+		if quantity.Value() > 0 && k.matcher.Matches(name) {
+			kinds = append(kinds, name)
+		}
+	}
+	slices.Sort(kinds)
+	return kinds
+}
+
+// Has reports whether a node offers the resource, at least one unit of it.
 func (k *Kinds) Has(name v1.ResourceName) bool {
 	_, found := slices.BinarySearch(*k.names.Load(), name)
 	return found

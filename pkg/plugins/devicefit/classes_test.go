@@ -181,6 +181,10 @@ func TestExtendedResourcesOfClasses(t *testing.T) {
 	if got := pl.demandOf(pod).Devices; !slices.Equal(got, want) {
 		t.Errorf("devices %v, want %v", got, want)
 	}
+	pl.kinds.Set("old", v1.ResourceList{gpu: resource.MustParse("0")})
+	if got := pl.demandOf(pod).Devices; !slices.Equal(got, want) {
+		t.Errorf("with a kubelet that still reports none: devices %v, want %v", got, want)
+	}
 	pl.kinds.Set("n", v1.ResourceList{gpu: resource.MustParse("8")})
 	want = []device.Request{{Name: class, Count: 1}, {Name: gpu, Count: 2}, {Name: fpga, Count: 1}}
 	if got := pl.demandOf(pod).Devices; !slices.Equal(got, want) {
