@@ -1,6 +1,7 @@
 package dra
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -65,6 +66,7 @@ func TestInventoryRequests(t *testing.T) {
 	first.FirstAvailable = []resourceapi.DeviceSubRequest{
 		{DeviceClassName: "big", AllocationMode: count, Count: 1}, {DeviceClassName: "small", AllocationMode: count, Count: 4},
 	}
+	firstNone := resourceapi.DeviceRequest{FirstAvailable: []resourceapi.DeviceSubRequest{{DeviceClassName: "big", AllocationMode: count}}}
 	admin := exactly("gpu", count, 8)
 	admin.Exactly.AdminAccess = ptr.To(true)
 	allocated := newClaim("c", "n1/g0")
@@ -141,6 +143,21 @@ func TestInventoryRequests(t *testing.T) {
 			name: "requests of no known form", pod: named("c"),
 			claims: []*resourceapi.ResourceClaim{newRequest("c", resourceapi.DeviceRequest{}, exactly("gpu", count, 0), exactly("gpu", count, -1), exactly("gpu", "Some", 7))},
 			want:   []device.Request{{Name: device.ClassResource("gpu"), Count: 1}},
+		},
+		{
+			name: "a claim for no device", pod: named("c", "d"),
+			claims: []*resourceapi.ResourceClaim{newRequest("c", exactly("gpu", count, 0)), newRequest("d")},
+		},
+		{
+			name: "no device beside some adds nothing", pod: named("c", "d"),
+			claims: []*resourceapi.ResourceClaim{newRequest("c", exactly("gpu", count, 0), exactly("nic", count, 1)), newRequest("d", exactly("gpu", count, 2))},
+			want:   []device.Request{{Name: device.ClassResource("gpu"), Count: 2}, {Name: device.ClassResource("nic"), Count: 1}},
+		},
+		{name: "the first alternative is no device", pod: named("c"), claims: []*resourceapi.ResourceClaim{newRequest("c", firstNone)}},
+		{
+			name: "more devices than can be counted", pod: named("c"),
+			claims: []*resourceapi.ResourceClaim{newRequest("c", exactly("gpu", count, math.MaxInt64), exactly("gpu", count, 2))},
+			want:   []device.Request{{Name: device.ClassResource("gpu"), Count: math.MaxInt64}},
 		},
 		{name: "a claim of no known form", pod: pod().PodResourceClaims(v1.PodResourceClaim{Name: "c"}), missing: true},
 	}

@@ -359,6 +359,20 @@ func expectNothing(t *testing.T, i *Inventory) {
 	}
 }
 
+// A slice without devices, an allocation of none and a class that selects none
+// are as if they were not there.
+func TestInventoryOfNone(t *testing.T) {
+	nothing := newClaim("nothing")
+	nothing.Status.Allocation = &resourceapi.AllocationResult{}
+	i := newInventory(t, newClassOf("gpu", is("gpu")), newClassOf("none", "false"), newSliceOf("n1", newDevices("gpu", "g0")...), newSliceOf("empty"), nothing)
+	expect(t, i, "n1", "gpu 0/1: 1 free")
+	if got := i.View().Node("empty"); got.Classes != nil || got.All != (device.Stock{}) || i.latest.Load().nodes != 1 {
+		t.Errorf("a node without devices offers %v", got)
+	}
+	i.Reserve("p", "empty", []device.Request{{Name: device.ClassResource("gpu"), Count: 1}})
+	expect(t, i, "empty", ": 0 free")
+}
+
 func TestInventoryFollowsSlices(t *testing.T) {
 	n1, n2 := newSliceOf("n1", newDevices("gpu", "g0")...), newSliceOf("n2", newDevices("gpu", "g0")...)
 	i := newInventory(t, newClassOf("gpu", is("gpu")), n1, n2)

@@ -198,6 +198,28 @@ func TestExtendedResourcesOfClasses(t *testing.T) {
 	}
 }
 
+// A kubelet that still reports none of what its device plugin offered once has no
+// say in how the devices of the class that took its place are ranked.
+func TestNodesThatReportNoneLeaveClassesRanked(t *testing.T) {
+	for _, allocatable := range []string{"", "0"} {
+		c := newCluster()
+		c.withDRA(t, newClass("gpu", string(gpu)), offer("whole", 8), offer("half", 8), holding(newClaim("held", 4), "half", 4))
+		old := resources{"cpu": "64", "memory": "256Gi"}
+		if allocatable != "" {
+			old[gpu] = allocatable
+		}
+		nodes := []fwk.NodeInfo{newNode(t, "whole", roomy), newNode(t, "half", roomy), newNode(t, "old", old)}
+		pl := pluginOf(t, c, `{"strategy": "MostAllocated"}`)
+		for _, node := range nodes {
+			pl.devices.SetNode(node.Node().Name, node.Node().Status.Allocatable)
+		}
+		got := pl.scores(t, st.MakePod().Req(resources{gpu: "4"}).Obj(), nodes)
+		if !(got["half"] > got["whole"] && got["whole"] > got["old"]) || got["old"] != 0 {
+			t.Errorf("%q allocatable on the old node: scores %v, want the half free node first and 0 for the old one", allocatable, got)
+		}
+	}
+}
+
 // Pods are placed on what the ones before them took, also where their claims do
 // not show it yet.
 func TestDevicesOfClassesAreReserved(t *testing.T) {
