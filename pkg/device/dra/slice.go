@@ -27,12 +27,12 @@ type offer struct {
 
 // classify notes whether the device is in the class of the resource, and
 // reports whether that is new.
-func (o *offer) classify(class v1.ResourceName, is bool) bool {
+func (o *offer) classify(class v1.ResourceName, inClass bool) bool {
 	at := slices.Index(o.classes, class)
 	switch {
-	case is && at < 0:
+	case inClass && at < 0:
 		o.classes = append(o.classes, class)
-	case !is && at >= 0:
+	case !inClass && at >= 0:
 		o.classes = slices.Delete(o.classes, at, at+1)
 	default:
 		return false

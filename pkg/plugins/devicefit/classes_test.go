@@ -214,8 +214,8 @@ func TestNodesThatReportNoneLeaveClassesRanked(t *testing.T) {
 			pl.devices.SetNode(node.Node().Name, node.Node().Status.Allocatable)
 		}
 		got := pl.scores(t, st.MakePod().Req(resources{gpu: "4"}).Obj(), nodes)
-		if !(got["half"] > got["whole"] && got["whole"] > got["old"]) || got["old"] != 0 {
-			t.Errorf("%q allocatable on the old node: scores %v, want the half free node first and 0 for the old one", allocatable, got)
+		if got["half"] <= got["whole"] || got["whole"] <= got["old"] || got["old"] != 0 {
+			t.Errorf("%q allocatable on the old node: scores %v, want the node whose devices are half in use first, and 0 for the old one", allocatable, got)
 		}
 	}
 }
