@@ -1,6 +1,7 @@
 package dra
 
 import (
+	"maps"
 	"testing"
 
 	"k8s.io/klog/v2/ktesting"
@@ -25,5 +26,20 @@ func TestAllocationsWakePods(t *testing.T) {
 	}
 	if _, err := afterClaimChange(ktesting.NewLogger(t, ktesting.DefaultConfig), nil, nil, "text"); err == nil {
 		t.Error("no error for what is no claim")
+	}
+}
+
+// Each change of slices may leave fewer devices, also one that is added: the
+// pool is of a newer generation then, or no longer complete.
+func TestEvents(t *testing.T) {
+	actions := map[fwk.EventResource]fwk.ActionType{}
+	for _, event := range newInventory(t).Events() {
+		actions[event.Event.Resource] = event.Event.ActionType
+	}
+	want := map[fwk.EventResource]fwk.ActionType{
+		fwk.ResourceClaim: fwk.Update, fwk.ResourceSlice: fwk.Add | fwk.Update | fwk.Delete, fwk.DeviceClass: fwk.Update | fwk.Delete,
+	}
+	if !maps.Equal(actions, want) {
+		t.Errorf("events %v, want %v", actions, want)
 	}
 }
