@@ -42,8 +42,8 @@ const (
 	// are about to go; what remains is for the pods that workloads are learned from.
 	startingBudget   = 40
 	preemptionBudget = 20
-	// maxWanted bounds the pods that preemption has asked about of late.
-	maxWanted = 10 * podBudget
+	// maxVictims bounds the pods that preemption has asked about of late.
+	maxVictims = 10 * podBudget
 )
 
 // agenda has the pods that are to be measured.
@@ -51,18 +51,18 @@ type agenda struct {
 	// unread are those that samples show in part, and those that they show in full
 	// and that were never read.
 	unread map[*pod]bool
-	// wanted are those that preemption asks about, with until when they are read: it
+	// victims are those that preemption asks about, with until when they are read: it
 	// asks again when it is tried again.
-	wanted map[*pod]time.Time
-	// leaving are those that were told to end. They are read until they are gone, so
+	victims map[*pod]time.Time
+	// terminating are those that were told to end. They are read until they are gone, so
 	// that it is known what to take off samples then.
-	leaving map[*pod]bool
+	terminating map[*pod]bool
 	// listed says that all pods have been listed once.
 	listed bool
 }
 
 func newAgenda() agenda {
-	return agenda{unread: map[*pod]bool{}, wanted: map[*pod]time.Time{}, leaving: map[*pod]bool{}}
+	return agenda{unread: map[*pod]bool{}, victims: map[*pod]time.Time{}, terminating: map[*pod]bool{}}
 }
 
 // consider notes whether the pod is to be measured because it has started.
@@ -83,15 +83,15 @@ func (a *agenda) consider(p *pod) {
 
 func (a *agenda) drop(p *pod) {
 	delete(a.unread, p)
-	delete(a.wanted, p)
-	delete(a.leaving, p)
+	delete(a.victims, p)
+	delete(a.terminating, p)
 }
 
 // next returns the pods to measure now, for each purpose the one first that has
 // not been asked for the longest.
 func (a *agenda) next(workloads *workload.Book[*pod], warm func(*pod) bool, now time.Time) []types.NamespacedName {
-	maps.DeleteFunc(a.wanted, func(_ *pod, until time.Time) bool { return now.After(until) })
-	starting, preemption := byAsking(a.unread), append(byAsking(a.wanted), byAsking(a.leaving)...)
+	maps.DeleteFunc(a.victims, func(_ *pod, until time.Time) bool { return now.After(until) })
+	starting, preemption := byAsking(a.unread), append(byAsking(a.victims), byAsking(a.terminating)...)
 	c := choice{taken: make(map[*pod]bool, podBudget), now: now}
 	starting = c.take(starting, startingBudget)
 	preemption = c.take(preemption, preemptionBudget)
@@ -117,13 +117,13 @@ type choice struct {
 }
 
 // take chooses so many of the pods as the budget allows, and returns the rest.
-func (c *choice) take(pods []*pod, most int) (rest []*pod) {
+func (c *choice) take(pods []*pod, limit int) (rest []*pod) {
 	for i, p := range pods {
-		if most == 0 || len(c.names) == podBudget {
+		if limit == 0 || len(c.names) == podBudget {
 			return pods[i:]
 		}
 		if !c.taken[p] {
-			most--
+			limit--
 			c.taken[p], p.asked = true, c.now
 			c.names = append(c.names, p.name)
 			if p.workload != nil {
@@ -236,7 +236,7 @@ func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
 func (m *Model) Want(object *v1.Pod) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if p := m.pods[nameOf(object)]; p != nil && p.uid == object.UID && len(m.agenda.wanted) < maxWanted {
-		m.agenda.wanted[p] = m.clock.Now().Add(ledger.ReadingExpiration)
+	if p := m.pods[nameOf(object)]; p != nil && p.uid == object.UID && len(m.agenda.victims) < maxVictims {
+		m.agenda.victims[p] = m.clock.Now().Add(ledger.ReadingExpiration)
 	}
 }
