@@ -226,7 +226,7 @@ func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
 		m.metrics.predicted(p.Estimate, sample.Usage)
 	}
 	if use, complete := p.LastUse(sample.Timestamp); complete && p.workload != nil {
-		p.workload.Learn(history.Sample{Timestamp: sample.Timestamp, Window: sample.Window, Usage: use})
+		p.workload.Learn(history.Sample{Timestamp: sample.Timestamp, Window: sample.Window, Usage: use}, p.node.short())
 	}
 	m.agenda.consider(p)
 	return true
