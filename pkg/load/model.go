@@ -209,7 +209,7 @@ func (m *Model) SetPod(object *v1.Pod) {
 	m.learnFrom(p, object, now)
 	m.agenda.consider(p)
 	if object.DeletionTimestamp != nil && p.Phase >= ledger.PartlyMeasured {
-		m.agenda.leaving[p] = true
+		m.agenda.terminating[p] = true
 	}
 	m.update(p, before)
 }

@@ -148,13 +148,15 @@ func (b *Book[Pod]) InTurn(yield func(*Workload[Pod]) bool) {
 	}
 }
 
+// Asked notes that a pod of w is measured now.
+func (w *Workload[Pod]) Asked(now time.Time) { w.asked = now }
+
 // Next returns the pod of w to measure next of those that are ready, and whether
-// there is one. It notes that w is asked for now.
-func (w *Workload[Pod]) Next(ready func(Pod) bool, now time.Time) (pod Pod, found bool) {
+// there is one.
+func (w *Workload[Pod]) Next(ready func(Pod) bool) (pod Pod, found bool) {
 	for range w.pods {
 		w.next = (w.next + 1) % len(w.pods)
 		if pod := w.pods[w.next]; ready(pod) {
-			w.asked = now
 			return pod, true
 		}
 	}

@@ -1,4 +1,4 @@
-package device
+package dra
 
 import (
 	"fmt"
@@ -35,7 +35,7 @@ func newBenchInventory(b *testing.B) *Inventory {
 			set(i, newClaim(fmt.Sprintf("claim-%d-%d", n, d), fmt.Sprintf("%s/gpu-%d", benchNode(n), d)))
 		}
 	}
-	if got := i.View().Len(); got != benchNodes {
+	if got := i.latest.Load().nodes; got != benchNodes {
 		b.Fatalf("%d nodes have devices, want %d", got, benchNodes)
 	}
 	return i

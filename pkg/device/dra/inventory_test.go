@@ -1,4 +1,4 @@
-package device
+package dra
 
 import (
 	"context"
@@ -20,6 +20,8 @@ import (
 	"k8s.io/klog/v2"
 	"k8s.io/klog/v2/ktesting"
 	"k8s.io/utils/ptr"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 )
 
 const driver = "dra.example.com"
@@ -62,13 +64,13 @@ func lost(t *testing.T, i *Inventory, objects ...runtime.Object) {
 func (i *Inventory) handlerOf(object runtime.Object) cache.ResourceEventHandler {
 	switch object.(type) {
 	case *resourceapi.ResourceSlice:
-		return handler(i.setSlice)
+		return handlerFor(i.setSlice)
 	case *resourceapi.DeviceClass:
-		return handler(i.setClass)
+		return handlerFor(i.setClass)
 	case *resourceapi.ResourceClaim:
-		return handler(i.setClaim)
+		return handlerFor(i.setClaim)
 	case *resourceapi.DeviceTaintRule:
-		return handler(i.setTaintRule)
+		return handlerFor(i.setTaintRule)
 	}
 	panic(fmt.Sprintf("no handler of %T", object))
 }
@@ -140,7 +142,7 @@ func change[T any, P interface {
 
 // show returns what the node offers, as CLASS REQUESTED/ALLOCATABLE for each
 // class and the number of free devices.
-func show(view InventoryView, node string) string {
+func show(view device.ClassView, node string) string {
 	var parts []string
 	for _, stock := range view.Node(node).Classes {
 		class := strings.TrimPrefix(string(stock.Name), resourceapi.ResourceDeviceClassPrefix)
@@ -169,7 +171,7 @@ func TestInventoryCountsDevicesInEachClass(t *testing.T) {
 	expect(t, i, "n1", "gpu 1/3, nic 0/1, second-gpu 1/3: 3 free")
 	expect(t, i, "n2", ": 0 free")
 	expect(t, i, "n3", ": 0 free")
-	if got := i.View().Len(); got != 1 {
+	if got := i.latest.Load().nodes; got != 1 {
 		t.Errorf("%d nodes, want 1: n2 has no device of any class", got)
 	}
 }
@@ -348,12 +350,27 @@ func TestInventoryCountsWhatCanBeAllocated(t *testing.T) {
 func expectNothing(t *testing.T, i *Inventory) {
 	t.Helper()
 	s := i.supply
-	if n := len(s.classes) + len(s.slices) + len(s.pools) + len(s.rules) + len(s.held) + len(s.holders) + len(s.nodes) + len(s.concerned) + len(s.resources); n != 0 {
+	if n := len(s.classes) + len(s.slices) + len(s.pools) + len(s.taintRules) + len(s.devicesOfClaim) + len(s.claimsOnDevice) +
+		len(s.poolsOfNode) + len(s.nodesToCount) + len(s.classOfResource); n != 0 {
 		t.Errorf("%d entries are left: %+v", n, s)
 	}
-	if got := i.View().Len(); got != 0 {
+	if got := i.latest.Load().nodes; got != 0 {
 		t.Errorf("%d nodes are left in the view", got)
 	}
+}
+
+// A slice without devices, an allocation of none and a class that selects none
+// are as if they were not there.
+func TestInventoryOfNone(t *testing.T) {
+	nothing := newClaim("nothing")
+	nothing.Status.Allocation = &resourceapi.AllocationResult{}
+	i := newInventory(t, newClassOf("gpu", is("gpu")), newClassOf("none", "false"), newSliceOf("n1", newDevices("gpu", "g0")...), newSliceOf("empty"), nothing)
+	expect(t, i, "n1", "gpu 0/1: 1 free")
+	if got := i.View().Node("empty"); got.Classes != nil || got.All != (device.Stock{}) || i.latest.Load().nodes != 1 {
+		t.Errorf("a node without devices offers %v", got)
+	}
+	i.Reserve("p", "empty", []device.Request{{Name: device.ClassResource("gpu"), Count: 1}})
+	expect(t, i, "empty", ": 0 free")
 }
 
 func TestInventoryFollowsSlices(t *testing.T) {
@@ -472,7 +489,7 @@ func TestInventoryFindsClassesOfExtendedResources(t *testing.T) {
 	expectClass := func(name, want string) {
 		t.Helper()
 		got, ok := i.View().ClassOf(v1.ResourceName(name))
-		if ok != (want != "") || ok && got != resourceOf(want) {
+		if ok != (want != "") || ok && got != device.ClassResource(want) {
 			t.Errorf("the class behind %s is %q (%v), want %q", name, got, ok, want)
 		}
 	}
@@ -493,9 +510,8 @@ func TestInventoryFindsClassesOfExtendedResources(t *testing.T) {
 
 func TestInventoryViewsStayAsTheyAre(t *testing.T) {
 	i := newInventory(t)
-	empty := i.View()
-	if empty.Len() != 0 {
-		t.Errorf("an empty inventory has %d nodes", empty.Len())
+	if got := i.latest.Load().nodes; got != 0 {
+		t.Errorf("an empty inventory has %d nodes", got)
 	}
 	set(i, newClassOf("gpu", is("gpu")), newSliceOf("n1", newDevices("gpu", "g0", "g1")...))
 	before := i.View()
@@ -579,7 +595,7 @@ func TestInventoryWatches(t *testing.T) {
 
 func TestInventoryIgnoresForeignObjects(t *testing.T) {
 	i := NewInventory(klog.Background(), everyFeature)
-	for _, h := range []cache.ResourceEventHandler{handler(i.setSlice), handler(i.setClaim)} {
+	for _, h := range []cache.ResourceEventHandler{handlerFor(i.setSlice), handlerFor(i.setClaim)} {
 		for _, object := range []any{nil, &v1.Node{}, "text", cache.DeletedFinalStateUnknown{Key: "x/y/z", Obj: nil}} {
 			h.OnAdd(object, false)
 			h.OnUpdate(object, object)

@@ -1,4 +1,4 @@
-package device
+package dra
 
 import (
 	"context"
@@ -19,6 +19,8 @@ import (
 	"k8s.io/dynamic-resource-allocation/cel"
 	"k8s.io/dynamic-resource-allocation/structured"
 	"k8s.io/utils/ptr"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 )
 
 // world is a small cluster in which everything may change.
@@ -196,8 +198,8 @@ func (w *world) held() sets.Set[structured.DeviceID] {
 
 // count counts the devices of the node from the objects, without partitions.
 // Whatever a pool consists of, it goes through all slices again.
-func (w *world) count(node string) map[v1.ResourceName]Stock {
-	stocks := map[v1.ResourceName]Stock{}
+func (w *world) count(node string) map[v1.ResourceName]device.Stock {
+	stocks := map[v1.ResourceName]device.Stock{}
 	all, held := w.patched(), w.held()
 	for _, pool := range []string{"p0", "p1"} {
 		var newest int64
@@ -250,8 +252,8 @@ func (w *world) count(node string) map[v1.ResourceName]Stock {
 				}
 				for _, class := range w.classes {
 					if has(class, d) {
-						stock := stocks[resourceOf(class.Name)]
-						stock.Name = resourceOf(class.Name)
+						stock := stocks[device.ClassResource(class.Name)]
+						stock.Name = device.ClassResource(class.Name)
 						stock.Allocatable++
 						if held.Has(structured.MakeDeviceID(driver, pool, d.Name)) {
 							stock.Requested++
@@ -290,7 +292,7 @@ func TestInventoryAgreesWithCountingAll(t *testing.T) {
 			}
 			compared++
 			for _, node := range []string{"n0", "n1", "n2"} {
-				want := slices.SortedFunc(maps.Values(w.count(node)), func(a, b Stock) int { return strings.Compare(string(a.Name), string(b.Name)) })
+				want := slices.SortedFunc(maps.Values(w.count(node)), func(a, b device.Stock) int { return strings.Compare(string(a.Name), string(b.Name)) })
 				if got := i.View().Node(node).Classes; !slices.Equal(got, want) {
 					t.Fatalf("seed %d, step %d: %s has %v, want %v", seed, step, node, got, want)
 				}
@@ -384,7 +386,7 @@ func TestInventoryAgreesWithTheAllocator(t *testing.T) {
 				stocks := i.View().Node(node).Classes
 				for _, class := range w.classes {
 					var count int64
-					if at := slices.IndexFunc(stocks, func(s Stock) bool { return s.Name == resourceOf(class.Name) }); at >= 0 {
+					if at := slices.IndexFunc(stocks, func(s device.Stock) bool { return s.Name == device.ClassResource(class.Name) }); at >= 0 {
 						count = stocks[at].Free()
 					}
 					free[w.partitions] += count

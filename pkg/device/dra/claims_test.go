@@ -1,6 +1,7 @@
-package device
+package dra
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -12,7 +13,13 @@ import (
 	"k8s.io/klog/v2/ktesting"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 	"k8s.io/utils/ptr"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 )
+
+const gpu v1.ResourceName = "nvidia.com/gpu"
+
+type resources = map[v1.ResourceName]string
 
 func exactly(class string, mode resourceapi.DeviceAllocationMode, count int64) resourceapi.DeviceRequest {
 	return resourceapi.DeviceRequest{Exactly: &resourceapi.ExactDeviceRequest{DeviceClassName: class, AllocationMode: mode, Count: count}}
@@ -59,6 +66,7 @@ func TestInventoryRequests(t *testing.T) {
 	first.FirstAvailable = []resourceapi.DeviceSubRequest{
 		{DeviceClassName: "big", AllocationMode: count, Count: 1}, {DeviceClassName: "small", AllocationMode: count, Count: 4},
 	}
+	firstNone := resourceapi.DeviceRequest{FirstAvailable: []resourceapi.DeviceSubRequest{{DeviceClassName: "big", AllocationMode: count}}}
 	admin := exactly("gpu", count, 8)
 	admin.Exactly.AdminAccess = ptr.To(true)
 	allocated := newClaim("c", "n1/g0")
@@ -68,45 +76,45 @@ func TestInventoryRequests(t *testing.T) {
 		name   string
 		pod    *st.PodWrapper
 		claims []*resourceapi.ResourceClaim
-		want   []Request
-		// shape is of the pod's shape, if that differs, and missing says that not
-		// all claims are there.
-		shape   []Request
+		want   []device.Request
+		// initial is what the pod asked for initially, if that differs, and missing
+		// says that not all claims are there.
+		initial []device.Request
 		missing bool
 	}{
 		{name: "none", pod: pod().Req(resources{"cpu": "1", gpu: "1"})},
 		{
-			name: "what containers request is left to the matcher", pod: pod().Req(resources{resourceOf("gpu"): "2", gpu: "1"}),
+			name: "what containers request is left to the matcher", pod: pod().Req(resources{device.ClassResource("gpu"): "2", gpu: "1"}),
 		},
 		{
 			name: "one of two claims does not exist", pod: named("c", "d"), missing: true,
 			claims: []*resourceapi.ResourceClaim{newRequest("c", exactly("gpu", count, 4))},
-			want:   []Request{{resourceOf("gpu"), 4}},
+			want:   []device.Request{{Name: device.ClassResource("gpu"), Count: 4}},
 		},
 		{
 			name: "by a claim", pod: named("c"),
 			claims: []*resourceapi.ResourceClaim{newRequest("c", exactly("nic", count, 1), exactly("gpu", count, 4), exactly("nic", "", 2))},
-			want:   []Request{{resourceOf("gpu"), 4}, {resourceOf("nic"), 3}},
+			want:   []device.Request{{Name: device.ClassResource("gpu"), Count: 4}, {Name: device.ClassResource("nic"), Count: 3}},
 		},
 		{
 			name: "by two claims", pod: named("c", "d"),
 			claims: []*resourceapi.ResourceClaim{newRequest("c", exactly("gpu", count, 1)), newRequest("d", exactly("gpu", count, 1), exactly("fpga", count, 1))},
-			want:   []Request{{resourceOf("fpga"), 1}, {resourceOf("gpu"), 2}},
+			want:   []device.Request{{Name: device.ClassResource("fpga"), Count: 1}, {Name: device.ClassResource("gpu"), Count: 2}},
 		},
 		{
 			name: "a claim that is named twice counts once", pod: named("c").PodResourceClaims(v1.PodResourceClaim{Name: "again", ResourceClaimName: ptr.To("c")}),
 			claims: []*resourceapi.ResourceClaim{newRequest("c", exactly("gpu", count, 1))},
-			want:   []Request{{resourceOf("gpu"), 1}},
+			want:   []device.Request{{Name: device.ClassResource("gpu"), Count: 1}},
 		},
 		{
 			name: "all devices count as one", pod: named("c"),
 			claims: []*resourceapi.ResourceClaim{newRequest("c", exactly("gpu", all, 0))},
-			want:   []Request{{resourceOf("gpu"), 1}},
+			want:   []device.Request{{Name: device.ClassResource("gpu"), Count: 1}},
 		},
 		{
 			name: "the first alternative counts", pod: named("c"),
 			claims: []*resourceapi.ResourceClaim{newRequest("c", first)},
-			want:   []Request{{resourceOf("big"), 1}},
+			want:   []device.Request{{Name: device.ClassResource("big"), Count: 1}},
 		},
 		{
 			name: "administrative access takes no device", pod: named("c"),
@@ -119,13 +127,13 @@ func TestInventoryRequests(t *testing.T) {
 		{name: "a claim that is never made", pod: notMade()},
 		{
 			name: "a claim made from a template, and allocated", pod: fromTemplate("c"),
-			claims: []*resourceapi.ResourceClaim{owned(allocated.DeepCopy(), "")},
-			shape:  []Request{{resourceOf("gpu"), 1}},
+			claims:  []*resourceapi.ResourceClaim{owned(allocated.DeepCopy(), "")},
+			initial: []device.Request{{Name: device.ClassResource("gpu"), Count: 1}},
 		},
 		{
 			name: "a claim made from a template", pod: fromTemplate("c"),
 			claims: []*resourceapi.ResourceClaim{owned(newRequest("c", exactly("gpu", count, 2)), "")},
-			want:   []Request{{resourceOf("gpu"), 2}},
+			want:   []device.Request{{Name: device.ClassResource("gpu"), Count: 2}},
 		},
 		{
 			name: "a claim made from a template for an earlier pod", pod: fromTemplate("c"), missing: true,
@@ -134,7 +142,22 @@ func TestInventoryRequests(t *testing.T) {
 		{
 			name: "requests of no known form", pod: named("c"),
 			claims: []*resourceapi.ResourceClaim{newRequest("c", resourceapi.DeviceRequest{}, exactly("gpu", count, 0), exactly("gpu", count, -1), exactly("gpu", "Some", 7))},
-			want:   []Request{{resourceOf("gpu"), 1}},
+			want:   []device.Request{{Name: device.ClassResource("gpu"), Count: 1}},
+		},
+		{
+			name: "a claim for no device", pod: named("c", "d"),
+			claims: []*resourceapi.ResourceClaim{newRequest("c", exactly("gpu", count, 0)), newRequest("d")},
+		},
+		{
+			name: "no device beside some adds nothing", pod: named("c", "d"),
+			claims: []*resourceapi.ResourceClaim{newRequest("c", exactly("gpu", count, 0), exactly("nic", count, 1)), newRequest("d", exactly("gpu", count, 2))},
+			want:   []device.Request{{Name: device.ClassResource("gpu"), Count: 2}, {Name: device.ClassResource("nic"), Count: 1}},
+		},
+		{name: "the first alternative is no device", pod: named("c"), claims: []*resourceapi.ResourceClaim{newRequest("c", firstNone)}},
+		{
+			name: "more devices than can be counted", pod: named("c"),
+			claims: []*resourceapi.ResourceClaim{newRequest("c", exactly("gpu", count, math.MaxInt64), exactly("gpu", count, 2))},
+			want:   []device.Request{{Name: device.ClassResource("gpu"), Count: math.MaxInt64}},
 		},
 		{name: "a claim of no known form", pod: pod().PodResourceClaims(v1.PodResourceClaim{Name: "c"}), missing: true},
 	}
@@ -156,26 +179,12 @@ func TestInventoryRequests(t *testing.T) {
 			if got := i.Requests(p); !slices.Equal(got, tt.want) {
 				t.Errorf("Requests() = %v, want %v", got, tt.want)
 			}
-			if tt.shape == nil {
-				tt.shape = tt.want
+			if tt.initial == nil {
+				tt.initial = tt.want
 			}
-			if got, ok := i.Shape(p); !slices.Equal(got, tt.shape) || ok == tt.missing {
-				t.Errorf("Shape() = %v, %v, want %v, %v", got, ok, tt.shape, !tt.missing)
+			if got, ok := i.InitialRequests(p); !slices.Equal(got, tt.initial) || ok == tt.missing {
+				t.Errorf("InitialRequests() = %v, %v, want %v, %v", got, ok, tt.initial, !tt.missing)
 			}
 		})
-	}
-}
-
-func TestMerge(t *testing.T) {
-	a, b := []Request{{"a", 1}, {"c", 2}}, []Request{{"b", 3}, {"c", 4}, {"d", 5}}
-	want := []Request{{"a", 1}, {"b", 3}, {"c", 6}, {"d", 5}}
-	if got := Merge(slices.Clone(a), b); !slices.Equal(got, want) {
-		t.Errorf("Merge() = %v, want %v", got, want)
-	}
-	if got := Merge(nil, a); !slices.Equal(got, a) {
-		t.Errorf("Merge() = %v, want %v", got, a)
-	}
-	if got := Merge(a, nil); !slices.Equal(got, a) {
-		t.Errorf("Merge() = %v, want %v", got, a)
 	}
 }

@@ -1,4 +1,4 @@
-package device
+package dra
 
 import (
 	"maps"
@@ -14,9 +14,9 @@ type budget map[counter]resource.Quantity
 type counter struct{ set, name string }
 
 // budgetOf returns what the slices have.
-func budgetOf(current []*slice) budget {
+func budgetOf(slices []*slice) budget {
 	b := budget{}
-	for _, s := range current {
+	for _, s := range slices {
 		for i := range s.SharedCounters {
 			for name, c := range s.SharedCounters[i].Counters {
 				b[counter{s.SharedCounters[i].Name, name}] = c.Value
@@ -26,8 +26,8 @@ func budgetOf(current []*slice) budget {
 	return b
 }
 
-// knows reports whether all that is consumed is there at all.
-func (b budget) knows(consumed []resourceapi.DeviceCounterConsumption) bool {
+// hasCounters reports whether all counters that are consumed exist at all.
+func (b budget) hasCounters(consumed []resourceapi.DeviceCounterConsumption) bool {
 	for i := range consumed {
 		for name := range consumed[i].Counters {
 			if _, ok := b[counter{consumed[i].CounterSet, name}]; !ok {
@@ -38,8 +38,8 @@ func (b budget) knows(consumed []resourceapi.DeviceCounterConsumption) bool {
 	return true
 }
 
-// fits reports whether enough is left.
-func (b budget) fits(consumed []resourceapi.DeviceCounterConsumption) bool {
+// suffices reports whether enough is left for what is consumed.
+func (b budget) suffices(consumed []resourceapi.DeviceCounterConsumption) bool {
 	for i := range consumed {
 		for name, c := range consumed[i].Counters {
 			left, ok := b[counter{consumed[i].CounterSet, name}]
@@ -51,8 +51,8 @@ func (b budget) fits(consumed []resourceapi.DeviceCounterConsumption) bool {
 	return true
 }
 
-// take subtracts what is consumed.
-func (b budget) take(consumed []resourceapi.DeviceCounterConsumption) {
+// subtract takes off what is consumed.
+func (b budget) subtract(consumed []resourceapi.DeviceCounterConsumption) {
 	for i := range consumed {
 		for name, c := range consumed[i].Counters {
 			key := counter{consumed[i].CounterSet, name}
@@ -63,15 +63,16 @@ func (b budget) take(consumed []resourceapi.DeviceCounterConsumption) {
 	}
 }
 
-// room returns how many of the partitions fit one after another.
-func (b budget) room(partitions []*offer, counts func(*offer) bool) int64 {
+// countFitting returns how many of the partitions that the condition holds for
+// fit, one after another.
+func (b budget) countFitting(partitions []*offer, condition func(*offer) bool) int64 {
 	left := maps.Clone(b)
-	var room int64
+	var fitting int64
 	for _, o := range partitions {
-		if counts(o) && left.fits(o.ConsumesCounters) {
-			left.take(o.ConsumesCounters)
-			room++
+		if condition(o) && left.suffices(o.ConsumesCounters) {
+			left.subtract(o.ConsumesCounters)
+			fitting++
 		}
 	}
-	return room
+	return fitting
 }

@@ -1,4 +1,4 @@
-package device
+package dra
 
 import (
 	"errors"
@@ -12,6 +12,8 @@ import (
 	resourcelisters "k8s.io/client-go/listers/resource/v1"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 )
 
 // Inventory knows the devices that nodes offer through dynamic resource
@@ -20,7 +22,7 @@ import (
 // deviceclass.resource.kubernetes.io/CLASS.
 //
 // A device counts in each class whose selectors it matches, so the stocks of a
-// node may show it more than once; NodeDevices.All shows it once. Counted
+// node may show it more than once; device.NodeDevices.All shows it once. Counted
 // are the devices that a scheduler could allocate to a pod because it runs on
 // the node:
 //   - devices that are tied to the node by name. Those that are attached to
@@ -45,10 +47,10 @@ import (
 //
 // Events do the work: View and what it returns only look up.
 type Inventory struct {
-	features  Features
-	claims    resourcelisters.ResourceClaimLister // nil before Watch
-	synced    []cache.InformerSynced
-	published atomic.Pointer[picture]
+	features Features
+	claims   resourcelisters.ResourceClaimLister // nil before Watch
+	synced   []cache.InformerSynced
+	latest   atomic.Pointer[snapshot]
 
 	mu     sync.Mutex // of those who change the supply; nobody reads it
 	supply *supply
@@ -65,9 +67,13 @@ type Features struct {
 	DeviceTaintRules, ExtendedResources bool
 }
 
+var _ device.ClassInventory = &Inventory{}
+
 // NewInventory returns an inventory that knows of no device yet.
 func NewInventory(logger klog.Logger, features Features) *Inventory {
-	return &Inventory{features: features, supply: newSupply(logger, features)}
+	i := &Inventory{features: features, supply: newSupply(logger, features)}
+	i.latest.Store(newSnapshot())
+	return i
 }
 
 // Watch learns of the devices from the informers of resource.k8s.io/v1. It is
@@ -78,12 +84,12 @@ func (i *Inventory) Watch(factory informers.SharedInformerFactory) error {
 	api := factory.Resource().V1()
 	i.claims = api.ResourceClaims().Lister()
 	err := errors.Join(
-		i.watch("resource slices", api.ResourceSlices().Informer(), handler(i.setSlice)),
-		i.watch("device classes", api.DeviceClasses().Informer(), handler(i.setClass)),
-		i.watch("resource claims", api.ResourceClaims().Informer(), handler(i.setClaim)),
+		i.watch("resource slices", api.ResourceSlices().Informer(), handlerFor(i.setSlice)),
+		i.watch("device classes", api.DeviceClasses().Informer(), handlerFor(i.setClass)),
+		i.watch("resource claims", api.ResourceClaims().Informer(), handlerFor(i.setClaim)),
 	)
 	if i.features.DeviceTaintRules {
-		err = errors.Join(err, i.watch("device taint rules", api.DeviceTaintRules().Informer(), handler(i.setTaintRule)))
+		err = errors.Join(err, i.watch("device taint rules", api.DeviceTaintRules().Informer(), handlerFor(i.setTaintRule)))
 	}
 	return err
 }
@@ -103,11 +109,11 @@ func (i *Inventory) HasSynced() bool {
 	return !slices.ContainsFunc(i.synced, func(synced cache.InformerSynced) bool { return !synced() })
 }
 
-// handler calls set with each object that is new or has changed, and with nil
+// handlerFor calls set with each object that is new or has changed, and with nil
 // for one that is gone. An object is known by its key, the namespace and the
 // name, as it is to the informer: one that was replaced while nobody watched
 // arrives as a change.
-func handler[T any](set func(key string, obj *T)) cache.ResourceEventHandler {
+func handlerFor[T any](set func(key string, obj *T)) cache.ResourceEventHandler {
 	put := func(obj any) {
 		if object, ok := obj.(*T); ok {
 			if key, err := cache.MetaNamespaceKeyFunc(obj); err == nil {
@@ -147,13 +153,11 @@ func (i *Inventory) change(apply func(*supply)) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	apply(i.supply)
-	before := i.published.Load()
-	if after := i.supply.settle(before); after != before {
-		i.published.Store(after)
+	before := i.latest.Load()
+	if after := i.supply.snapshotAfter(before); after != before {
+		i.latest.Store(after)
 	}
 }
 
-// View returns the present picture.
-func (i *Inventory) View() InventoryView {
-	return InventoryView{i.published.Load()}
-}
+// View returns the present snapshot.
+func (i *Inventory) View() device.ClassView { return i.latest.Load() }

@@ -1,4 +1,4 @@
-package device
+package dra
 
 import (
 	"slices"
@@ -8,10 +8,13 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/dynamic-resource-allocation/cel"
 	"k8s.io/klog/v2"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 )
 
 // supply is what an Inventory knows. Objects are set under their keys, nil if
-// they are gone; then settle counts anew what that concerns.
+// they are gone. That marks the nodes whose devices it may change, which
+// snapshotAfter counts anew.
 type supply struct {
 	logger      klog.Logger
 	expressions *cel.Cache
@@ -20,19 +23,19 @@ type supply struct {
 	classes map[string]*class
 	slices  map[string]*slice
 	pools   map[poolID]*pool
-	rules   map[string]*resourceapi.DeviceTaintRuleSpec
-	// held has the devices that each claim holds, and holders the number of
-	// claims that hold each.
-	held    map[string][]deviceID
-	holders map[deviceID]int
-	// reserved is what pods were promised that no claim shows yet.
-	reserved map[types.UID]reservation
-	// nodes has the pools of each node.
-	nodes map[string][]poolID
+	// taintRules has those that keep pods away.
+	taintRules map[string]*resourceapi.DeviceTaintRuleSpec
+	// devicesOfClaim has the devices that each claim holds, and claimsOnDevice the
+	// number of claims that hold each.
+	devicesOfClaim map[string][]deviceID
+	claimsOnDevice map[deviceID]int
+	// reservations is what pods were promised that no claim shows yet.
+	reservations map[types.UID]reservation
+	poolsOfNode  map[string][]poolID
 
-	// concerned are the nodes to be counted anew.
-	concerned map[string]struct{}
-	resources map[v1.ResourceName]v1.ResourceName
+	nodesToCount map[string]struct{}
+	// classOfResource is that of the snapshot.
+	classOfResource map[v1.ResourceName]v1.ResourceName
 }
 
 // maxExpressions is how many compiled expressions are kept beside those of the
@@ -46,19 +49,20 @@ func newSupply(logger klog.Logger, features Features) *supply {
 	return &supply{
 		logger: logger, expressions: expressions, features: features,
 		classes: map[string]*class{}, slices: map[string]*slice{}, pools: map[poolID]*pool{},
-		rules: map[string]*resourceapi.DeviceTaintRuleSpec{},
-		held:  map[string][]deviceID{}, holders: map[deviceID]int{}, nodes: map[string][]poolID{},
-		reserved: map[types.UID]reservation{}, concerned: map[string]struct{}{},
+		taintRules:     map[string]*resourceapi.DeviceTaintRuleSpec{},
+		devicesOfClaim: map[string][]deviceID{}, claimsOnDevice: map[deviceID]int{}, poolsOfNode: map[string][]poolID{},
+		reservations: map[types.UID]reservation{}, nodesToCount: map[string]struct{}{},
 	}
 }
 
-func (s *supply) concern(nodes ...string) {
+// mark has the nodes counted anew.
+func (s *supply) mark(nodes ...string) {
 	for _, node := range nodes {
-		s.concerned[node] = struct{}{}
+		s.nodesToCount[node] = struct{}{}
 	}
 }
 
-// setSlice concerns the slice's nodes, and those of others in its pool only if
+// setSlice marks the slice's nodes, and those of others in its pool only if
 // their devices depend on it.
 func (s *supply) setSlice(name string, obj *resourceapi.ResourceSlice) {
 	if before := s.slices[name]; before != nil {
@@ -85,30 +89,30 @@ func (s *supply) setSlice(name string, obj *resourceapi.ResourceSlice) {
 		p = newPool()
 		s.pools[added.pool] = p
 	}
-	s.concern(p.dependents()...)
+	s.mark(p.dependentNodes()...)
 	p.add(added)
-	s.concern(p.dependents()...)
+	s.mark(p.dependentNodes()...)
 	for _, node := range added.nodes() {
-		s.concern(node)
-		if !slices.Contains(s.nodes[node], added.pool) {
-			s.nodes[node] = append(s.nodes[node], added.pool)
+		s.mark(node)
+		if !slices.Contains(s.poolsOfNode[node], added.pool) {
+			s.poolsOfNode[node] = append(s.poolsOfNode[node], added.pool)
 		}
 	}
 }
 
 func (s *supply) removeSlice(gone *slice) {
 	p := s.pools[gone.pool]
-	s.concern(p.dependents()...)
+	s.mark(p.dependentNodes()...)
 	p.remove(gone)
-	s.concern(p.dependents()...)
+	s.mark(p.dependentNodes()...)
 	for _, node := range gone.nodes() {
-		s.concern(node)
+		s.mark(node)
 		if len(p.byNode[node]) > 0 {
 			continue
 		}
-		s.nodes[node] = slices.DeleteFunc(s.nodes[node], func(id poolID) bool { return id == gone.pool })
-		if len(s.nodes[node]) == 0 {
-			delete(s.nodes, node)
+		s.poolsOfNode[node] = slices.DeleteFunc(s.poolsOfNode[node], func(id poolID) bool { return id == gone.pool })
+		if len(s.poolsOfNode[node]) == 0 {
+			delete(s.poolsOfNode, node)
 		}
 	}
 	if len(p.slices) == 0 {
@@ -116,14 +120,14 @@ func (s *supply) removeSlice(gone *slice) {
 	}
 }
 
-// setClass concerns the nodes whose devices come into the class or leave it.
+// setClass marks the nodes whose devices come into the class or leave it.
 func (s *supply) setClass(name string, obj *resourceapi.DeviceClass) {
 	before := s.classes[name]
 	if s.features.ExtendedResources {
-		defer func() { s.resources = behind(s.classes) }()
+		defer func() { s.classOfResource = classesByResource(s.classes) }()
 	}
 	if before != nil && obj != nil && before.selectsAs(obj) {
-		before.describe(obj)
+		before.setExtendedResource(obj)
 		return
 	}
 	delete(s.classes, name)
@@ -135,34 +139,34 @@ func (s *supply) setClass(name string, obj *resourceapi.DeviceClass) {
 	for _, sl := range s.slices {
 		for i := range sl.offers {
 			o := &sl.offers[i]
-			if o.classify(resourceOf(name), after != nil && after.has(s.logger, deviceID{sl.pool, o.Name}, o.Device)) {
-				s.concern(o.node)
+			if o.classify(device.ClassResource(name), after != nil && after.has(s.logger, deviceID{sl.pool, o.Name}, o.Device)) {
+				s.mark(o.node)
 			}
 		}
 	}
 }
 
-// setClaim concerns the nodes of the devices that the claim holds, or held.
+// setClaim marks the nodes of the devices that the claim holds, or held.
 func (s *supply) setClaim(key string, claim *resourceapi.ResourceClaim) {
-	s.releaseFor(claim)
-	before, after := s.held[key], heldBy(claim)
+	s.unreserveFor(claim)
+	before, after := s.devicesOfClaim[key], heldBy(claim)
 	if slices.Equal(before, after) {
 		return
 	}
 	for _, id := range before {
-		if s.holders[id]--; s.holders[id] == 0 {
-			delete(s.holders, id)
-			s.concernDevice(id)
+		if s.claimsOnDevice[id]--; s.claimsOnDevice[id] == 0 {
+			delete(s.claimsOnDevice, id)
+			s.markDevice(id)
 		}
 	}
 	for _, id := range after {
-		if s.holders[id]++; s.holders[id] == 1 {
-			s.concernDevice(id)
+		if s.claimsOnDevice[id]++; s.claimsOnDevice[id] == 1 {
+			s.markDevice(id)
 		}
 	}
-	s.held[key] = after
+	s.devicesOfClaim[key] = after
 	if len(after) == 0 {
-		delete(s.held, key)
+		delete(s.devicesOfClaim, key)
 	}
 }
 
@@ -182,26 +186,26 @@ func heldBy(claim *resourceapi.ResourceClaim) []deviceID {
 	return held
 }
 
-func (s *supply) concernDevice(id deviceID) {
+func (s *supply) markDevice(id deviceID) {
 	if p := s.pools[id.pool]; p != nil {
-		s.concern(p.nodesOf(id.name)...)
+		s.mark(p.nodesOf(id.name)...)
 	}
 }
 
-// setTaintRule concerns the nodes of all pools that the rule selects, or
+// setTaintRule marks the nodes of all pools that the rule selects, or
 // selected.
 func (s *supply) setTaintRule(name string, obj *resourceapi.DeviceTaintRule) {
-	before := s.rules[name]
-	delete(s.rules, name)
+	before := s.taintRules[name]
+	delete(s.taintRules, name)
 	var after *resourceapi.DeviceTaintRuleSpec
 	if obj != nil && obj.Spec.DeviceSelector != nil && keepsAway(&obj.Spec.Taint) {
 		after = &obj.Spec
-		s.rules[name] = after
+		s.taintRules[name] = after
 	}
 	for id, p := range s.pools {
 		if selectsPool(before, id) || selectsPool(after, id) {
 			for node := range p.byNode {
-				s.concern(node)
+				s.mark(node)
 			}
 		}
 	}
@@ -217,13 +221,14 @@ func keepsAway(taint *resourceapi.DeviceTaint) bool {
 	return taint.Effect == resourceapi.DeviceTaintEffectNoSchedule || taint.Effect == resourceapi.DeviceTaintEffectNoExecute
 }
 
-func (s *supply) tainted(id deviceID, device *resourceapi.Device) bool {
-	for i := range device.Taints {
-		if keepsAway(&device.Taints[i]) {
+// isTainted reports whether the device has a taint that keeps pods away.
+func (s *supply) isTainted(id deviceID, spec *resourceapi.Device) bool {
+	for i := range spec.Taints {
+		if keepsAway(&spec.Taints[i]) {
 			return true
 		}
 	}
-	for _, rule := range s.rules {
+	for _, rule := range s.taintRules {
 		if selectsPool(rule, id.pool) && accepts(rule.DeviceSelector.Device, id.name) {
 			return true
 		}
