@@ -19,7 +19,10 @@ import (
 type PodSource interface {
 	Source
 	// PollPods returns the newest reading of each of the pods that the source
-	// has one of. A pod that it does not know is no error.
+	// has one of. A pod that it does not know is no error. What could be read is
+	// returned together with the error for the rest: one pod that cannot be read
+	// costs no other its reading. When ctx ends, so does all that is still
+	// being read.
 	PollPods(ctx context.Context, pods []types.NamespacedName) ([]PodReading, error)
 }
 

@@ -1,5 +1,5 @@
-// Package metricsserver is the load source that reads NodeMetrics, and single
-// PodMetrics, from the metrics.k8s.io API, which metrics-server or an adapter serves.
+// Package metricsserver is the load source that reads NodeMetrics and PodMetrics
+// from the metrics.k8s.io API, which metrics-server or an adapter serves.
 package metricsserver
 
 import (
@@ -18,12 +18,16 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
-// Source polls NodeMetrics, all nodes with one list call, and single PodMetrics.
+// Source polls NodeMetrics, all nodes with one list call, and PodMetrics, all
+// pods with one list call or single ones with a call each.
 type Source struct {
 	client metricsclient.MetricsV1beta1Interface
 }
 
-var _ load.PodSource = &Source{}
+var (
+	_ load.PodSource = &Source{}
+	_ load.PodLister = &Source{}
+)
 
 // New returns a source for the API server that kubeConfig leads to. It makes
 // no connection yet.
