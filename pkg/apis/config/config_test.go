@@ -108,6 +108,24 @@ func TestFaults(t *testing.T) {
 			"args.source.prometheus.keyFile: Forbidden: is for TLS",
 			"args.source.prometheus.serverName: Forbidden: is for TLS",
 		}},
+		{nodeLoad, `{"source": {"type": "Prometheus", "prometheus": {"address": "http://p:9090", "namespaceLabel": "a b", "podLabel": "1",
+				"podQueries": {"cpu": "", "gpu": "1", "memory": ["1"]}}}}`, []string{
+			`args.source.prometheus.namespaceLabel: Invalid value: "a b": must be the name of a label`,
+			`args.source.prometheus.podLabel: Invalid value: "1": must be the name of a label`,
+			"args.source.prometheus.podQueries[cpu]: Required value: a PromQL expression; leave the field out for the default",
+			`args.source.prometheus.podQueries[gpu]: Invalid value: "1": no source reports this resource`,
+			`args.source.prometheus.podQueries[memory]: Invalid value: ["1"]: must be a string`,
+		}},
+		{nodeLoad, `{"source": {"type": "Prometheus", "prometheus": {"address": "http://p:9090", "podQueries": ["cpu"]}}}`, []string{
+			`args.source.prometheus.podQueries: Invalid value: ["cpu"]: must be an object`,
+		}},
+		{nodeLoad, `{"source": {"type": "Prometheus", "prometheus": {"address": "http://p:9090", "podQueries": {}, "podLabel": "namespace"}}}`, []string{
+			`args.source.prometheus.podLabel: Invalid value: "namespace": must be another label than namespaceLabel`,
+		}},
+		{nodeLoad, `{"source": {"type": "Prometheus", "prometheus": {"address": "http://p:9090", "podLabel": "pod_name", "namespaceLabel": "1"}}}`, []string{
+			"args.source.prometheus.namespaceLabel: Forbidden: is for podQueries; without them pods are read from metrics-server",
+			"args.source.prometheus.podLabel: Forbidden: is for podQueries; without them pods are read from metrics-server",
+		}},
 		{nodeLoad, `{"source": {"type": "Prometheus", "prometheus": {"address": "https://me:secret@p:9090"}}}`, []string{
 			"args.source.prometheus.address: Forbidden: must be without user and password",
 		}},

@@ -23,9 +23,10 @@ const (
 type SourceType string
 
 const (
-	// MetricsServer reads NodeMetrics from the metrics.k8s.io API.
+	// MetricsServer reads NodeMetrics and PodMetrics from the metrics.k8s.io API.
 	MetricsServer SourceType = "MetricsServer"
-	// PrometheusServer asks a Prometheus server.
+	// PrometheusServer asks a Prometheus server for what nodes use, and for what
+	// pods use if it is told how; else that is read as by MetricsServer.
 	PrometheusServer SourceType = "Prometheus"
 )
 
@@ -163,7 +164,7 @@ type Estimate struct {
 	// 0 to 1h.
 	WarmUp time.Duration `json:"warmUp"`
 	// Learn has the real use of a workload's running pods be the estimate for
-	// its next one. It needs a source that measures pods: MetricsServer.
+	// its next one.
 	Learn bool `json:"learn"`
 }
 

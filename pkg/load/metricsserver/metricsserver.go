@@ -8,6 +8,7 @@ import (
 	"math"
 
 	v1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -48,7 +49,7 @@ func New(kubeConfig *rest.Config) (*Source, error) {
 func (s *Source) Poll(ctx context.Context) ([]load.Reading, error) {
 	list, err := s.client.NodeMetricses().List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("list NodeMetrics of metrics.k8s.io: %w", err)
+		return nil, explain("list NodeMetrics", err)
 	}
 	readings := make([]load.Reading, len(list.Items))
 	for i := range list.Items {
@@ -71,4 +72,18 @@ func usageOf(usage v1.ResourceList, name v1.ResourceName) float64 {
 		return math.NaN()
 	}
 	return quantity.AsApproximateFloat64()
+}
+
+// isMissing reports whether what was not found is the API itself.
+func isMissing(err error) bool {
+	return apierrors.IsNotFound(err) && apierrors.IsUnexpectedServerError(err)
+}
+
+// explain adds to an error what was asked for, and what to look at if nobody
+// serves the API.
+func explain(asked string, err error) error {
+	if isMissing(err) {
+		return fmt.Errorf("%s: the API server does not serve metrics.k8s.io/v1beta1, so metrics-server may be missing: %w", asked, err)
+	}
+	return fmt.Errorf("%s of metrics.k8s.io: %w", asked, err)
 }

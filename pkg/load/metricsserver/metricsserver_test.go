@@ -311,9 +311,25 @@ func TestListOfAllPods(t *testing.T) {
 	}
 }
 
-func TestListThatFails(t *testing.T) {
-	s := source(t, func(w http.ResponseWriter, _ *http.Request) { http.NotFound(w, nil) })
-	if got, err := s.ListPods(t.Context()); err == nil || len(got) > 0 || !strings.Contains(err.Error(), "list PodMetrics of metrics.k8s.io: ") {
-		t.Errorf("got %v, %v", got, err)
+func TestListsThatFail(t *testing.T) {
+	broken := apierrors.NewInternalError(errors.New("broken"))
+	for name, test := range map[string]struct {
+		handler http.HandlerFunc
+		want    string
+	}{
+		"metrics-server fails":  {func(w http.ResponseWriter, _ *http.Request) { refuse(w, broken) }, "Metrics of metrics.k8s.io: Internal error occurred: broken"},
+		"the API is not served": {http.NotFound, "Metrics: the API server does not serve metrics.k8s.io/v1beta1, so metrics-server may be missing: "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := source(t, test.handler)
+			nodes, err := s.Poll(t.Context())
+			if err == nil || len(nodes) > 0 || !strings.HasPrefix(err.Error(), "list Node"+test.want) {
+				t.Errorf("got %v, %v", nodes, err)
+			}
+			pods, err := s.ListPods(t.Context())
+			if err == nil || len(pods) > 0 || !strings.HasPrefix(err.Error(), "list Pod"+test.want) {
+				t.Errorf("got %v, %v", pods, err)
+			}
+		})
 	}
 }

@@ -54,12 +54,10 @@ func (s *Source) get(ctx context.Context, pod types.NamespacedName) (*v1beta1.Po
 		return metrics, nil
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case !apierrors.IsNotFound(err):
-		return nil, fmt.Errorf("get PodMetrics %s of metrics.k8s.io: %w", pod, err)
-	case apierrors.IsUnexpectedServerError(err): // what is not found is the API
-		return nil, fmt.Errorf("get PodMetrics %s: the API server does not serve metrics.k8s.io/v1beta1, so metrics-server may be missing: %w", pod, err)
+	case apierrors.IsNotFound(err) && !isMissing(err):
+		return nil, nil
 	}
-	return nil, nil
+	return nil, explain("get PodMetrics "+pod.String(), err)
 }
 
 // maxFailures bounds how many errors of single pods are told.
@@ -99,7 +97,7 @@ func summarize(ctx context.Context, failures []error) error {
 func (s *Source) ListPods(ctx context.Context) ([]load.PodReading, error) {
 	list, err := s.client.PodMetricses(metav1.NamespaceAll).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("list PodMetrics of metrics.k8s.io: %w", err)
+		return nil, explain("list PodMetrics", err)
 	}
 	readings := make([]load.PodReading, len(list.Items))
 	for i := range list.Items {
