@@ -1,6 +1,8 @@
 package config
 
 import (
+	"os"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -48,5 +50,21 @@ func TestPodExpressions(t *testing.T) {
 	if got, want := own.PodExpression(CPU, names), `sum by (ns, pod_name) (max by (ns, pod_name, container) (`+
 		`rate(container_cpu_usage_seconds_total{pod_name=~"a[.]b|c", container!~"|POD"}[1m30s])))`; got != want {
 		t.Errorf("the default beside it: %s, want %s", got, want)
+	}
+}
+
+// What users are shown as the defaults are the defaults.
+func TestPodExpressionsAreDocumented(t *testing.T) {
+	bare := func(text string) string { return strings.NewReplacer(" ", "", "\n", "", "#", "").Replace(text) }
+	for _, file := range []string{"../../../docs/prometheus.md", "../../../config/prometheus.yaml"} {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, expression := range []string{defaultPodCPUQuery, defaultPodMemoryQuery} {
+			if !strings.Contains(bare(string(text)), bare(expression)) {
+				t.Errorf("%s does not have %s", file, expression)
+			}
+		}
 	}
 }
