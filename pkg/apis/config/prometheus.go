@@ -118,14 +118,9 @@ var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 // is checked by checkFiles. The expressions are left to the server: which ones
 // are valid depends on its version, and on whether it is Prometheus at all or
 // one of the databases that speak its API and a dialect of its language.
-func (p *Prometheus) validate(fld *field.Path, expiration time.Duration) field.ErrorList {
+func (p *Prometheus) validate(fld *field.Path) field.ErrorList {
 	errs := p.validateConnection(fld)
 	errs = append(errs, label(fld.Child("nodeLabel"), p.NodeLabel)...)
-	// A node that is gone may be in a range until all of it is past. That must
-	// not be longer than a sample is believed.
-	if p.Window < time.Second || p.Window > expiration {
-		errs = append(errs, field.Invalid(fld.Child("window"), p.Window.String(), "must be between 1s and expiration, which is "+expiration.String()))
-	}
 	errs = append(errs, byResource(fld.Child("queries"), p.Queries, notEmpty)...)
 	return append(errs, p.validatePods(fld)...)
 }
