@@ -133,9 +133,15 @@ func (m *Model) View() View {
 // SetNode tells the model that the node exists, what it can allocate, and which
 // thresholds it has of its own.
 func (m *Model) SetNode(name string, allocatable amount.Vector, own line.Own) {
+	m.SetNodeSince(name, time.Time{}, allocatable, own)
+}
+
+// SetNodeSince is SetNode for a node that was made at a time: samples from before
+// are of a machine that had its name.
+func (m *Model) SetNodeSince(name string, since time.Time, allocatable amount.Vector, own line.Own) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.nodes.set(name, allocatable, own) {
+	if m.nodes.set(name, since, allocatable, own) {
 		m.relieve()
 	}
 }

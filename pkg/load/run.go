@@ -123,17 +123,48 @@ func (m *Model) observePart(logger klog.Logger, readings []Reading) {
 	defer m.mu.Unlock()
 	for i := range readings {
 		reading := &readings[i]
-		sample, reason := reading.check()
+		sample, doubt, reason := reading.check()
 		n := m.nodes.known(reading.Node)
-		if reason == "" && n == nil {
+		switch {
+		case reason != "":
+		case n == nil:
 			reason = dropUnknownNode
+		case sample.Timestamp.Before(n.since):
+			reason = dropOlder
+		default:
+			reason = n.doubtZero(&sample, &doubt)
 		}
 		if reason != "" {
 			m.metrics.dropped(reason)
 			logger.V(5).Info("Dropped a load reading", "node", reading.Node, "reason", string(reason))
 			continue
 		}
+		m.fill(logger, n, &sample, &doubt)
 		m.take(n, sample)
+	}
+}
+
+// fill replaces what of the sample cannot be believed by what was last known of the
+// node, and never by less than its pods request: a value that is absent is no news.
+func (m *Model) fill(logger klog.Logger, n *node, sample *history.Sample, doubt *doubts) {
+	reason := doubt.any()
+	if reason != "" && n.doubt == "" {
+		logger.Info("A part of a node's load reading cannot be believed; what was last known holds, and never less than its pods request",
+			"node", n.name, "reason", string(reason), "believed", sample.Usage)
+	}
+	n.doubt = reason
+	if reason == "" {
+		return
+	}
+	m.metrics.dropped(reason)
+	last := n.requested
+	if newest := n.history.Newest(); newest != nil {
+		last = last.Max(newest.Usage)
+	}
+	for r := range doubt {
+		if doubt[r] != "" {
+			sample.Usage[r] = last[r]
+		}
 	}
 }
 
