@@ -11,6 +11,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/koordinator"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
 )
 
 // registry returns the plugins beside kube-scheduler's own: those of the
@@ -24,6 +25,7 @@ func (s *scheduler) registry(e *engine, profile *schedconfig.KubeSchedulerProfil
 		return s.loadModel(e, handle, profiles.Shared())
 	})
 	shared.Clock = e.clock
+	shared.Dispatch = waiting.Inline() // in the simulation's one goroutine, and in its time
 	registry := shared.Registry()
 	s.adaptTrimaran(profile, registry)
 	registry[koordinator.Name] = s.koordinator(e)

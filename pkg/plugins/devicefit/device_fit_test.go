@@ -28,6 +28,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
 )
 
 const (
@@ -84,7 +85,7 @@ func (c *cluster) Activate(_ klog.Logger, pods map[string]*v1.Pod) {
 func (c *cluster) shared() Shared {
 	shared := Shared{
 		Model:   func(context.Context, fwk.Handle) (*load.Model, error) { return c.model, nil },
-		Metrics: c.metrics, Clock: c.clock,
+		Metrics: c.metrics, Clock: c.clock, Dispatch: waiting.Inline(),
 	}
 	if c.inventory != nil {
 		shared.Inventory = func(context.Context, fwk.Handle) (*device.Inventory, error) { return c.inventory, nil }

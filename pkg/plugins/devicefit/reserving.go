@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	v1 "k8s.io/api/core/v1"
+	resourcehelper "k8s.io/component-helpers/resource"
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
@@ -13,32 +14,58 @@ import (
 // Reserve has the pods after this one see what it takes of device classes. What
 // it takes of extended resources the scheduler itself counts.
 func (pl *DeviceFit) Reserve(_ context.Context, state fwk.CycleState, pod *v1.Pod, node string) *fwk.Status {
-	if devices := pl.ofClasses(state, pod); len(devices) > 0 {
-		pl.inventory.Reserve(pod.UID, node, devices)
+	if resourcehelper.IsPodResizeDeferred(pod) {
+		return nil // it runs there already: see PreFilter
+	}
+	if pl.waiting != nil {
+		pl.waiting.Reserve(pod.UID)
+	}
+	if devices, known := pl.devicesIn(state); pl.inventory != nil {
+		if !known { // a profile may enable the plugin here alone
+			devices = pl.demandOf(pod).Devices
+		}
+		if ofClasses(devices) {
+			pl.inventory.Reserve(pod.UID, node, devices)
+		}
 	}
 	return nil
 }
 
 // Unreserve takes that back.
 func (pl *DeviceFit) Unreserve(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ string) {
-	if len(pl.ofClasses(state, pod)) > 0 {
-		pl.inventory.Release(pod.UID)
+	if resourcehelper.IsPodResizeDeferred(pod) {
+		return
 	}
+	if pl.waiting != nil {
+		pl.waiting.Unreserve(pod.UID)
+	}
+	pl.release(state, pod)
 }
 
 // PostBind ends the reservation of a pod whose claims have not done so. They
 // were written before the pod was bound.
-func (pl *DeviceFit) PostBind(ctx context.Context, state fwk.CycleState, pod *v1.Pod, node string) {
-	pl.Unreserve(ctx, state, pod, node)
+func (pl *DeviceFit) PostBind(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ string) {
+	pl.release(state, pod)
 }
 
-// ofClasses returns the pod's devices if some are of a device class, else nil.
-func (pl *DeviceFit) ofClasses(state fwk.CycleState, pod *v1.Pod) []device.Request {
-	if pl.inventory == nil {
-		return nil
+// release ends the reservation of devices, if there may be one.
+func (pl *DeviceFit) release(state fwk.CycleState, pod *v1.Pod) {
+	if devices, known := pl.devicesIn(state); pl.inventory != nil && (!known || ofClasses(devices)) {
+		pl.inventory.Release(pod.UID)
 	}
-	if devices := pl.cycleOf(state, pod).Devices; slices.ContainsFunc(devices, device.Request.OfClass) {
-		return devices
+}
+
+// devicesIn returns the devices that the cycle's pod asks for, and whether there
+// is a cycle.
+func (pl *DeviceFit) devicesIn(state fwk.CycleState) (devices []device.Request, known bool) {
+	data, err := state.Read(stateKey)
+	if err != nil {
+		return nil, false
 	}
-	return nil
+	return data.(*cycle).Devices, true
+}
+
+// ofClasses reports whether some of the devices are of a device class.
+func ofClasses(devices []device.Request) bool {
+	return slices.ContainsFunc(devices, device.Request.OfClass)
 }

@@ -26,7 +26,7 @@ type whatIf struct {
 // called on copies.
 func (c *cycle) Clone() fwk.StateData {
 	clone := *c
-	clone.trace = nil // what is only tried is not part of the decision
+	clone.trial, clone.trace = true, nil // what is only tried is not part of the decision
 	clone.whatIf.shift = maps.Clone(c.whatIf.shift)
 	clone.whatIf.relief = maps.Clone(c.whatIf.relief)
 	return &clone
@@ -47,15 +47,16 @@ func (pl *NodeLoad) PreFilterExtensions() fwk.PreFilterExtensions { return pl }
 // RemovePod takes off the node what the pod really uses. What is not known to
 // relieve the node is not counted, so that nothing is evicted in vain; it is
 // measured by the next poll, after which the preemptor is tried again.
-func (pl *NodeLoad) RemovePod(_ context.Context, state fwk.CycleState, _ *v1.Pod, removed fwk.PodInfo, nodeInfo fwk.NodeInfo) *fwk.Status {
-	c, node, err := cycleAndNode(state, nodeInfo)
+func (pl *NodeLoad) RemovePod(_ context.Context, state fwk.CycleState, preemptor *v1.Pod, removed fwk.PodInfo, nodeInfo fwk.NodeInfo) *fwk.Status {
+	c := pl.cycleOf(state, preemptor)
+	node := c.view.NodeOf(nodeInfo)
 	if node == nil {
-		return fwk.AsStatus(err)
+		return nil
 	}
 	pod := removed.GetPod()
 	relief, known := pl.model.Relief(pod)
 	if !known {
-		pl.wishes.add(c.pod, c.view.PodPolls)
+		c.attempt.Wish()
 	}
 	if c.whatIf.relief == nil {
 		c.whatIf.relief = map[types.UID]amount.Vector{}
@@ -67,10 +68,11 @@ func (pl *NodeLoad) RemovePod(_ context.Context, state fwk.CycleState, _ *v1.Pod
 
 // AddPod puts on the node what the pod uses: as much as its removal took off,
 // or the estimate of a pod that is nominated to the node and not there yet.
-func (pl *NodeLoad) AddPod(_ context.Context, state fwk.CycleState, _ *v1.Pod, added fwk.PodInfo, nodeInfo fwk.NodeInfo) *fwk.Status {
-	c, node, err := cycleAndNode(state, nodeInfo)
+func (pl *NodeLoad) AddPod(_ context.Context, state fwk.CycleState, preemptor *v1.Pod, added fwk.PodInfo, nodeInfo fwk.NodeInfo) *fwk.Status {
+	c := pl.cycleOf(state, preemptor)
+	node := c.view.NodeOf(nodeInfo)
 	if node == nil {
-		return fwk.AsStatus(err)
+		return nil
 	}
 	pod := added.GetPod()
 	use, wasRemoved := c.whatIf.relief[pod.UID]
@@ -80,14 +82,4 @@ func (pl *NodeLoad) AddPod(_ context.Context, state fwk.CycleState, _ *v1.Pod, a
 	delete(c.whatIf.relief, pod.UID)
 	c.whatIf.add(node, use)
 	return nil
-}
-
-// cycleAndNode returns the cycle, and what its view has of the node: nil if the
-// model does not know it, or if there is an error.
-func cycleAndNode(state fwk.CycleState, nodeInfo fwk.NodeInfo) (*cycle, *load.Node, error) {
-	c, err := cycleOf(state)
-	if err != nil {
-		return nil, nil, err
-	}
-	return c, c.view.NodeOf(nodeInfo), nil
 }
