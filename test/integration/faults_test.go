@@ -27,14 +27,6 @@ func promptly(config map[string]any) {
 	args(config)["estimate"] = map[string]any{"warmUp": warmUp.String()}
 }
 
-// expireAfter returns promptly with another expiration.
-func expireAfter(expiration time.Duration) func(map[string]any) {
-	return func(config map[string]any) {
-		promptly(config)
-		args(config)["expiration"] = expiration.String()
-	}
-}
-
 // on has the pod ask for one node.
 func (p *pool) on(node string, pod *v1.Pod) *v1.Pod {
 	pod.Spec.NodeSelector[v1.LabelHostname] = p.nodeName(node)
@@ -88,15 +80,23 @@ func (p *pool) waitGone(pod *v1.Pod) {
 	})
 }
 
-// checkWaiting fails the test for each of the pods that is bound.
+// checkWaiting ends the test if any of the pods is bound.
 func (p *pool) checkWaiting(when string, pods ...*v1.Pod) {
 	p.t.Helper()
 	for _, pod := range pods {
 		got, err := p.local.Clientset.CoreV1().Pods("default").Get(p.t.Context(), pod.Name, metav1.GetOptions{})
 		p.must(err)
 		if got.Spec.NodeName != "" {
-			p.t.Errorf("%s pod %s is bound to %s", when, pod.Name, got.Spec.NodeName)
+			p.t.Fatalf("%s pod %s is bound to %s", when, pod.Name, got.Spec.NodeName)
 		}
+	}
+}
+
+// allRejected is rejected for several pods.
+func (p *pool) allRejected(pods ...*v1.Pod) {
+	p.t.Helper()
+	for _, pod := range pods {
+		p.rejected(pod)
 	}
 }
 

@@ -29,4 +29,5 @@ func TestInQuiet(t *testing.T) {
 	run("PreemptorWakesWhenLoadDrops", preemptorWakesWhenLoadDrops)
 	run("AnnotationWakesPods", annotationWakesPods)
 	run("NodeIsMeasuredLate", nodeIsMeasuredLate)
+	run("OutageBringsNoRush", outageBringsNoRush)
 }

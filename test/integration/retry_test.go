@@ -3,6 +3,8 @@ package integration
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"testing"
 	"time"
 
@@ -80,9 +82,7 @@ func annotationWakesPods(t *testing.T, quiet *cluster.Cluster) {
 		waiting[name] = p.on(name, withCPU(p.pod(name, "plimsoll"), "2"))
 		p.create(waiting[name])
 	}
-	for _, name := range cases {
-		p.rejected(waiting[name])
-	}
+	p.allRejected(slices.Collect(maps.Values(waiting))...)
 	for name, annotate := range map[string]func(){
 		"anyway":     func() { p.annotatePod(waiting["anyway"], "plimsoll.io/when-unsatisfiable", "ScheduleAnyway") },
 		"estimate":   func() { p.annotatePod(waiting["estimate"], "plimsoll.io/estimate", `{"cpu": "1"}`) },
@@ -131,9 +131,7 @@ func TestGangWakesWhenLoadDrops(t *testing.T) {
 		pods = append(pods, withCPU(p.pod(fmt.Sprint("gang-", i), "plimsoll"), "2"))
 	}
 	p.create(p.gang("gang", "", pods...)...)
-	for _, pod := range pods {
-		p.rejected(pod)
-	}
+	p.allRejected(pods...)
 	p.setUse("a", "1")
 	p.waitUsage(node{name: "a", uses: "1"})
 	shown := time.Now()
