@@ -65,10 +65,10 @@ func (p *pool) sampleTime(node string) time.Time {
 func TestRestartIsNoRelief(t *testing.T) {
 	t.Parallel()
 	// The line is at 22.5 cores.
-	p := newPool(t, node{name: "n", cores: 30, uses: "1"})
-	s := startScheduler(t, "plimsoll.yaml", promptly)
+	p := newPool(t, node{name: "n", cores: 30})
 	heavy := p.owned(withCPU(p.user("heavy", "n", "", "20"), "2"))
-	p.create(heavy)
+	p.create(heavy, p.user("light", "n", "", "1"))
+	s := startScheduler(t, "plimsoll.yaml", promptly)
 	p.waitPodMeasured(s, heavy)
 	var waiting []*v1.Pod
 	for i := range 3 {

@@ -8,6 +8,8 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 )
 
 const (
@@ -141,4 +143,30 @@ func (p *pool) waitNodeMeasured(node string, measured bool) {
 func (p *pool) waitUntil(what string, at time.Time) {
 	p.t.Helper()
 	p.wait(what, func(context.Context) (bool, error) { return time.Now().After(at), nil })
+}
+
+// waitStarted waits until the pod's containers run.
+func (p *pool) waitStarted(pod *v1.Pod) {
+	p.t.Helper()
+	p.wait("pod "+pod.Name+" to start", func(ctx context.Context) (bool, error) {
+		_, start, err := p.startOf(ctx, pod)
+		return err == nil && !start.IsZero(), err
+	})
+}
+
+// probe returns what the scheduler knows of the CPU of the pool's only node, and
+// when: it creates a pod that asks for too much to be placed there, reads what
+// was decided on it, and deletes it.
+func (p *pool) probe(s *scheduler, token, name string) (at time.Time, cpu explain.Load) {
+	p.t.Helper()
+	pod := withCPU(p.pod(name, "plimsoll"), "1m")
+	pod.Annotations = map[string]string{"plimsoll.io/estimate": `{"cpu": "1000"}`}
+	p.create(pod)
+	decision := p.decision(s, token, pod)
+	now := metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}
+	p.must(p.local.Clientset.CoreV1().Pods("default").Delete(p.t.Context(), pod.Name, now))
+	if len(decision.Nodes) != 1 || decision.Nodes[0].Load == nil {
+		p.t.Fatalf("the decision on %s: %+v, want the load of one node", name, decision)
+	}
+	return decision.Time, decision.Nodes[0].Load.CPU
 }

@@ -24,7 +24,7 @@ const (
 	resolution = 10 * time.Second
 	// parallel is how many tests run at once, unless the flag says otherwise.
 	// They mostly wait for metrics-server, so it may be more than there are cores.
-	parallel = "6"
+	parallel = "8"
 )
 
 // local is the control plane that all tests share. Each has nodes and
