@@ -46,7 +46,7 @@ func (s *sharedModel) get(ctx context.Context, handle fwk.Handle) (*load.Model, 
 		return nil, err
 	}
 	cfg := plugins.ModelConfig(s.args)
-	cfg.Remedy = remedy
+	cfg.Remedy, cfg.Await = remedy, true
 	reporter := faults.NewReporter(func(f faults.Fault) {
 		handle.EventRecorder().Eventf(f.Object, nil, v1.EventTypeWarning, f.Reason, "Scheduling", "%s", f.Message)
 	})

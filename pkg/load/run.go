@@ -97,6 +97,7 @@ func (m *Model) Poll(ctx context.Context) {
 	if err == nil {
 		m.observe(klog.FromContext(ctx), readings)
 	}
+	m.tryOnce.Do(func() { close(m.tried) })
 	m.reportFreshness(ctx)
 	m.notify(ctx) // before what follows, so that pods need not wait for it
 	if err == nil {
@@ -105,6 +106,34 @@ func (m *Model) Poll(ctx context.Context) {
 	m.mu.Lock()
 	m.workloads.Forget(m.clock.Now())
 	m.mu.Unlock()
+}
+
+// firstPollSlack is how much longer than a poll may take AwaitFirstPoll waits: until
+// then the informers have told of the nodes.
+const firstPollSlack = 5 * time.Second
+
+// AwaitFirstPoll waits until the source has been polled once, so that a scheduler
+// that has just started does not take nodes that it has not asked about yet for
+// nodes of which nothing is known. It waits for little longer than one poll may take,
+// and not at all unless Config.Await says so.
+func (m *Model) AwaitFirstPoll(ctx context.Context) {
+	if !m.config.Await {
+		return
+	}
+	select {
+	case <-m.tried:
+		return
+	default:
+	}
+	logger := klog.FromContext(ctx)
+	logger.Info("Scheduling waits until node metrics have been polled once", "atMost", m.config.Timeout+firstPollSlack)
+	select {
+	case <-m.tried:
+		logger.Info("Scheduling begins")
+	case <-m.clock.After(m.config.Timeout + firstPollSlack):
+		logger.Info("Scheduling begins without node metrics", "remedy", m.config.Remedy)
+	case <-ctx.Done():
+	}
 }
 
 // observed is how many readings are taken in while others have to wait.
