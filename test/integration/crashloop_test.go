@@ -33,7 +33,7 @@ func TestCrashLoopDoesNotCountTwice(t *testing.T) {
 	const tolerance = 0.5 // cores
 	p := newPool(t, node{name: "n", cores: 64, uses: "1"})
 	s := startScheduler(t, "plimsoll.yaml", func(config map[string]any) {
-		args(config)["source"] = map[string]any{"interval": crashPoll.String()}
+		args(config)["source"] = map[string]any{"interval": crashPoll.String(), "timeout": crashPoll.String()}
 	})
 	reader := p.token("reader")
 	p.allowDecisions("reader")
