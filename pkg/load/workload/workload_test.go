@@ -2,11 +2,11 @@ package workload
 
 import (
 	"fmt"
-	"slices"
+	"math"
+	"math/rand/v2"
 	"testing"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -15,157 +15,217 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
 )
 
-func ownedBy(controller string, labels map[string]string) *v1.Pod {
-	return &v1.Pod{ObjectMeta: metav1.ObjectMeta{Labels: labels, OwnerReferences: []metav1.OwnerReference{
-		{Kind: "Node", UID: "not the controller"},
-		{Kind: "ReplicaSet", UID: types.UID(controller), Controller: new(true)},
-	}}}
+var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+
+func podOf(kind, controller string, labels map[string]string) *v1.Pod {
+	return &v1.Pod{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Labels: labels, OwnerReferences: []metav1.OwnerReference{
+			{Kind: kind, Name: controller, UID: types.UID(controller), Controller: new(true)},
+		}},
+		Spec: v1.PodSpec{Containers: []v1.Container{{Name: "main"}}},
+	}
 }
 
-func TestKeyOf(t *testing.T) {
-	deployment := func(hash string) map[string]string {
-		return map[string]string{appsv1.DefaultDeploymentUniqueLabelKey: hash}
-	}
-	stateful := func(hash string) map[string]string {
-		return map[string]string{appsv1.ControllerRevisionHashLabelKey: hash}
-	}
-	base, _ := KeyOf(ownedBy("web", deployment("1")), amount.Vector{1, 1})
+func TestWhatAWorkloadIsKnownBy(t *testing.T) {
+	hash := func(value string) map[string]string { return map[string]string{"pod-template-hash": value} }
 	for name, test := range map[string]struct {
-		pod      *v1.Pod
-		requests amount.Vector
-		same     bool
+		a, b *v1.Pod
+		same bool
 	}{
-		"another pod of it":       {ownedBy("web", deployment("1")), amount.Vector{1, 1}, true},
-		"of another controller":   {ownedBy("db", deployment("1")), amount.Vector{1, 1}, false},
-		"of another template":     {ownedBy("web", deployment("2")), amount.Vector{1, 1}, false},
-		"without a template":      {ownedBy("web", nil), amount.Vector{1, 1}, false},
-		"that requests more":      {ownedBy("web", deployment("1")), amount.Vector{1, 2}, false},
-		"of a StatefulSet's hash": {ownedBy("web", stateful("2")), amount.Vector{1, 1}, false},
+		"revisions of a Deployment":         {podOf("ReplicaSet", "web-5d9f", hash("5d9f")), podOf("ReplicaSet", "web-77c4", hash("77c4")), true},
+		"two Deployments":                   {podOf("ReplicaSet", "web-5d9f", hash("5d9f")), podOf("ReplicaSet", "db-5d9f", hash("5d9f")), false},
+		"a ReplicaSet that nobody owns":     {podOf("ReplicaSet", "web-5d9f", nil), podOf("ReplicaSet", "web-77c4", nil), false},
+		"revisions of a Rollout":            {podOf("ReplicaSet", "web-1", map[string]string{"rollouts-pod-template-hash": "1"}), podOf("ReplicaSet", "web-2", map[string]string{"rollouts-pod-template-hash": "2"}), true},
+		"runs of a CronJob":                 {podOf("Job", "report-29000000", nil), podOf("Job", "report-29000060", nil), true},
+		"runs of two CronJobs":              {podOf("Job", "report-29000000", nil), podOf("Job", "backup-29000000", nil), false},
+		"Jobs that end in other numbers":    {podOf("Job", "train-1", nil), podOf("Job", "train-2", nil), false},
+		"Jobs of a JobSet":                  {podOf("Job", "set-a-0", map[string]string{"jobset.sigs.k8s.io/jobset-name": "set"}), podOf("Job", "set-a-1", map[string]string{"jobset.sigs.k8s.io/jobset-name": "set"}), true},
+		"a StatefulSet, made again":         {podOf("StatefulSet", "db", nil), podOf("StatefulSet", "db", nil), true},
+		"a StatefulSet and a DaemonSet":     {podOf("StatefulSet", "db", nil), podOf("DaemonSet", "db", nil), false},
+		"a Deployment with a new container": {podOf("StatefulSet", "db", nil), withContainer(podOf("StatefulSet", "db", nil), "proxy"), false},
 	} {
-		key, ok := KeyOf(test.pod, test.requests)
-		if !ok || (key == base) != test.same || (key.compare(base) == 0) != test.same || key.compare(base) != -base.compare(key) {
-			t.Errorf("%s: the same workload: %t, want %t", name, key == base, test.same)
+		a, aOK := KeyOf(test.a, amount.Vector{1, 1})
+		b, bOK := KeyOf(test.b, amount.Vector{1, 1})
+		if !aOK || !bOK || (a == b) != test.same {
+			t.Errorf("%s: %+v and %+v, want the same: %t", name, a, b, test.same)
 		}
 	}
-	pod := ownedBy("web", nil)
-	pod.OwnerReferences = pod.OwnerReferences[:1]
-	if _, ok := KeyOf(pod, amount.Vector{}); ok {
+	if _, ok := KeyOf(&v1.Pod{}, amount.Vector{}); ok {
 		t.Error("a pod without a controller has a workload")
 	}
 }
 
-func key(name string) Key { return Key{controller: types.UID(name)} }
-
-// minute is a sample that stands for a minute.
-func minute(i int, use amount.Vector) history.Sample {
-	return history.Sample{Timestamp: epoch.Add(time.Duration(i) * time.Minute), Window: time.Minute, Usage: use}
+func withContainer(pod *v1.Pod, name string) *v1.Pod {
+	pod.Spec.Containers = append(pod.Spec.Containers, v1.Container{Name: name})
+	return pod
 }
 
-func TestAWorkloadIsKnownOnceItWasSeenForLongEnough(t *testing.T) {
-	b := NewBook[string]()
-	w := b.Join(key("web"), "a")
-	for i := range 5 {
-		if _, known := b.Estimate(key("web")); known {
-			t.Fatalf("known after %d minutes", i)
+// The fast form agrees with the sums by definition.
+func TestMomentsAgreeWithTheReference(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 200 {
+		var m moments
+		var values, weights []float64
+		at := epoch
+		for i := range 1 + random.IntN(100) {
+			step := time.Duration(random.IntN(7200)) * time.Second
+			window := time.Duration(1+random.IntN(60)) * time.Second
+			at = at.Add(step)
+			for j := range weights {
+				weights[j] *= math.Exp2(-step.Hours() / 6)
+			}
+			stands := window
+			if i > 0 {
+				stands = max(window, min(step, time.Minute))
+			}
+			value := 1e4 * random.Float64()
+			values, weights = append(values, value), append(weights, stands.Seconds())
+			m.add(value, at, window)
 		}
-		w.Learn(minute(i, amount.Vector{1000, 1 << 20}))
-	}
-	use, known := b.Estimate(key("web"))
-	for r, want := range (amount.Vector{1000, 1 << 20}) {
-		if !known || use[r] < want || float64(use[r]) > 1.1*float64(want)+1 {
-			t.Errorf("resource %d: %d, known %t, want %d to a tenth more", r, use[r], known, want)
+		var total, mean, variance float64
+		for i := range values {
+			total += weights[i]
+			mean += weights[i] * values[i]
+		}
+		mean /= total
+		for i := range values {
+			variance += weights[i] * (values[i] - mean) * (values[i] - mean) / total
+		}
+		if math.Abs(m.weight-total) > 1e-6*total || math.Abs(m.mean-mean) > 1e-6*mean || math.Abs(m.deviation()-math.Sqrt(variance)) > 1e-4*mean {
+			t.Fatalf("weight %v, mean %v, deviation %v; want %v, %v, %v", m.weight, m.mean, m.deviation(), total, mean, math.Sqrt(variance))
 		}
 	}
-	if _, known := b.Estimate(key("db")); known {
-		t.Error("a workload without pods is known")
+}
+
+func TestHowSoonUseIsBelieved(t *testing.T) {
+	for _, test := range []struct {
+		name      string
+		resource  amount.Resource
+		requested int64
+		use       float64
+		seen      time.Duration
+		low, high int64
+	}{
+		{"nothing seen", amount.CPU, 1000, 0, 0, 1000, 1000},
+		{"more, for half a minute", amount.CPU, 100, 4000, 30 * time.Second, 3400, 3500},
+		{"less, for half a minute", amount.CPU, 4000, 100, 30 * time.Second, 3600, 3700},
+		{"less, for half an hour", amount.CPU, 4000, 100, 30 * time.Minute, 600, 700},
+		{"less memory, for half an hour", amount.Memory, 4000, 100, 30 * time.Minute, 2650, 2750},
+		{"less memory, for a day", amount.Memory, 4000, 100, 24 * time.Hour, 500, 600},
+	} {
+		var m moments
+		for at := time.Duration(0); at < test.seen; at += 15 * time.Second {
+			m.add(test.use, epoch.Add(at), 15*time.Second)
+		}
+		if got := m.estimate(test.resource, test.requested); got < test.low || got > test.high {
+			t.Errorf("%s: estimate %d, want %d to %d", test.name, got, test.low, test.high)
+		}
 	}
 }
 
-// A source without windows still teaches, a second with each sample.
-func TestSamplesWithoutAWindowTeach(t *testing.T) {
-	b := NewBook[string]()
-	w := b.Join(key("web"), "a")
-	for i := range int(LearnAfter.Seconds()) {
-		w.Learn(history.Sample{Timestamp: epoch.Add(time.Duration(i) * time.Second), Usage: amount.Vector{1000, 1}})
+// Old use counts for less than new, years pass without harm, and one absurd value
+// does not outlast them.
+func TestOldUseFades(t *testing.T) {
+	var m moments
+	for i := range 100 {
+		m.add(8000, epoch.Add(time.Duration(i)*time.Minute), time.Minute)
 	}
-	if _, known := b.Estimate(key("web")); !known {
-		t.Error("nothing is learned")
+	later := epoch.Add(20 * halfLife)
+	for i := range 60 {
+		m.add(1000, later.Add(time.Duration(i)*time.Minute), time.Minute)
 	}
-}
-
-func TestWorkloadsAreForgottenWhenTheyHaveBeenGoneForAWhile(t *testing.T) {
-	b := NewBook[string]()
-	w := b.Join(key("web"), "a")
-	b.Join(key("web"), "b")
-	left := epoch.Add(time.Hour)
-	w.Leave("a", epoch)
-	w.Leave("never was there", epoch)
-	if b.Forget(epoch.Add(24 * time.Hour)); b.Len() != 1 {
-		t.Fatal("forgotten while a pod runs")
+	if got := m.estimate(amount.CPU, 1000); got > 1100 {
+		t.Errorf("estimate %d, want about 1000: the old use is long past", got)
 	}
-	w.Leave("b", left)
-	if b.Forget(left.Add(Grace)); b.Len() != 1 {
-		t.Error("forgotten too soon")
+	for i := range 1000 {
+		m.add(1000, later.Add(time.Duration(i)*10*halfLife), time.Minute)
 	}
-	b.Join(key("web"), "c")
-	if b.Forget(left.Add(24 * time.Hour)); b.Len() != 1 {
-		t.Error("forgotten although a pod has come")
-	}
-	w.Leave("c", left)
-	if b.Forget(left.Add(Grace + 1)); b.Len() != 0 {
-		t.Error("never forgotten")
-	}
-	if len(w.pods) != 0 || cap(w.pods) > 0 && slices.ContainsFunc(w.pods[:cap(w.pods)], func(p string) bool { return p != "" }) {
-		t.Errorf("it holds on to %v", w.pods[:cap(w.pods)])
+	if got := m.estimate(amount.CPU, 1000); got < 1000 || got > 1010 {
+		t.Errorf("estimate %d after years of 1000", got)
 	}
 }
 
+// Jobs that come and go for a week leave no more than the limit behind, and what
+// runs is kept.
 func TestWorkloadsAreBounded(t *testing.T) {
 	b := NewBook[int]()
+	kept, _ := KeyOf(podOf("StatefulSet", "kept", nil), amount.Vector{})
+	b.Join(kept, -1).Learn(history.Sample{Timestamp: epoch, Window: time.Minute, Usage: amount.Vector{5000, 0}}, [amount.NumResources]bool{})
+	now := epoch
+	for i := range 5 * Limit {
+		now = now.Add(7 * 24 * time.Hour / (5 * Limit))
+		key, _ := KeyOf(podOf("Job", fmt.Sprint("job-", i), nil), amount.Vector{})
+		w := b.Join(key, i)
+		if w == nil || b.Len() > Limit {
+			t.Fatalf("job %d of a week: %v, %d workloads known", i, w, b.Len())
+		}
+		w.Leave(i, now)
+		if i%1000 == 0 {
+			b.Forget(now)
+		}
+	}
+	if b.Estimate(kept)[amount.CPU] < 4000 {
+		t.Error("a workload that runs is forgotten for Jobs that have ended")
+	}
+	b.Forget(now.Add(2 * Grace))
+	if b.Len() != 1 {
+		t.Errorf("%d workloads are known long after all but one are gone", b.Len())
+	}
+}
+
+// With as many workloads running as are remembered, another one is estimated by
+// its requests.
+func TestTooManyWorkloads(t *testing.T) {
+	b := NewBook[int]()
 	for i := range Limit {
-		if b.Join(key(fmt.Sprint(i)), i) == nil {
-			t.Fatalf("no room for workload %d", i)
-		}
+		key, _ := KeyOf(podOf("StatefulSet", fmt.Sprint(i), nil), amount.Vector{})
+		b.Join(key, i)
 	}
-	if b.Join(key("one more"), 0) != nil || b.Len() != Limit {
-		t.Errorf("%d workloads", b.Len())
-	}
-	if b.Join(key("7"), 8) == nil {
-		t.Error("no room for a pod of a workload that is known")
+	key, _ := KeyOf(podOf("StatefulSet", "one more", nil), amount.Vector{7, 7})
+	if w := b.Join(key, Limit); w != nil || b.Estimate(key) != (amount.Vector{7, 7}) {
+		t.Errorf("workload %v, estimate %v", w, b.Estimate(key))
 	}
 }
 
-// Each workload, and each pod of one, gets its turn, whatever the order in which
-// they came.
-func TestWorkloadsAndPodsTakeTurns(t *testing.T) {
-	b := NewBook[string]()
-	for w := range 3 {
-		for p := range w + 1 {
-			b.Join(key(fmt.Sprint("w", w)), fmt.Sprint("w", w, "p", p))
-		}
+func TestWorkloadsAreMeasuredInTurn(t *testing.T) {
+	b := NewBook[int]()
+	for i := range 3 {
+		key, _ := KeyOf(podOf("StatefulSet", fmt.Sprint(i), nil), amount.Vector{})
+		b.Join(key, 10*i)
+		b.Join(key, 10*i+1)
 	}
-	now, count := epoch, map[string]int{}
-	for range 12 {
-		now = now.Add(time.Second)
-		b.InTurn(func(w *Workload[string]) bool {
-			pod, found := w.Next(func(pod string) bool { return pod != "w2p1" }, now)
-			if !found {
-				t.Fatal("a workload without a pod that is ready")
+	var asked []int
+	for round := range 4 {
+		b.InTurn(func(w *Workload[int]) bool {
+			pod, ok := w.Next(func(pod int) bool { return pod != 21 })
+			if !ok {
+				t.Fatal("no pod is ready")
 			}
-			count[pod]++
-			return false // one a poll
+			w.Asked(epoch.Add(time.Duration(len(asked)) * time.Second))
+			asked = append(asked, pod)
+			return len(asked)%2 != 0
 		})
+		_ = round
 	}
-	want := map[string]int{"w0p0": 4, "w1p0": 2, "w1p1": 2, "w2p0": 2, "w2p2": 2}
-	if fmt.Sprint(count) != fmt.Sprint(want) {
-		t.Errorf("asked for %v, want %v", count, want)
+	counts := map[int]int{}
+	for _, pod := range asked {
+		counts[pod]++
+	}
+	if len(asked) != 8 || counts[21] != 0 || counts[20] < 2 || counts[0] == 0 || counts[1] == 0 || counts[10] == 0 || counts[11] == 0 {
+		t.Errorf("asked in turn: %v", asked)
 	}
 }
 
-func TestAWorkloadWithoutAPodThatIsReady(t *testing.T) {
-	b := NewBook[string]()
-	w := b.Join(key("web"), "a")
-	if _, found := w.Next(func(string) bool { return false }, epoch); found || !w.asked.IsZero() {
-		t.Error("it was asked for")
+// What the model holds for each workload that is remembered.
+func BenchmarkLearn(b *testing.B) {
+	book := NewBook[int]()
+	key, _ := KeyOf(podOf("StatefulSet", "w", nil), amount.Vector{1000, 1 << 30})
+	w := book.Join(key, 1)
+	s := history.Sample{Timestamp: epoch, Window: 15 * time.Second, Usage: amount.Vector{500, 1 << 29}}
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Timestamp = s.Timestamp.Add(15 * time.Second)
+		w.Learn(s, [amount.NumResources]bool{})
+		_ = book.Estimate(key)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -19,6 +20,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
 )
 
 // Name is the name of the plugin in a KubeSchedulerConfiguration.
@@ -31,13 +33,11 @@ const demandSigner = "plimsoll.io/DeviceFit.Demand()"
 
 // DeviceFit places pods by the devices that nodes have left.
 type DeviceFit struct {
-	handle    fwk.Handle
-	model     *load.Model
-	matcher   *device.Matcher
-	kinds     *device.Kinds
-	inventory *device.Inventory // nil without dynamic resource allocation
-	learner   *fragmentation.Learner
-	metrics   *gauges
+	handle  fwk.Handle
+	model   *load.Model
+	devices *device.Catalogue
+	learner *fragmentation.Learner
+	metrics *gauges
 
 	rate             rating // nil for LeastFragmentation
 	weights          weights
@@ -49,11 +49,14 @@ type DeviceFit struct {
 	rule      line.Rule
 	statistic load.Statistic
 
-	// perDevice is what a pod without devices must leave for each free device.
+	// perDevice is what a pod without devices must leave for each free device. If
+	// that is nothing, no node is rejected, and waiting is nil.
 	perDevice amount.Vector
 	statuses  *rejection.Statuses
-	waiting   *rejection.Waiting[amount.Vector]
-	stranding stranding
+	waiting   *waiting.Set[anyPod]
+	rejecting rejecting
+	// late guards making a cycle that PreFilter has not left.
+	late sync.Mutex
 }
 
 var (
@@ -75,10 +78,12 @@ type Shared struct {
 	Profiles config.Profiles
 	// Model returns the load model, the same each time.
 	Model func(context.Context, fwk.Handle) (*load.Model, error)
-	// Inventory returns the devices of dynamic resource allocation, the same each
-	// time. It is nil if that is turned off.
-	Inventory func(context.Context, fwk.Handle) (*device.Inventory, error)
+	// Inventory returns the devices of device classes, the same each time:
+	// device.NoClasses without dynamic resource allocation.
+	Inventory func(context.Context, fwk.Handle) (device.ClassInventory, error)
 	Metrics   *Metrics
+	// Dispatch has waiting pods looked at. It defaults to goroutines of their own.
+	Dispatch waiting.Dispatcher
 	// Clock defaults to the real one.
 	Clock clock.PassiveClock
 }
@@ -94,7 +99,11 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 		if len(errs) > 0 {
 			return nil, errs.ToAggregate()
 		}
-		pl, err := newPlugin(args, fld, shared.Profiles[handle.ProfileName()])
+		inventory, err := shared.Inventory(ctx, handle)
+		if err != nil {
+			return nil, err
+		}
+		pl, err := newPlugin(args, fld, shared.Profiles[handle.ProfileName()], inventory)
 		if err != nil {
 			return nil, err
 		}
@@ -102,32 +111,27 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 		if pl.model, err = shared.Model(ctx, handle); err != nil {
 			return nil, err
 		}
-		if shared.Inventory != nil {
-			if pl.inventory, err = shared.Inventory(ctx, handle); err != nil {
-				return nil, err
-			}
-		}
 		pl.metrics = shared.Metrics.profile(handle.ProfileName())
 		pl.learner = fragmentation.NewLearner(shared.Clock)
-		if err := errors.Join(pl.kinds.Watch(handle.SharedInformerFactory()), pl.learn(ctx, handle.SharedInformerFactory())); err != nil {
+		if err := errors.Join(pl.devices.Watch(handle.SharedInformerFactory()), pl.learn(ctx, handle.SharedInformerFactory())); err != nil {
 			return nil, err
 		}
-		pl.model.Subscribe(pl.afterChange)
+		pl.wait(ctx, shared.Dispatch)
 		return pl, nil
 	}
 }
 
 // newPlugin returns the plugin as far as it follows from its arguments and
 // those of NodeLoad in the profile, which are nil if that does not use it.
-func newPlugin(args *config.DeviceFitArgs, fld *field.Path, nodeLoad *config.NodeLoadArgs) (*DeviceFit, error) {
+func newPlugin(args *config.DeviceFitArgs, fld *field.Path, nodeLoad *config.NodeLoadArgs, inventory device.ClassInventory) (*DeviceFit, error) {
 	matcher, err := device.NewMatcher(args.Resources)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", fld.Child("resources"), err)
 	}
 	pl := &DeviceFit{
-		matcher: matcher, kinds: device.NewKinds(matcher), avoidDeviceNodes: args.AvoidDeviceNodes,
+		devices: device.NewCatalogue(matcher, inventory), avoidDeviceNodes: args.AvoidDeviceNodes,
 		weights: weightsOf(args.Weights), statistic: load.Latest,
-		statuses: rejection.NewStatuses(1, newStatus), waiting: rejection.NewWaiting[amount.Vector](),
+		statuses: rejection.NewStatuses(1, newStatus),
 	}
 	if pl.rate, err = ratingOf(args.Strategy); err != nil {
 		return nil, fmt.Errorf("%s: %w", fld.Child("strategy"), err)
@@ -150,15 +154,18 @@ func (pl *DeviceFit) Name() string { return Name }
 
 // PreFilter takes the view of the cluster for the cycle, and skips Filter for
 // pods that it never rejects.
+//
+// A pod that has a node is tried only because it is to be resized there: it takes
+// no headroom of another node.
 func (pl *DeviceFit) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
-	c := pl.newCycle(pod)
-	state.Write(stateKey, c)
-	pl.waiting.Remove(pod.UID)
-	pl.updateGauges(c)
-	if pl.perDevice == (amount.Vector{}) || c.NeedsDevices || c.Exempt {
+	if pod.Spec.NodeName != "" {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}
-	pl.statuses.Grow(c.view.Slots())
+	c := pl.begin(state, pod)
+	pl.updateGauges(c)
+	if !c.mayStrand {
+		return nil, fwk.NewStatus(fwk.Skip)
+	}
 	return nil, nil
 }
 
@@ -168,6 +175,9 @@ func (pl *DeviceFit) PreFilterExtensions() fwk.PreFilterExtensions { return nil 
 
 // PreScore skips Score for a pod to which all nodes are the same.
 func (pl *DeviceFit) PreScore(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) *fwk.Status {
+	if pod.Spec.NodeName != "" {
+		return fwk.NewStatus(fwk.Skip)
+	}
 	c := pl.cycleOf(state, pod)
 	if !pl.cares(c) {
 		return fwk.NewStatus(fwk.Skip)
@@ -189,6 +199,9 @@ func (pl *DeviceFit) cares(c *cycle) bool {
 
 // Score ranks the node by its devices, 0 to 100.
 func (pl *DeviceFit) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeInfo fwk.NodeInfo) (int64, *fwk.Status) {
+	if pod.Spec.NodeName != "" {
+		return 0, nil
+	}
 	c := pl.cycleOf(state, pod)
 	if !pl.cares(c) {
 		return 0, nil
