@@ -43,9 +43,9 @@ func (s *fakePodSource) askedOf(prefix string) (count int) {
 	return count
 }
 
-// read has all pods be known, so that they are on the agenda for nothing but what
+// allRead has all pods be known, so that they are on the agenda for nothing but what
 // a test does.
-func (f *fixture) read() {
+func (f *fixture) allRead() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	clear(f.agenda.unread)
@@ -62,9 +62,9 @@ func TestEachPurposeHasItsPartOfTheBudget(t *testing.T) {
 		"the third":                          {0, 0, 0, 300, [4]int{0, 0, 0, 100}},
 		"pods that leave have it as well":    {0, 0, 300, 0, [4]int{0, 0, 100, 0}},
 		"all of them are too many":           {300, 300, 0, 300, [4]int{40, 20, 0, 40}},
-		"few are wanted, the rest goes on":   {300, 5, 5, 300, [4]int{50, 5, 5, 40}},
+		"few are wanted, more is learned":    {300, 5, 5, 300, [4]int{40, 5, 5, 50}},
 		"many start, and little else is due": {300, 3, 0, 7, [4]int{90, 3, 0, 7}},
-		"many are wanted, few start":         {10, 300, 0, 300, [4]int{10, 50, 0, 40}},
+		"many are wanted, few start":         {10, 300, 0, 300, [4]int{10, 20, 0, 70}},
 		"all that is due fits":               {20, 20, 20, 20, [4]int{20, 20, 20, 20}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -74,7 +74,7 @@ func TestEachPurposeHasItsPartOfTheBudget(t *testing.T) {
 			leaving := f.crowd("leaving", test.leaving, old, false)
 			f.crowd("learning", test.learning, old, true)
 			f.sample("n", 1)
-			f.read()
+			f.allRead()
 			for _, pod := range wanted {
 				f.Want(pod)
 			}
@@ -82,7 +82,7 @@ func TestEachPurposeHasItsPartOfTheBudget(t *testing.T) {
 				pod.DeletionTimestamp = new(metav1.NewTime(f.now.Now()))
 				f.SetPod(pod)
 			}
-			f.read()
+			f.allRead()
 			f.crowd("starting", test.starting, f.now.Now(), false)
 			pods.asked = nil
 			f.now.Step(1)
@@ -100,7 +100,7 @@ func TestEachPurposeHasItsPartOfTheBudget(t *testing.T) {
 // and so is each pod that has started, once it is measured.
 func TestAFloodOfStartsStarvesNobody(t *testing.T) {
 	f, pods := newPodFixture(t)
-	f.crowd("learning", learningBudget, f.now.Now().Add(-time.Hour), true)
+	f.crowd("learning", (podBudget - startingBudget - preemptionBudget), f.now.Now().Add(-time.Hour), true)
 	last := map[string]int{} // poll in which it was asked for
 	started, polls := 0, 60
 	for poll := range polls {
@@ -125,7 +125,7 @@ func TestAFloodOfStartsStarvesNobody(t *testing.T) {
 		if len(pods.asked) > podBudget {
 			t.Fatalf("asked for %d pods", len(pods.asked))
 		}
-		for i := range learningBudget {
+		for i := range podBudget - startingBudget - preemptionBudget {
 			if poll-last[fmt.Sprint("learning", i)] > 1 {
 				t.Fatalf("poll %d: a workload was last measured in poll %d", poll, last[fmt.Sprint("learning", i)])
 			}
@@ -216,13 +216,13 @@ func TestWhatPreemptionAsksAbout(t *testing.T) {
 	f.config.Learn = false
 	pod := f.warmPod(pods, "p", 3)
 	f.sample("n", 4)
-	f.read()
+	f.allRead()
 	another := pod.DeepCopy()
 	another.UID = "another"
 	f.Want(another)
 	f.Want(boundPod("stranger", "n"))
-	if len(f.agenda.wanted) != 0 {
-		t.Errorf("%v are wanted that are not there", f.agenda.wanted)
+	if len(f.agenda.victims) != 0 {
+		t.Errorf("%v are wanted that are not there", f.agenda.victims)
 	}
 	f.Want(pod)
 	for passed := time.Duration(0); passed <= ledger.ReadingExpiration+2*window; passed += window {
@@ -233,14 +233,14 @@ func TestWhatPreemptionAsksAbout(t *testing.T) {
 			t.Fatalf("%v after preemption asked about it: asked for: %t, want %t", passed+window, pods.hasAsked("p"), want)
 		}
 	}
-	if len(f.agenda.wanted) != 0 {
-		t.Errorf("%v are wanted for ever", f.agenda.wanted)
+	if len(f.agenda.victims) != 0 {
+		t.Errorf("%v are wanted for ever", f.agenda.victims)
 	}
-	for _, pod := range f.crowd("p", maxWanted+10, f.now.Now(), false) {
+	for _, pod := range f.crowd("p", maxVictims+10, f.now.Now(), false) {
 		f.Want(pod)
 	}
-	if len(f.agenda.wanted) != maxWanted {
-		t.Errorf("%d are wanted, want no more than %d", len(f.agenda.wanted), maxWanted)
+	if len(f.agenda.victims) != maxVictims {
+		t.Errorf("%d are wanted, want no more than %d", len(f.agenda.victims), maxVictims)
 	}
 }
 
@@ -253,14 +253,14 @@ func TestPodsThatAreGoneAreOffTheAgenda(t *testing.T) {
 		f.SetPod(pod)
 		f.Want(pod)
 	}
-	if a := &f.agenda; len(a.unread) != 20 || len(a.wanted) != 20 || len(a.leaving) != 20 {
-		t.Fatalf("%d are unread, %d wanted, %d leave, want 20 each", len(a.unread), len(a.wanted), len(a.leaving))
+	if a := &f.agenda; len(a.unread) != 20 || len(a.victims) != 20 || len(a.terminating) != 20 {
+		t.Fatalf("%d are unread, %d wanted, %d leave, want 20 each", len(a.unread), len(a.victims), len(a.terminating))
 	}
 	for _, pod := range pods {
 		f.RemovePod(pod)
 	}
-	if a := &f.agenda; len(a.unread)+len(a.wanted)+len(a.leaving) != 0 {
-		t.Errorf("%d are unread, %d wanted, %d leave, want none", len(a.unread), len(a.wanted), len(a.leaving))
+	if a := &f.agenda; len(a.unread)+len(a.victims)+len(a.terminating) != 0 {
+		t.Errorf("%d are unread, %d wanted, %d leave, want none", len(a.unread), len(a.victims), len(a.terminating))
 	}
 }
 

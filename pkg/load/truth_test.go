@@ -45,7 +45,7 @@ func (c *trueContainer) running() *trueRun {
 }
 
 // truePod uses uses halves of what it asks for, and while a container warms up,
-// early halves of that.
+// early halves of that, if heaps of memory as well.
 type truePod struct {
 	name        string
 	uid         types.UID
@@ -53,6 +53,8 @@ type truePod struct {
 	containers  []*trueContainer
 	uses, early int64
 	onFailure   bool // its containers run again only if they fail
+	heaps       bool
+	gone        bool
 }
 
 // expected returns what it is to use at the most by what it requests, and what its
@@ -94,16 +96,20 @@ func (p *truePod) hasSucceeded() bool {
 func (p *truePod) share(c *trueContainer) int64 { return c.asks * p.uses / 2 }
 
 // useAt returns what the pod uses in the second.
-func (p *truePod) useAt(second int) (use int64) {
+func (p *truePod) useAt(second int) (use amount.Vector) {
 	for _, c := range p.containers {
 		for _, run := range c.runs {
-			switch {
-			case second < run.from || second >= run.to:
-			case second < run.from+warmUpSeconds:
-				use += p.share(c) * p.early / 2
-			default:
-				use += p.share(c)
+			if second < run.from || second >= run.to {
+				continue
 			}
+			part := amount.Vector{p.share(c), p.share(c)}
+			if second < run.from+warmUpSeconds {
+				part[amount.CPU] = part[amount.CPU] * p.early / 2
+				if p.heaps {
+					part[amount.Memory] = part[amount.CPU]
+				}
+			}
+			use = use.Add(part)
 		}
 	}
 	return use
@@ -111,6 +117,7 @@ func (p *truePod) useAt(second int) (use int64) {
 
 // scrape is what was measured of a node and its pods in the window that ended at a
 // second: CPU is the mean of that time, memory what was in use in the last second.
+// A pod that does not run then has no reading, but its use is in that of the node.
 type scrape struct {
 	end       int
 	timestamp time.Time // by the node's clock
@@ -137,6 +144,18 @@ func (n *trueNode) stamp(second int) time.Time {
 	return epoch.Add(time.Duration(second+n.ahead) * time.Second)
 }
 
+// runsAt reports whether a container of the pod runs in the second.
+func (p *truePod) runsAt(second int) bool {
+	for _, c := range p.containers {
+		for _, run := range c.runs {
+			if run.from <= second && second < run.to {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // scrape measures the node if that is due. Pods that are gone are in it if they were
 // there in its window.
 func (n *trueNode) scrape(end int) {
@@ -150,13 +169,13 @@ func (n *trueNode) scrape(end int) {
 	for uid, p := range n.pods {
 		var part amount.Vector
 		for second := s.start(); second < end; second++ {
-			part[amount.CPU] += p.useAt(second)
+			part[amount.CPU] += p.useAt(second)[amount.CPU]
 		}
 		part[amount.CPU] /= int64(windowSeconds)
-		part[amount.Memory] = p.useAt(end - 1)
+		part[amount.Memory] = p.useAt(end - 1)[amount.Memory]
 		s.parts[uid] = part
 		s.usage = s.usage.Add(part)
-		if part != (amount.Vector{}) {
+		if p.runsAt(end - 1) {
 			s.byName[p.name] = uid
 		}
 	}
@@ -167,7 +186,7 @@ func (n *trueNode) scrape(end int) {
 func (p *truePod) object() *v1.Pod {
 	pod := &v1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: p.name, UID: p.uid, OwnerReferences: []metav1.OwnerReference{
-			{Kind: "ReplicaSet", UID: types.UID("of " + p.name), Controller: new(true)},
+			{Kind: "StatefulSet", Name: "of-" + p.name, Controller: new(true)},
 		}},
 		Spec:   v1.PodSpec{NodeName: p.node.name},
 		Status: v1.PodStatus{Phase: v1.PodPending},
@@ -185,19 +204,19 @@ func (p *truePod) object() *v1.Pod {
 		}}})
 		if c.init {
 			pod.Spec.InitContainers = append(pod.Spec.InitContainers, spec)
-			pod.Status.InitContainerStatuses = append(pod.Status.InitContainerStatuses, c.status())
+			pod.Status.InitContainerStatuses = append(pod.Status.InitContainerStatuses, c.status(p.gone))
 			continue
 		}
 		if c.running() != nil {
 			pod.Status.Phase = v1.PodRunning
 		}
 		pod.Spec.Containers = append(pod.Spec.Containers, spec)
-		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, c.status())
+		pod.Status.ContainerStatuses = append(pod.Status.ContainerStatuses, c.status(p.gone))
 	}
 	return pod
 }
 
-func (c *trueContainer) status() v1.ContainerStatus {
+func (c *trueContainer) status(gone bool) v1.ContainerStatus {
 	s := v1.ContainerStatus{Name: c.name}
 	past := c.runs
 	if run := c.running(); run != nil {
@@ -205,14 +224,20 @@ func (c *trueContainer) status() v1.ContainerStatus {
 		past = past[:len(past)-1]
 	}
 	if len(past) == 0 {
+		if gone {
+			s.State.Terminated = &v1.ContainerStateTerminated{ExitCode: 137} // it was never located
+		}
 		return s
 	}
 	last := &v1.ContainerStateTerminated{ExitCode: 1, StartedAt: past[len(past)-1].fromStamp, FinishedAt: past[len(past)-1].untilStamp}
-	if c.ended {
+	switch {
+	case c.ended:
 		last.ExitCode = 0
 		s.State.Terminated = last
-		return s
+	case gone:
+		s.State.Terminated = last
+	default:
+		s.LastTerminationState.Terminated = last
 	}
-	s.LastTerminationState.Terminated = last
 	return s
 }

@@ -24,10 +24,12 @@ type hazards struct {
 	reads     bool  // single pods are read
 	crashes   bool  // containers fail and are started again
 	inits     bool  // pods have init containers, and containers that do their work and end
-	resizes   bool  // pods are resized, upwards and downwards
+	resizes   int   // pods are resized so often: upwards, and then also downwards
+	heaps     bool  // memory is in use only once a container has warmed up
 	late      int   // statuses and deletions are seen up to so many seconds late
 	lost      bool  // statuses are not seen if another follows
-	samples   bool  // samples are lost, late, repeated and out of order, and so are readings
+	samples   bool  // samples are lost, late, repeated and out of order
+	readings  bool  // readings of single pods are lost
 	recreated bool  // pods are made again under their name, on another node
 	replaced  bool  // nodes go, and come back under their name
 	rebooted  bool  // nodes are replaced while their pods stay, and run again
@@ -58,10 +60,13 @@ type knowledge struct {
 	read    bool
 	// largest is the most that it was ever expected to use.
 	largest int64
+	resizes int // so far
+	// rebooted: of what has happened to it, it was told only that its node booted.
+	rebooted bool
 }
 
 // upToDate reports whether the model was told all that happened to the pod.
-func (k *knowledge) upToDate() bool { return k.version == k.changed }
+func (k *knowledge) upToDate() bool { return k.version == k.changed || k.rebooted }
 
 // world is a cluster, a model that is told of it, and what the model was told.
 type world struct {
@@ -94,7 +99,9 @@ func newWorld(t *testing.T, seed uint64, h hazards) *world {
 	}
 	cfg := Config{
 		Interval: window, Timeout: time.Minute, Expiration: expiration, Window: 5 * time.Minute, WarmUp: warmUp, Clock: w.clock,
-		Learn:     !h.resizes, // the model learns of a pod that was resized as if it had not been
+		// Of a pod that was resized, or whose end is seen late, the model learns what its
+		// bounds do not know.
+		Learn:     h.resizes == 0 && h.late == 0,
 		Estimator: estimate.Estimator{Factors: [amount.NumResources]int64{100, 100}},
 	}
 	var source Source = worldSource{w}
@@ -152,7 +159,7 @@ type worldPodSource struct{ worldSource }
 
 func (s worldPodSource) PollPods(_ context.Context, names []types.NamespacedName) (readings []PodReading, err error) {
 	for _, name := range names {
-		if s.w.hazards.samples && s.w.random.IntN(4) == 0 {
+		if s.w.hazards.readings && s.w.random.IntN(4) == 0 {
 			continue
 		}
 		if newest := s.w.newestOf(name.Name); newest != nil {
@@ -242,7 +249,7 @@ func (w *world) hear(what told) {
 			k.resized = w.second
 		}
 	}
-	k.present, k.bound, k.version, k.asks = true, true, what.version, what.asks
+	k.present, k.bound, k.version, k.asks, k.rebooted = true, true, what.version, what.asks, false
 }
 
 // hearGone tells the model that a pod is gone. What a trial has promised is what
@@ -251,7 +258,7 @@ func (w *world) hearGone(what told) {
 	node := what.pod.node.name
 	trial := w.Try(node)
 	var promised [NumStatistics]amount.Vector
-	exact := trial != nil && what.object.DeletionTimestamp == nil && usedUntil(what.object, w.clock.Now()).Equal(w.clock.Now())
+	exact := trial != nil && usedUntil(what.object, trial.now).Equal(trial.now)
 	if exact {
 		clone := trial.Clone()
 		clone.Remove(what.object)
@@ -306,5 +313,6 @@ func (w *world) drop(p *truePod) {
 	for _, c := range p.containers {
 		w.stop(p, c)
 	}
+	p.gone = true
 	delete(w.pods, p.name)
 }
