@@ -51,7 +51,7 @@ func TestPrometheusSource(t *testing.T) {
 
 	place := func(name, want, when string) {
 		t.Helper()
-		pod := p.pod(name, "plimsoll")
+		pod := withCPU(p.pod(name, "plimsoll"), "100m")
 		p.create(pod)
 		if got := p.nodeOf(pod); got != want {
 			t.Errorf("%s the pod is on %s, want %s", when, got, want)

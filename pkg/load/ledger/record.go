@@ -197,18 +197,33 @@ func (r *Record) shown(s *history.Sample, expected amount.Vector, seen bool, now
 
 // partOf returns how much of the sample is the pod's use, as far as a reading
 // says: what it was seen to use, for that part of the sample's window that lies
-// after the beginning of the reading's, and before its end unless it is the
-// newest. A sample from before that shows nothing that is known.
+// after the beginning of the reading's, and before its end unless it is the newest
+// and all that ran then still runs. A sample from before that shows nothing that is
+// known.
 func (r *Record) partOf(s *history.Sample) (use amount.Vector) {
 	for i := range r.readings {
 		one := &r.readings[i]
 		until := one.Timestamp
 		if i == len(r.readings)-1 {
-			until = r.left // zero while the pod is there
+			until = r.endOf(one)
 		}
 		use = use.Max(history.Part(one.Usage, s.Share(one.Start(), until)))
 	}
 	return use
+}
+
+// endOf returns when something ended that the reading shows: a container, or the
+// pod's time on the node. It is zero if all of it goes on.
+func (r *Record) endOf(one *reading) time.Time {
+	end := r.left
+	for i := range r.containers {
+		for _, ran := range r.containers[i].runs {
+			if ended := ran.to; !ended.IsZero() && !ran.outgrown && ended.After(one.Start()) && (end.IsZero() || ended.Before(end)) {
+				end = ended
+			}
+		}
+	}
+	return end
 }
 
 // UsedIn returns how much of the sample is surely the use of a pod that has left:

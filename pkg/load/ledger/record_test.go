@@ -282,3 +282,29 @@ func TestARecordOfNothing(t *testing.T) {
 		t.Errorf("it is known to have used %v", use)
 	}
 }
+
+// What a pod was seen to use before a container stopped is not in samples of the
+// time after that.
+func TestARestartIsNoRelief(t *testing.T) {
+	const warmUp = time.Minute
+	start := epoch
+	at := func(after time.Duration) history.Sample {
+		return history.Sample{Timestamp: start.Add(after), Window: 15 * time.Second, Usage: amount.Vector{30_000, 0}}
+	}
+	r := Record{Estimate: amount.Vector{2000, 0}}
+	r.Observe([]State{{Share: r.Estimate, Since: start}}, start, warmUp)
+	s := at(10 * time.Minute)
+	r.Sampled(&s, s.Timestamp, warmUp)
+	if !r.Read(history.Sample{Timestamp: s.Timestamp, Window: s.Window, Usage: amount.Vector{20_000, 0}}, s.Timestamp, warmUp) {
+		t.Fatal("the reading is not taken in")
+	}
+	stopped := start.Add(10*time.Minute + 5*time.Second)
+	r.Observe([]State{{Share: r.Estimate, Before: Interval{From: start, To: stopped}}}, stopped, warmUp)
+	for after := 11 * time.Minute; after < 13*time.Minute; after += 15 * time.Second {
+		s := at(after)
+		r.Sampled(&s, s.Timestamp, warmUp)
+		if missing, _ := r.Missing(&s, s.Timestamp, warmUp); missing[amount.CPU] != 20_000 || r.Phase != Remeasuring {
+			t.Fatalf("%v after the start, in phase %v: %v are missing, want 20 cores", after, r.Phase, missing)
+		}
+	}
+}
