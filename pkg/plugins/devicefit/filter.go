@@ -9,16 +9,18 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 )
+
+// strandsDevices is for which a node is rejected, as users see it in events. The
+// scheduler counts nodes by it, so it holds no numbers.
+const strandsDevices = "node(s) would strand free devices"
 
 // newStatus returns the status to reject a node with. Preemption is of no help:
 // what a pod without devices could evict is other pods without devices, and
 // what those leave is for the devices.
 func newStatus(int) *fwk.Status {
-	return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, rejection.StrandsDevices)
+	return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, strandsDevices)
 }
 
 // spare returns how much of a node's headroom its free devices do not need, each
@@ -65,21 +67,21 @@ func (pl *DeviceFit) Filter(_ context.Context, state fwk.CycleState, pod *v1.Pod
 	}
 	var buffer [maxKinds]device.Stock
 	left, node := pl.remains(c, nodeInfo, buffer[:0])
-	if left.free == 0 {
-		return nil
-	}
 	headroom, measured := pl.headroom(&left, nodeInfo)
-	if !strands(c.Use, spare(headroom, pl.perDevice, left.free)) {
+	if left.free == 0 || !strands(c.Use, spare(headroom, pl.perDevice, left.free)) {
+		if node != nil {
+			c.marks.Fit(node.Slot)
+		}
 		return nil
 	}
 	pl.rejecting.note(node, left.free, measured)
+	if node != nil {
+		c.marks.Reject(node.Slot, 0)
+	}
 	if c.trial {
 		c.attempt.RejectTrial(node, allocatableOf(nodeInfo))
 	} else {
 		c.attempt.Reject(node, allocatableOf(nodeInfo), 0)
-	}
-	if trace := explain.Of(state); trace != nil && node != nil {
-		trace.DeviceFit.Reject(node.Slot, 0)
 	}
 	return pl.statuses.For(node, 0)
 }

@@ -38,6 +38,7 @@ type DeviceFit struct {
 	matcher   *device.Matcher
 	kinds     *device.Kinds
 	inventory *device.Inventory // nil without dynamic resource allocation
+	decisions *explain.Log      // nil if decisions are not explained
 	learner   *fragmentation.Learner
 	fitting   fitting
 	metrics   *gauges
@@ -85,6 +86,8 @@ type Shared struct {
 	// time. It is nil if that is turned off.
 	Inventory func(context.Context, fwk.Handle) (*device.Inventory, error)
 	Metrics   *Metrics
+	// Decisions is where decisions are explained; nil if they are not.
+	Decisions *explain.Log
 	// Dispatch has waiting pods looked at. It defaults to goroutines of their own.
 	Dispatch waiting.Dispatcher
 	// Clock defaults to the real one.
@@ -106,7 +109,7 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 		if err != nil {
 			return nil, err
 		}
-		pl.handle = handle
+		pl.handle, pl.decisions = handle, shared.Decisions
 		if pl.model, err = shared.Model(ctx, handle); err != nil {
 			return nil, err
 		}
@@ -171,7 +174,10 @@ type cycle struct {
 	attempt   *waiting.Attempt
 	// trial: the cycle is a copy, for trying things out.
 	trial bool
-	trace *explain.Trace // nil if nothing is to be explained
+	// account is the plugin's part in the explanation, and marks what becomes of each
+	// node; nil if nothing is to be explained.
+	account account
+	marks   explain.Marks
 }
 
 func (pl *DeviceFit) newCycle(pod *v1.Pod) *cycle {
@@ -206,6 +212,8 @@ func (pl *DeviceFit) begin(state fwk.CycleState, pod *v1.Pod) *cycle {
 	}
 	pl.fit(c.view.Now)
 	pl.complete(c)
+	trace := pl.decisions.Begin(state, pl.handle.ProfileName(), pod, &c.view)
+	c.marks = trace.Join(&c.account)
 	state.Write(stateKey, c)
 	return c
 }
@@ -228,7 +236,7 @@ func (pl *DeviceFit) cycleOf(state fwk.CycleState, pod *v1.Pod) *cycle {
 // things out, which is no part of the decision.
 func (c *cycle) Clone() fwk.StateData {
 	clone := *c
-	clone.trial, clone.trace = true, nil
+	clone.trial, clone.account, clone.marks = true, account{}, nil
 	return &clone
 }
 

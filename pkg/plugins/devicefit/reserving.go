@@ -9,6 +9,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 )
 
 // Reserve has the pods after this one see what it takes of device classes. What
@@ -28,11 +29,12 @@ func (pl *DeviceFit) Reserve(_ context.Context, state fwk.CycleState, pod *v1.Po
 			pl.inventory.Reserve(pod.UID, node, devices)
 		}
 	}
+	explain.Of(state).Conclude(explain.Placed, node)
 	return nil
 }
 
 // Unreserve takes that back.
-func (pl *DeviceFit) Unreserve(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ string) {
+func (pl *DeviceFit) Unreserve(_ context.Context, state fwk.CycleState, pod *v1.Pod, node string) {
 	if resourcehelper.IsPodResizeDeferred(pod) {
 		return
 	}
@@ -40,6 +42,7 @@ func (pl *DeviceFit) Unreserve(_ context.Context, state fwk.CycleState, pod *v1.
 		pl.waiting.Unreserve(pod.UID)
 	}
 	pl.release(state, pod)
+	explain.Of(state).Conclude(explain.TakenBack, node)
 }
 
 // PostBind ends the reservation of a pod whose claims have not done so. They

@@ -50,12 +50,12 @@ func (pl *DeviceFit) PreScore(_ context.Context, state fwk.CycleState, pod *v1.P
 		return fwk.NewStatus(fwk.Skip)
 	}
 	c := pl.cycleOf(state, pod)
+	explain.Of(state).Ranks()
 	if !pl.cares(c) {
 		return fwk.NewStatus(fwk.Skip)
 	}
-	c.trace = explain.Of(state)
-	if c.trace != nil && pl.rate == nil {
-		c.trace.Fragmentation = make(explain.Fragments, len(c.trace.DeviceFit))
+	if pl.rate == nil {
+		c.account.fragments = make(explain.Fragments, len(c.marks))
 	}
 	return nil
 }
@@ -80,9 +80,9 @@ func (pl *DeviceFit) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod,
 	var buffer [maxKinds]device.Stock
 	left, node := pl.remains(c, nodeInfo, buffer[:0])
 	score, growth := pl.score(c, &left)
-	if c.trace != nil && node != nil {
-		c.trace.DeviceFit.Score(node.Slot, score)
-		c.trace.Fragmentation.Note(node.Slot, growth)
+	if node != nil {
+		c.marks.Score(node.Slot, score)
+		c.account.fragments.Note(node.Slot, growth)
 	}
 	return score, nil
 }

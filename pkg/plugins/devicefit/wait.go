@@ -12,6 +12,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
@@ -27,7 +28,7 @@ func (pl *DeviceFit) wait(ctx context.Context, dispatch waiting.Dispatcher) {
 		return
 	}
 	pl.waiting = waiting.NewSet(waiting.Config[anyPod]{
-		Handle: pl.handle, Rules: pl, View: pl.model.View, Metrics: pl.metrics.metrics.waiting,
+		Handle: pl.handle, Rules: rules{pl}, View: pl.model.View, Metrics: pl.metrics.metrics.waiting,
 		Failed: func(uint32) { pl.metrics.rejected() },
 	})
 	if dispatch == nil {
@@ -36,26 +37,29 @@ func (pl *DeviceFit) wait(ctx context.Context, dispatch waiting.Dispatcher) {
 	pl.model.Subscribe(pl.waiting.Start(ctx, dispatch, func(*load.View) {}))
 }
 
-var _ waiting.Rules[anyPod] = &DeviceFit{}
+// rules are DeviceFit's part in the decision which pods to wake.
+type rules struct{ pl *DeviceFit }
+
+var _ waiting.Rules[anyPod] = rules{}
 
 // Class returns the class that all pods are in.
-func (pl *DeviceFit) Class(*load.View, *v1.Pod, waiting.History) anyPod { return anyPod{} }
+func (rules) Class(*load.View, *v1.Pod, waiting.History) anyPod { return anyPod{} }
 
 // Need returns what the pod is expected to use.
-func (pl *DeviceFit) Need(pod *v1.Pod) amount.Vector { return pl.model.Estimate(pod) }
+func (r rules) Need(pod *v1.Pod) amount.Vector { return r.pl.model.Estimate(pod) }
 
 // Room returns how much a pod may use for Filter to take the node, as far as that
 // is known outside of a scheduling cycle. Where it is not, the node is taken to
 // have room if that is no worse than it was when it rejected a pod.
-func (pl *DeviceFit) Room(view *load.View, node *load.Node, _ anyPod, taken amount.Vector) (amount.Vector, bool) {
-	free, byRequests, known := pl.rejecting.of(node)
-	use, measured := view.Use(node, pl.statistic)
+func (r rules) Room(view *load.View, node *load.Node, _ anyPod, taken amount.Vector) (amount.Vector, bool) {
+	free, byRequests, known := r.pl.rejecting.of(node)
+	use, measured := view.Use(node, r.pl.statistic)
 	if !measured {
 		// What its pods request is told by events.
 		return amount.Vector{line.Unlimited, line.Unlimited}, !known || !byRequests
 	}
-	l := pl.rule.On(&node.Own, node.Allocatable)
-	return spare(l.Headroom(use.Add(taken)), pl.perDevice, free), true
+	l := r.pl.rule.On(&node.Own, node.Allocatable)
+	return spare(l.Headroom(use.Add(taken)), r.pl.perDevice, free), true
 }
 
 // PostFilter says that the attempt has failed. It never makes a pod schedulable.
@@ -65,6 +69,7 @@ func (pl *DeviceFit) PostFilter(_ context.Context, state fwk.CycleState, _ *v1.P
 			pl.waiting.Finish(c.attempt)
 		}
 	}
+	explain.Of(state).Conclude(explain.Waits, "")
 	return nil, fwk.NewStatus(fwk.Unschedulable)
 }
 

@@ -7,7 +7,6 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -47,9 +46,9 @@ func newStatus(v int) *fwk.Status {
 }
 
 // verdict decides whether a node, which is nil if the view does not have it, takes
-// a pod that asks for a.
-func (p *policy) verdict(view *load.View, node *load.Node, allocatable amount.Vector, a ask) verdict {
-	if p.stale == config.Reject && view.State(node) != load.Fresh {
+// a pod that asks for a, with what is beside it.
+func (p *policy) verdict(view *load.View, node *load.Node, allocatable amount.Vector, a *ask, beside amount.Vector) verdict {
+	if p.lacksSample(view, node) {
 		return staleMetrics
 	}
 	if a.soft {
@@ -60,7 +59,7 @@ func (p *policy) verdict(view *load.View, node *load.Node, allocatable amount.Ve
 		return fits // whether the requests fit is NodeResourcesFit's to say
 	}
 	l := a.rule.On(&node.Own, allocatable)
-	if r, over := l.Over(a.on(&l, use)); over {
+	if r, over := l.Over(l.With(use.Add(beside), a.estimate)); over {
 		return [amount.NumResources]verdict{amount.CPU: overCPU, amount.Memory: overMemory}[r]
 	}
 	return fits
@@ -76,28 +75,31 @@ func (pl *NodeLoad) Filter(_ context.Context, state fwk.CycleState, pod *v1.Pod,
 		return nil
 	}
 	node, allocatable := c.view.NodeOf(nodeInfo), allocatableOf(nodeInfo)
-	v := pl.policy.verdict(&c.view, node, allocatable, c.askOf(node))
+	v := pl.policy.verdict(&c.view, node, allocatable, &c.ask, c.beside(node))
 	if v == fits {
-		c.markFits(node)
+		if node != nil {
+			c.marks.Fit(node.Slot)
+		}
 		return nil
+	}
+	if node != nil {
+		c.marks.Reject(node.Slot, int(v))
 	}
 	if c.trial {
 		c.attempt.RejectTrial(node, allocatable)
 	} else {
 		c.attempt.Reject(node, allocatable, int(v))
-		c.markRejected(node, v)
 	}
 	return pl.statuses.For(node, int(v))
 }
 
-// askOf returns what the cycle's pod, and the pods that it is tried with, ask
-// of the node, which may be nil.
-func (c *cycle) askOf(node *load.Node) ask {
-	a := c.ask
-	if node != nil && c.whatIf.shift != nil {
-		a.beside = c.whatIf.shift[node.Slot]
+// beside returns what of the node's use preemption, or a nominated pod, would
+// change. node may be nil.
+func (c *cycle) beside(node *load.Node) amount.Vector {
+	if node == nil || c.whatIf.shift == nil {
+		return amount.Vector{}
 	}
-	return a
+	return c.whatIf.shift[node.Slot]
 }
 
 func allocatableOf(nodeInfo fwk.NodeInfo) amount.Vector {

@@ -99,7 +99,8 @@ type cycle struct {
 	// trial: the cycle is a copy, for trying things out.
 	trial  bool
 	whatIf whatIf
-	trace  *explain.Trace // nil if nothing is to be explained
+	// marks are what becomes of each node; nil if nothing is to be explained.
+	marks explain.Marks
 }
 
 // begin begins a cycle for the pod.
@@ -117,7 +118,8 @@ func (pl *NodeLoad) begin(state fwk.CycleState, pod *v1.Pod) *cycle {
 	if !c.takenAnywhere {
 		pl.statuses.Grow(c.view.Slots())
 	}
-	pl.beginTrace(c, state)
+	trace := pl.decisions.Begin(state, pl.handle.ProfileName(), pod, &c.view)
+	c.marks = trace.Join(&account{policy: &pl.policy, view: &c.view, ask: c.ask})
 	state.Write(stateKey, c)
 	return c
 }
@@ -162,9 +164,7 @@ func (pl *NodeLoad) Reserve(_ context.Context, state fwk.CycleState, pod *v1.Pod
 	}
 	pl.model.Reserve(pod, nodeName)
 	pl.waiting.Reserve(pod.UID)
-	if data, err := state.Read(stateKey); err == nil {
-		pl.explain(data.(*cycle), pod, explain.Placed, nodeName)
-	}
+	explain.Of(state).Conclude(explain.Placed, nodeName)
 	return nil
 }
 
@@ -176,9 +176,7 @@ func (pl *NodeLoad) Unreserve(_ context.Context, state fwk.CycleState, pod *v1.P
 	}
 	pl.model.Unreserve(pod.UID)
 	pl.waiting.Unreserve(pod.UID)
-	if data, err := state.Read(stateKey); err == nil {
-		pl.explain(data.(*cycle), pod, explain.TakenBack, nodeName)
-	}
+	explain.Of(state).Conclude(explain.TakenBack, nodeName)
 }
 
 // SignPod signs all that Filter and Score look at in a pod, so that pods with

@@ -95,6 +95,12 @@ func byResource(values map[string]int64) amount.Vector {
 // rejects reports whether there is a node that the policy would reject for the pod.
 func (p *policy) rejects(a ask) bool { return p.stale == config.Reject || !a.soft }
 
+// lacksSample reports whether a node, which may be nil, is rejected whatever its
+// use, because no fresh sample of it is known.
+func (p *policy) lacksSample(view *load.View, node *load.Node) bool {
+	return p.stale == config.Reject && view.State(node) != load.Fresh
+}
+
 // use returns the use by which a node, which may be nil, is judged, and whether
 // there is one.
 func (p *policy) use(view *load.View, node *load.Node, by load.Statistic) (amount.Vector, bool) {
@@ -106,9 +112,7 @@ func (p *policy) use(view *load.View, node *load.Node, by load.Statistic) (amoun
 
 // ask is what a pod asks of a node.
 type ask struct {
-	// estimate is of the pod, and beside of what else is to be counted on the
-	// node with it, which is negative if that leaves.
-	estimate, beside amount.Vector
+	estimate amount.Vector
 	// rule decides on the load line of each node.
 	rule line.Rule
 	// soft: a node over the line is ranked last, not rejected.
@@ -148,10 +152,4 @@ func (p *policy) askIn(view *load.View, pod *v1.Pod, estimate amount.Vector, bef
 // overdue reports whether a pod that waits since then has waited enough.
 func (a *ask) overdue(since, now time.Time) bool {
 	return a.maxWait > 0 && now.Sub(since) >= a.maxWait
-}
-
-// on returns the use of a node with what is asked for, as it counts against its
-// line.
-func (a *ask) on(l *line.Line, predicted amount.Vector) amount.Vector {
-	return l.With(predicted.Add(a.beside), a.estimate)
 }

@@ -26,7 +26,7 @@ type whatIf struct {
 // called on copies.
 func (c *cycle) Clone() fwk.StateData {
 	clone := *c
-	clone.trial, clone.trace = true, nil // what is only tried is not part of the decision
+	clone.trial, clone.marks = true, nil // what is only tried is not part of the decision
 	clone.whatIf.shift = maps.Clone(c.whatIf.shift)
 	clone.whatIf.relief = maps.Clone(c.whatIf.relief)
 	return &clone

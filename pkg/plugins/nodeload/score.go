@@ -9,6 +9,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
@@ -27,6 +28,7 @@ func (pl *NodeLoad) PreScore(_ context.Context, state fwk.CycleState, pod *v1.Po
 		return fwk.NewStatus(fwk.Skip)
 	}
 	pl.cycleOf(state, pod)
+	explain.Of(state).Ranks()
 	return nil
 }
 
@@ -38,7 +40,9 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, 
 	c := pl.cycleOf(state, pod)
 	node := c.view.NodeOf(nodeInfo)
 	score := pl.scoreOf(&c.view, node, nodeInfo, c.ask)
-	c.markScore(node, score)
+	if node != nil {
+		c.marks.Score(node.Slot, score)
+	}
 	return score, nil
 }
 
