@@ -94,10 +94,9 @@ func (g *gauges) set(tallies map[v1.ResourceName]*tally) {
 // all nodes, which takes as long as scoring them.
 const gaugesEvery = 15 * time.Second
 
-// updateGauges counts the devices of all nodes, if that was not done of late,
-// and has the mix of pods fit the largest.
-// It is part of a scheduling cycle because the nodes, as the scheduler sees
-// them, may be looked at only there.
+// updateGauges counts the devices of all nodes, if that was not done of late. It is
+// part of a scheduling cycle because the nodes, as the scheduler sees them, may be
+// looked at only there.
 func (pl *DeviceFit) updateGauges(c *cycle) {
 	pl.metrics.mu.Lock()
 	defer pl.metrics.mu.Unlock()
@@ -110,7 +109,6 @@ func (pl *DeviceFit) updateGauges(c *cycle) {
 	}
 	pl.metrics.updated = c.view.Now
 	tallies := map[v1.ResourceName]*tally{}
-	largest := map[v1.ResourceName]int64{}
 	var buffer [maxKinds]device.Stock
 	for _, nodeInfo := range nodes {
 		left, _ := pl.remains(c, nodeInfo, buffer[:0])
@@ -120,11 +118,9 @@ func (pl *DeviceFit) updateGauges(c *cycle) {
 				tallies[kind] = &tally{}
 			}
 			tallies[kind].add(c.mix.Shapes(kind), &left.Node, i)
-			largest[kind] = max(largest[kind], left.Devices[i].Allocatable)
 		}
 	}
 	pl.metrics.set(tallies)
-	pl.learner.Fit(largest)
 }
 
 // add counts the node's i-th kind of device.

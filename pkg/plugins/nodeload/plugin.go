@@ -1,16 +1,3 @@
-// Package nodeload is the NodeLoad plugin: it keeps nodes below a line of
-// measured use, and prefers those furthest below it.
-//
-// A node's predicted use is what the load model measured there, and the
-// estimates of the pods in flight to it, and that of the pod to be placed.
-// Filter rejects a node whose prediction is above a threshold; Score ranks by
-// the distance to it. Both are pure functions (decide.go) over the view of the
-// load model that PreFilter took for the scheduling cycle.
-//
-// A drop in measured use is no event of the cluster, so pods that were
-// rejected are remembered with the nodes that rejected them, and put back into
-// the queue as soon as a poll shows that one of those would take them now
-// (waiting.go).
 package nodeload
 
 import (
@@ -26,7 +13,6 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
@@ -116,7 +102,8 @@ type cycle struct {
 	// trial: the cycle is a copy, for trying things out.
 	trial  bool
 	whatIf whatIf
-	trace  *explain.Trace // nil if nothing is to be explained
+	// marks are what becomes of each node; nil if nothing is to be explained.
+	marks explain.Marks
 }
 
 // begin begins a cycle for the pod.
@@ -134,7 +121,8 @@ func (pl *NodeLoad) begin(state fwk.CycleState, pod *v1.Pod) *cycle {
 	if !c.takenAnywhere {
 		pl.statuses.Grow(c.view.Slots())
 	}
-	pl.beginTrace(c, state)
+	trace := pl.decisions.Begin(state, pl.handle.ProfileName(), pod, &c.view)
+	c.marks = trace.Join(&account{policy: &pl.policy, view: &c.view, ask: c.ask})
 	state.Write(stateKey, c)
 	return c
 }
@@ -153,16 +141,6 @@ func (pl *NodeLoad) cycleOf(state fwk.CycleState, pod *v1.Pod) *cycle {
 	return pl.begin(state, pod)
 }
 
-// askOf returns what the cycle's pod, and the pods that it is tried with, ask
-// of the node, which may be nil.
-func (c *cycle) askOf(node *load.Node, by load.Statistic) ask {
-	a := c.ask
-	if node != nil && (c.whatIf.added != nil || c.whatIf.trials != nil) {
-		a.beside = c.whatIf.beside(&c.view, node, by)
-	}
-	return a
-}
-
 func (pl *NodeLoad) askOf(pod *v1.Pod) ask { return pl.policy.askOf(pod, pl.model.Estimate(pod)) }
 
 // PreFilter takes the view of the load model for the cycle, and skips Filter
@@ -170,86 +148,20 @@ func (pl *NodeLoad) askOf(pod *v1.Pod) ask { return pl.policy.askOf(pod, pl.mode
 //
 // A pod that has a node is tried only because it is to be resized there: whatever
 // the load of that node, it is no other's turn to take the pod.
-func (pl *NodeLoad) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
+func (pl *NodeLoad) PreFilter(ctx context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
 	if pod.Spec.NodeName != "" {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}
 	if pl.lead != nil {
 		pl.lead()
 	}
+	pl.model.AwaitFirstPoll(ctx)
 	c := pl.begin(state, pod)
 	if c.takenAnywhere {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}
 	return nil, nil
 }
-
-// Filter rejects a node that is over the line with the pod on it.
-func (pl *NodeLoad) Filter(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeInfo fwk.NodeInfo) *fwk.Status {
-	if pod.Spec.NodeName != "" {
-		return nil
-	}
-	c := pl.cycleOf(state, pod)
-	if c.takenAnywhere {
-		return nil
-	}
-	node, allocatable := c.view.NodeOf(nodeInfo), allocatableOf(nodeInfo)
-	v := pl.policy.verdict(&c.view, node, allocatable, c.askOf(node, pl.policy.filterBy))
-	if v == fits {
-		c.markFits(node)
-		return nil
-	}
-	if c.trial {
-		c.attempt.RejectTrial(node, allocatable)
-	} else {
-		c.attempt.Reject(node, allocatable, int(v))
-		c.markRejected(node, v)
-	}
-	return pl.statuses.For(node, int(v))
-}
-
-// PreScore sees to it that Score has a view, also where Filter is turned off.
-func (pl *NodeLoad) PreScore(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) *fwk.Status {
-	if pod.Spec.NodeName != "" {
-		return fwk.NewStatus(fwk.Skip)
-	}
-	pl.cycleOf(state, pod)
-	return nil
-}
-
-// Score ranks a node by how far below the line it is with the pod on it.
-func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeInfo fwk.NodeInfo) (int64, *fwk.Status) {
-	if pod.Spec.NodeName != "" {
-		return neutralScore, nil
-	}
-	c := pl.cycleOf(state, pod)
-	node := c.view.NodeOf(nodeInfo)
-	score := pl.scoreOf(&c.view, node, nodeInfo, c.ask)
-	c.markScore(node, score)
-	return score, nil
-}
-
-// scoreOf ranks the node, which is nil if the view does not know it, for what is
-// asked of it.
-func (pl *NodeLoad) scoreOf(view *load.View, node *load.Node, nodeInfo fwk.NodeInfo, a ask) int64 {
-	var own line.Own // of the node; none if it is not known
-	if node != nil {
-		own = node.Own
-	}
-	use, known := pl.policy.use(view, node, pl.policy.scoreBy)
-	switch {
-	case known:
-		use = pl.policy.cautious(node, use)
-	case pl.policy.stale == config.Ignore:
-		return neutralScore
-	default:
-		use = pl.model.Requested(requestedOf(nodeInfo))
-	}
-	return pl.policy.score(use.Add(a.estimate), allocatableOf(nodeInfo), &own, a)
-}
-
-// ScoreExtensions returns nil: scores are on an absolute scale.
-func (pl *NodeLoad) ScoreExtensions() fwk.ScoreExtensions { return nil }
 
 // Reserve counts the pod on the node from now on.
 func (pl *NodeLoad) Reserve(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeName string) *fwk.Status {
@@ -258,9 +170,7 @@ func (pl *NodeLoad) Reserve(_ context.Context, state fwk.CycleState, pod *v1.Pod
 	}
 	pl.model.Reserve(pod, nodeName)
 	pl.waiting.Reserve(pod.UID)
-	if data, err := state.Read(stateKey); err == nil {
-		pl.explain(data.(*cycle), pod, explain.Placed, nodeName)
-	}
+	explain.Of(state).Conclude(explain.Placed, nodeName)
 	return nil
 }
 
@@ -272,9 +182,7 @@ func (pl *NodeLoad) Unreserve(_ context.Context, state fwk.CycleState, pod *v1.P
 	}
 	pl.model.Unreserve(pod)
 	pl.waiting.Unreserve(pod.UID)
-	if data, err := state.Read(stateKey); err == nil {
-		pl.explain(data.(*cycle), pod, explain.TakenBack, nodeName)
-	}
+	explain.Of(state).Conclude(explain.TakenBack, nodeName)
 }
 
 // SignPod signs all that Filter and Score look at in a pod, so that pods with
@@ -285,16 +193,4 @@ func (pl *NodeLoad) SignPod(_ context.Context, pod *v1.Pod) ([]fwk.SignFragment,
 		Estimate, Percent  amount.Vector
 		Band, Soft, Exempt bool
 	}{a.estimate, a.rule.Percent, a.rule.Band, a.soft, rejection.IsExempt(pod)}}}, nil
-}
-
-func allocatableOf(nodeInfo fwk.NodeInfo) amount.Vector {
-	allocatable := nodeInfo.GetAllocatable()
-	return amount.Vector{amount.CPU: allocatable.GetMilliCPU(), amount.Memory: allocatable.GetMemory()}
-}
-
-// requestedOf returns what the node's pods request, with the scheduler's own
-// stand-ins for containers without a request.
-func requestedOf(nodeInfo fwk.NodeInfo) amount.Vector {
-	requested := nodeInfo.GetNonZeroRequested()
-	return amount.Vector{amount.CPU: requested.GetMilliCPU(), amount.Memory: requested.GetMemory()}
 }

@@ -1,6 +1,7 @@
 package devicefit
 
 import (
+	"context"
 	"fmt"
 	"math"
 
@@ -42,6 +43,53 @@ const (
 	// devices keeps a nearly full device node from passing for a plain one.
 	maxScoreBesideFreeDevices = fwk.MaxScore / 2
 )
+
+// PreScore skips Score for a pod to which all nodes are the same.
+func (pl *DeviceFit) PreScore(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) *fwk.Status {
+	if pod.Spec.NodeName != "" {
+		return fwk.NewStatus(fwk.Skip)
+	}
+	c := pl.cycleOf(state, pod)
+	explain.Of(state).Ranks()
+	if !pl.cares(c) {
+		return fwk.NewStatus(fwk.Skip)
+	}
+	if pl.rate == nil {
+		c.account.fragments = make(explain.Fragments, len(c.marks))
+	}
+	return nil
+}
+
+// cares reports whether the pod has a preference among nodes.
+func (pl *DeviceFit) cares(c *cycle) bool {
+	if c.NeedsDevices {
+		return len(c.Devices) > 0
+	}
+	return pl.avoidDeviceNodes
+}
+
+// Score ranks the node by its devices, 0 to 100.
+func (pl *DeviceFit) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeInfo fwk.NodeInfo) (int64, *fwk.Status) {
+	if pod.Spec.NodeName != "" {
+		return 0, nil
+	}
+	c := pl.cycleOf(state, pod)
+	if !pl.cares(c) {
+		return 0, nil
+	}
+	var buffer [maxKinds]device.Stock
+	left, node := pl.remains(c, nodeInfo, buffer[:0])
+	score, growth := pl.score(c, &left)
+	if node != nil {
+		c.marks.Score(node.Slot, score)
+		c.account.fragments.Note(node.Slot, growth)
+	}
+	return score, nil
+}
+
+// ScoreExtensions returns nil: scores need no normalizing, they are comparable
+// between nodes and span the framework's range.
+func (pl *DeviceFit) ScoreExtensions() fwk.ScoreExtensions { return nil }
 
 // score ranks the node for the cycle's pod, 0 to 100, by what it has left, which
 // it may change. growth is how the node's fragmentation changes, if

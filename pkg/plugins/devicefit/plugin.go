@@ -33,11 +33,13 @@ const demandSigner = "plimsoll.io/DeviceFit.Demand()"
 
 // DeviceFit places pods by the devices that nodes have left.
 type DeviceFit struct {
-	handle  fwk.Handle
-	model   *load.Model
-	devices *device.Catalogue
-	learner *fragmentation.Learner
-	metrics *gauges
+	handle    fwk.Handle
+	model     *load.Model
+	devices   *device.Catalogue
+	decisions *explain.Log // nil if decisions are not explained
+	learner   *fragmentation.Learner
+	fitting   fitting
+	metrics   *gauges
 
 	rate             rating // nil for LeastFragmentation
 	weights          weights
@@ -82,6 +84,8 @@ type Shared struct {
 	// device.NoClasses without dynamic resource allocation.
 	Inventory func(context.Context, fwk.Handle) (device.ClassInventory, error)
 	Metrics   *Metrics
+	// Decisions is where decisions are explained; nil if they are not.
+	Decisions *explain.Log
 	// Dispatch has waiting pods looked at. It defaults to goroutines of their own.
 	Dispatch waiting.Dispatcher
 	// Clock defaults to the real one.
@@ -107,7 +111,7 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 		if err != nil {
 			return nil, err
 		}
-		pl.handle = handle
+		pl.handle, pl.decisions = handle, shared.Decisions
 		if pl.model, err = shared.Model(ctx, handle); err != nil {
 			return nil, err
 		}
@@ -152,6 +156,79 @@ func newPlugin(args *config.DeviceFitArgs, fld *field.Path, nodeLoad *config.Nod
 // Name returns the name of the plugin.
 func (pl *DeviceFit) Name() string { return Name }
 
+const stateKey fwk.StateKey = Name
+
+// cycle is what one scheduling cycle decides on. It is immutable once Score
+// runs.
+type cycle struct {
+	demand
+	view    load.View
+	rule    line.Rule
+	devices device.View
+	mix     *fragmentation.Mix
+	// mayStrand says that nodes may be rejected for the pod, and attempt is which.
+	mayStrand bool
+	attempt   *waiting.Attempt
+	// trial: the cycle is a copy, for trying things out.
+	trial bool
+	// account is the plugin's part in the explanation, and marks what becomes of each
+	// node; nil if nothing is to be explained.
+	account account
+	marks   explain.Marks
+}
+
+func (pl *DeviceFit) newCycle(pod *v1.Pod) *cycle {
+	c := &cycle{demand: pl.demandOf(pod), view: pl.model.View()}
+	pl.complete(c)
+	return c
+}
+
+// complete sets what the cycle goes by besides its demand and its view.
+func (pl *DeviceFit) complete(c *cycle) {
+	c.mix, c.rule, c.devices = pl.learner.Mix(), pl.rule, pl.devices.View()
+	c.rule.Largest = c.view.Largest()
+}
+
+// begin begins a cycle for the pod.
+func (pl *DeviceFit) begin(state fwk.CycleState, pod *v1.Pod) *cycle {
+	c := &cycle{demand: pl.demandOf(pod)}
+	if c.mayStrand = pl.waiting != nil && !c.NeedsDevices && !c.Exempt; c.mayStrand {
+		c.attempt, c.view = pl.waiting.Begin(pod, state.IsPodGroupSchedulingCycle())
+		pl.statuses.Grow(c.view.Slots())
+		pl.rejecting.grow(c.view.Slots())
+	} else {
+		c.view = pl.model.View()
+	}
+	pl.fit(c.view.Now)
+	pl.complete(c)
+	trace := pl.decisions.Begin(state, pl.handle.ProfileName(), pod, &c.view)
+	c.marks = trace.Join(&c.account)
+	state.Write(stateKey, c)
+	return c
+}
+
+// cycleOf returns the cycle that PreFilter has begun, or begins it: a profile may
+// enable the plugin at some extension points alone.
+func (pl *DeviceFit) cycleOf(state fwk.CycleState, pod *v1.Pod) *cycle {
+	if data, err := state.Read(stateKey); err == nil {
+		return data.(*cycle)
+	}
+	pl.late.Lock()
+	defer pl.late.Unlock()
+	if data, err := state.Read(stateKey); err == nil {
+		return data.(*cycle)
+	}
+	return pl.begin(state, pod)
+}
+
+// Clone implements fwk.StateData. Copies of a cycle's state are for trying
+// things out, which is no part of the decision.
+func (c *cycle) Clone() fwk.StateData {
+	clone := *c
+	clone.trial, clone.account, clone.marks = true, account{}, nil
+	return &clone
+}
+
 // PreFilter takes the view of the cluster for the cycle, and skips Filter for
 // pods that it never rejects.
 //
@@ -169,56 +246,8 @@ func (pl *DeviceFit) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.
 	return nil, nil
 }
 
-// PreFilterExtensions returns nil: see stranding.go for why preemption is of no
-// help.
+// PreFilterExtensions returns nil: see newStatus for why preemption is of no help.
 func (pl *DeviceFit) PreFilterExtensions() fwk.PreFilterExtensions { return nil }
-
-// PreScore skips Score for a pod to which all nodes are the same.
-func (pl *DeviceFit) PreScore(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) *fwk.Status {
-	if pod.Spec.NodeName != "" {
-		return fwk.NewStatus(fwk.Skip)
-	}
-	c := pl.cycleOf(state, pod)
-	if !pl.cares(c) {
-		return fwk.NewStatus(fwk.Skip)
-	}
-	c.trace = explain.Of(state)
-	if c.trace != nil && pl.rate == nil {
-		c.trace.Fragmentation = make(explain.Fragments, len(c.trace.DeviceFit))
-	}
-	return nil
-}
-
-// cares reports whether the pod has a preference among nodes.
-func (pl *DeviceFit) cares(c *cycle) bool {
-	if c.NeedsDevices {
-		return len(c.Devices) > 0
-	}
-	return pl.avoidDeviceNodes
-}
-
-// Score ranks the node by its devices, 0 to 100.
-func (pl *DeviceFit) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeInfo fwk.NodeInfo) (int64, *fwk.Status) {
-	if pod.Spec.NodeName != "" {
-		return 0, nil
-	}
-	c := pl.cycleOf(state, pod)
-	if !pl.cares(c) {
-		return 0, nil
-	}
-	var buffer [maxKinds]device.Stock
-	left, node := pl.remains(c, nodeInfo, buffer[:0])
-	score, growth := pl.score(c, &left)
-	if c.trace != nil && node != nil {
-		c.trace.DeviceFit.Score(node.Slot, score)
-		c.trace.Fragmentation.Note(node.Slot, growth)
-	}
-	return score, nil
-}
-
-// ScoreExtensions returns nil: scores need no normalizing, they are comparable
-// between nodes and span the framework's range.
-func (pl *DeviceFit) ScoreExtensions() fwk.ScoreExtensions { return nil }
 
 // SignPod returns the pod's demand, which is all of the pod that a node's
 // verdict and score depend on.

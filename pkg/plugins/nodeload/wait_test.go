@@ -2,6 +2,7 @@ package nodeload
 
 import (
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -401,5 +402,38 @@ func TestPodsRejectedForStaleMetricsWakeWhenTheyAreBack(t *testing.T) {
 	c.use("a", 1, gi)
 	if got := c.afterPoll(t); !slices.Equal(got, []string{"p"}) {
 		t.Errorf("woken: %v", got)
+	}
+}
+
+// The room that a pod waits for is what Filter would take, also of pods that count
+// for less than they are expected to use.
+func TestRoomIsWhatFilterTakes(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	taken := 0
+	for i := range 2000 {
+		stale := []config.StalePolicy{config.UseRequests, config.Ignore, config.Reject}[i%3]
+		c := newCluster(t, args(func(a *config.NodeLoadArgs) {
+			a.StalePolicy = stale
+			a.Filter.Thresholds = map[string]int64{"cpu": random.Int64N(3) * 40, "memory": random.Int64N(3) * 40}
+		}), "n")
+		if random.IntN(5) > 0 {
+			c.use("n", 11*random.Float64(), random.Int64N(110*gi))
+		}
+		c.poll(t)
+		a := c.policy.askOf(pod("p", "1", "1Gi"), amount.Vector{random.Int64N(12_000), random.Int64N(120 * gi)})
+		a.rule.Largest, a.soft = amount.Vector{random.Int64N(20_000), random.Int64N(200 * gi)}, random.IntN(4) == 0
+		view := c.model.View()
+		node := view.Node("n")
+		want := c.policy.verdict(&view, node, node.Allocatable, &a, amount.Vector{}) == fits
+		room, ok := rules{&c.policy, c.model}.Room(&view, node, class{rule: a.rule, soft: a.soft}, amount.Vector{})
+		if got := ok && a.estimate == a.estimate.Min(room); got != want {
+			t.Fatalf("%s, use %v, pod of %v, rule %+v: room %v, %t, and Filter takes it: %t", stale, c.measured["n"], a.estimate, a.rule, room, ok, want)
+		}
+		if want {
+			taken++
+		}
+	}
+	if taken < 200 || taken > 1800 {
+		t.Errorf("Filter takes %d of 2000 pods: that says little", taken)
 	}
 }

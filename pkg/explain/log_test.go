@@ -6,12 +6,10 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
-	"k8s.io/kubernetes/pkg/scheduler/framework"
 	testingclock "k8s.io/utils/clock/testing"
 )
 
@@ -94,24 +92,6 @@ func TestMarks(t *testing.T) {
 	}
 }
 
-// What is tried out on a copy of the cycle's state is not part of the decision.
-func TestCopiesOfATraceNoteNothing(t *testing.T) {
-	state := framework.NewCycleState()
-	if Of(state) != nil {
-		t.Error("a trace in an empty state")
-	}
-	marks := make(Marks, 1)
-	Begin(state, &Trace{Slot: func(string) (int, bool) { return 0, true }, DeviceFit: marks})
-	trial := Of(state.Clone())
-	if _, known := trial.Slot("n"); known {
-		t.Error("the copy knows slots")
-	}
-	trial.DeviceFit.Score(0, 5)
-	if seen, _, _ := marks.At(0); seen {
-		t.Error("the copy wrote to the original")
-	}
-}
-
 func TestHandler(t *testing.T) {
 	l, now := newLog()
 	score := int64(42)
@@ -148,22 +128,5 @@ func TestHandler(t *testing.T) {
 				t.Error("the list has the nodes of each decision")
 			}
 		})
-	}
-}
-
-func TestConsidered(t *testing.T) {
-	trace := &Trace{NodeLoad: make(Marks, 5), DeviceFit: make(Marks, 5)}
-	trace.NodeLoad.Reject(0, 0)
-	trace.NodeLoad.Fit(3)
-	trace.DeviceFit.Score(3, 0)
-	trace.DeviceFit.Score(4, 0)
-	if got := slices.Collect(trace.Considered); !slices.Equal(got, []int{0, 3, 4}) {
-		t.Errorf("slots %v", got)
-	}
-	for slot := range trace.Considered {
-		if slot != 0 {
-			t.Error("it goes on after the first")
-		}
-		break
 	}
 }

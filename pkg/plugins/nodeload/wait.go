@@ -26,7 +26,7 @@ type class struct {
 // wait has the plugin's rejected pods woken, until ctx ends.
 func (pl *NodeLoad) wait(ctx context.Context, dispatch waiting.Dispatcher) {
 	pl.waiting = waiting.NewSet(waiting.Config[class]{
-		Handle: pl.handle, Rules: pl, View: pl.model.View, Metrics: pl.metrics.waiting,
+		Handle: pl.handle, Rules: rules{&pl.policy, pl.model}, View: pl.model.View, Metrics: pl.metrics.waiting,
 		Failed: func(reasons uint32) { pl.metrics.rejected(pl.handle.ProfileName(), reasons) },
 	})
 	if dispatch == nil {
@@ -37,11 +37,17 @@ func (pl *NodeLoad) wait(ctx context.Context, dispatch waiting.Dispatcher) {
 	}))
 }
 
-var _ waiting.Rules[class] = &NodeLoad{}
+// rules are NodeLoad's part in the decision which pods to wake.
+type rules struct {
+	policy *policy
+	model  *load.Model
+}
+
+var _ waiting.Rules[class] = rules{}
 
 // Class returns what decides on the room for the pod.
-func (pl *NodeLoad) Class(view *load.View, pod *v1.Pod, before waiting.History) class {
-	a := pl.policy.askIn(view, pod, amount.Vector{}, before)
+func (r rules) Class(view *load.View, pod *v1.Pod, before waiting.History) class {
+	a := r.policy.askIn(view, pod, amount.Vector{}, before)
 	if a.soft {
 		return class{soft: true} // whatever the rule
 	}
@@ -49,39 +55,36 @@ func (pl *NodeLoad) Class(view *load.View, pod *v1.Pod, before waiting.History) 
 }
 
 // Need returns the pod's estimate.
-func (pl *NodeLoad) Need(pod *v1.Pod) amount.Vector { return pl.model.Estimate(pod) }
+func (r rules) Need(pod *v1.Pod) amount.Vector { return r.model.Estimate(pod) }
 
 // Room returns how much the estimate of a pod of the class may be for Filter to
 // take the node.
-func (pl *NodeLoad) Room(view *load.View, node *load.Node, of class, taken amount.Vector) (amount.Vector, bool) {
+func (r rules) Room(view *load.View, node *load.Node, of class, taken amount.Vector) (amount.Vector, bool) {
 	room := amount.Vector{line.Unlimited, line.Unlimited}
-	if pl.policy.verdict(view, node, node.Allocatable, ask{soft: true}) != fits {
+	if r.policy.lacksSample(view, node) {
 		return room, false
 	}
-	use, known := pl.policy.use(view, node, pl.policy.filterBy)
+	use, known := r.policy.use(view, node, r.policy.filterBy)
 	if of.soft || !known {
 		return room, true
 	}
 	l := of.rule.On(&node.Own, node.Allocatable)
 	use = use.Add(taken)
 	left := l.Room(use)
-	for r, most := range l.Cap(use) {
-		if left[r] < most { // else no pod counts for more than what is left
-			room[r] = left[r]
+	for i, most := range l.Cap(use) {
+		if left[i] < most { // else no pod counts for more than what is left
+			room[i] = left[i]
 		}
 	}
 	return room, true
 }
 
 // PostFilter says that the attempt has failed. It never makes a pod schedulable.
-func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ fwk.NodeToStatusReader) (*fwk.PostFilterResult, *fwk.Status) {
-	if data, err := state.Read(stateKey); err == nil {
-		c := data.(*cycle)
-		if c.attempt != nil {
-			pl.waiting.Finish(c.attempt)
-		}
-		pl.explain(c, pod, explain.Waits, "")
+func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, _ *v1.Pod, _ fwk.NodeToStatusReader) (*fwk.PostFilterResult, *fwk.Status) {
+	if data, err := state.Read(stateKey); err == nil && data.(*cycle).attempt != nil {
+		pl.waiting.Finish(data.(*cycle).attempt)
 	}
+	explain.Of(state).Conclude(explain.Waits, "")
 	return nil, fwk.NewStatus(fwk.Unschedulable)
 }
 
@@ -110,7 +113,7 @@ func (pl *NodeLoad) afterNodeChange(_ klog.Logger, pod *v1.Pod, oldObj, newObj a
 	}
 	view := pl.model.View()
 	a := pl.policy.askIn(&view, pod, pl.model.Estimate(pod), pl.waiting.History(pod.UID))
-	if pl.policy.verdict(&view, view.Node(changed.Name), amount.FromList(changed.Status.Allocatable), a) != fits {
+	if pl.policy.verdict(&view, view.Node(changed.Name), amount.FromList(changed.Status.Allocatable), &a, amount.Vector{}) != fits {
 		return fwk.QueueSkip, nil
 	}
 	return fwk.Queue, nil
