@@ -17,6 +17,7 @@ type Metrics struct {
 	free, fragmented, stranded *metrics.GaugeVec
 	rejections, requeued       *metrics.CounterVec
 	waited                     *metrics.HistogramVec
+	resources                  *device.Metrics
 }
 
 const namespace = "plimsoll"
@@ -47,12 +48,13 @@ func NewMetrics() *Metrics {
 			Buckets:        metrics.ExponentialBuckets(1, 2, 15),
 			StabilityLevel: metrics.ALPHA,
 		}, []string{"profile"}),
+		resources: device.NewMetrics(),
 	}
 }
 
 // All returns the metrics, to be registered.
 func (m *Metrics) All() []metrics.Registerable {
-	return []metrics.Registerable{m.free, m.fragmented, m.stranded, m.rejections, m.requeued, m.waited}
+	return append(m.resources.All(), m.free, m.fragmented, m.stranded, m.rejections, m.requeued, m.waited)
 }
 
 // profile returns the metrics of one profile.
@@ -118,11 +120,13 @@ func (pl *DeviceFit) updateGauges(c *cycle) {
 		return // there is none in this cycle; the next one tries again
 	}
 	pl.metrics.updated = c.view.Now
+	present := *c
+	present.devices = pl.devices.View() // without those that are away
 	tallies := map[v1.ResourceName]*tally{}
 	largest := map[v1.ResourceName]int64{}
 	var buffer [maxKinds]device.Stock
 	for _, nodeInfo := range nodes {
-		left, _ := pl.remains(c, nodeInfo, buffer[:0])
+		left, _ := pl.remains(&present, nodeInfo, buffer[:0])
 		for i := range left.Devices {
 			kind := left.Devices[i].Name
 			if tallies[kind] == nil {
