@@ -61,6 +61,9 @@ const stateKey fwk.StateKey = Name
 
 func (pl *DeviceFit) newCycle(pod *v1.Pod) *cycle {
 	c := &cycle{demand: pl.demandOf(pod), view: pl.model.View(), devices: pl.devices.View(), mix: pl.learner.Mix()}
+	if !c.NeedsDevices { // it could not be given what is away, and is to stay off it
+		c.devices = c.devices.WithAway()
+	}
 	c.rule = pl.rule
 	c.rule.Largest = c.view.Largest()
 	return c

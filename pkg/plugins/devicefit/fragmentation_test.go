@@ -182,7 +182,7 @@ func TestPodsThatWouldStrandDevicesWakeWhenLoadDrops(t *testing.T) {
 			t.Fatal(err)
 		}
 		plugin.waiting.Put(waitingOn(plugin, c, node, pod))
-		plugin.stranding.put(map[int]int64{0: 8})
+		plugin.stranding.put(map[int]freeDevices{0: {node: "n", count: 8}})
 		c.clock.Step(time.Millisecond)
 	}
 	for _, step := range []struct {

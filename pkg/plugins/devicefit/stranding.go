@@ -72,20 +72,27 @@ func (pl *DeviceFit) headroom(c *cycle, left *remains, node *load.Node, nodeInfo
 // EventsToRegister.
 type stranding struct {
 	mu   sync.Mutex
-	free map[int]int64
+	free map[int]freeDevices
 }
 
-func (s *stranding) put(free map[int]int64) {
+// freeDevices is how many devices were free on the node.
+type freeDevices struct {
+	node  string
+	count int64
+	mark  device.Mark
+}
+
+func (s *stranding) put(free map[int]freeDevices) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.free == nil {
-		s.free = map[int]int64{}
+		s.free = map[int]freeDevices{}
 	}
 	maps.Copy(s.free, free)
 }
 
 // onNode returns the number, and whether it is known.
-func (s *stranding) onNode(slot int) (int64, bool) {
+func (s *stranding) onNode(slot int) (freeDevices, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	free, known := s.free[slot]
@@ -117,12 +124,13 @@ func (pl *DeviceFit) PostFilter(_ context.Context, state fwk.CycleState, pod *v1
 		return nil, unchanged
 	}
 	c := pl.cycleOf(state, pod)
-	rejectedBy, free := rejection.NewSlots(c.view.Slots()), map[int]int64{}
+	rejectedBy, free := rejection.NewSlots(c.view.Slots()), map[int]freeDevices{}
 	for _, nodeInfo := range nodes {
 		var buffer [maxKinds]device.Stock
 		if left, node := pl.remains(c, nodeInfo, buffer[:0]); node != nil {
 			rejectedBy.Add(node.Slot)
-			free[node.Slot] = left.free
+			name := nodeInfo.Node().Name
+			free[node.Slot] = freeDevices{node: name, count: left.free, mark: c.devices.Mark(name)}
 		}
 	}
 	// First the pod: while any waits, no number is forgotten.
@@ -140,7 +148,7 @@ func (pl *DeviceFit) afterChange(ctx context.Context) {
 		pl.stranding.forgetUnless(func() bool { return pl.waiting.Len() > 0 })
 		return
 	}
-	view := pl.model.View()
+	view, devices := pl.model.View(), pl.devices.View()
 	woken := pl.waiting.Woken(&view, rejection.Rules[amount.Vector]{
 		IsPending: rejection.IsPending(pl.handle.SharedInformerFactory().Core().V1().Pods().Lister()),
 		Least: func(a, b amount.Vector) amount.Vector {
@@ -152,9 +160,12 @@ func (pl *DeviceFit) afterChange(ctx context.Context) {
 		Takes: func(node *load.Node, use, taken amount.Vector) (amount.Vector, bool) {
 			use = use.Add(taken)
 			l := pl.rule.On(&node.Own, node.Allocatable)
-			free, known := pl.stranding.onNode(node.Slot)
-			return use, known && view.State(node) == load.Fresh &&
-				!strands(l.Headroom(node.Predicted[pl.statistic]), use, pl.perDevice, free)
+			then, known := pl.stranding.onNode(node.Slot)
+			free := devices.Remaining(then.count, then.node, then.mark)
+			if view.State(node) != load.Fresh { // events tell of all but this
+				return use, known && free < then.count
+			}
+			return use, known && !strands(l.Headroom(node.Predicted[pl.statistic]), use, pl.perDevice, free)
 		},
 	})
 	if len(woken) == 0 {

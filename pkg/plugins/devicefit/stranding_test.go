@@ -225,7 +225,7 @@ func TestNothingIsRememberedOfOtherRejections(t *testing.T) {
 func TestNumbersAreDroppedOnlyIfNoPodWaits(t *testing.T) {
 	for _, waits := range []bool{true, false} {
 		var s stranding
-		s.put(map[int]int64{3: 8})
+		s.put(map[int]freeDevices{3: {count: 8}})
 		s.forgetUnless(func() bool {
 			if s.mu.TryLock() {
 				s.mu.Unlock()
