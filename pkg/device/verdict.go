@@ -10,13 +10,13 @@ import (
 type Verdict string
 
 const (
-	// Device: its units are scarce. Pods are placed by it, and pods without it
-	// stay off.
+	// Device means that its units are scarce: pods are placed by it, and pods without
+	// devices stay off.
 	Device Verdict = "device"
-	// Counter: its units are no devices, such as the 1,000 uses of /dev/kvm. A pod
-	// that asks for it is a pod without devices.
+	// Counter means that its units are no devices, such as the 1,000 uses of
+	// /dev/kvm: a pod that asks for it is a pod without devices.
 	Counter Verdict = "counter"
-	// Excluded: as Counter, because the configuration says so.
+	// Excluded is as Counter, because the configuration says so.
 	Excluded Verdict = "excluded"
 )
 
