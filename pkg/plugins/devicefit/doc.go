@@ -9,6 +9,9 @@
 // devices, because each of those will need host CPU and memory that the pod
 // would take; with headroomPerDevice such a node rejects it (filter.go).
 //
+// Devices that are away for a moment, because their device plugin restarts, are as
+// good as free for pods without devices, and not there for those with.
+//
 // Live headroom is how far a node's predicted use is below its load line. The
 // line is that of NodeLoad in the same profile, or all of allocatable. Where a
 // node's use is not known, requests alone count.

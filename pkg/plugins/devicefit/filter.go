@@ -74,7 +74,7 @@ func (pl *DeviceFit) Filter(_ context.Context, state fwk.CycleState, pod *v1.Pod
 		}
 		return nil
 	}
-	pl.rejecting.note(node, left.free, measured)
+	pl.rejecting.note(node, hadDevices{free: left.free, mark: c.devices.Mark(nodeInfo.Node().Name)}, measured)
 	if node != nil {
 		c.marks.Reject(node.Slot, 0)
 	}

@@ -18,6 +18,7 @@ type Metrics struct {
 	free, fragmented, stranded *metrics.GaugeVec
 	rejections                 *metrics.CounterVec
 	waiting                    *waiting.Metrics
+	resources                  *device.Metrics
 }
 
 const namespace = "plimsoll"
@@ -43,12 +44,13 @@ func NewMetrics() *Metrics {
 			waiting.Opts{Name: "stranding_requeued_pods_total", Help: "Pods put back into the queue because a node's load dropped that they would have stranded devices on, by profile."},
 			waiting.Opts{Name: "stranding_requeued_pod_wait_seconds", Help: "Time from a pod's first rejection by DeviceFit until it was put back into the queue because load dropped, by profile."},
 		),
+		resources: device.NewMetrics(),
 	}
 }
 
 // All returns the metrics, to be registered.
 func (m *Metrics) All() []metrics.Registerable {
-	return append(m.waiting.All(), m.free, m.fragmented, m.stranded, m.rejections)
+	return append(append(m.waiting.All(), m.resources.All()...), m.free, m.fragmented, m.stranded, m.rejections)
 }
 
 // profile returns the metrics of one profile.
@@ -108,10 +110,12 @@ func (pl *DeviceFit) updateGauges(c *cycle) {
 		return // there is none in this cycle; the next one tries again
 	}
 	pl.metrics.updated = c.view.Now
+	present := *c
+	present.devices = pl.devices.View() // without those that are away
 	tallies := map[v1.ResourceName]*tally{}
 	var buffer [maxKinds]device.Stock
 	for _, nodeInfo := range nodes {
-		left, _ := pl.remains(c, nodeInfo, buffer[:0])
+		left, _ := pl.remains(&present, nodeInfo, buffer[:0])
 		for i := range left.Devices {
 			kind := left.Devices[i].Name
 			if tallies[kind] == nil {

@@ -9,6 +9,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/utils/clock"
 
@@ -107,7 +108,7 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 		if err != nil {
 			return nil, err
 		}
-		pl, err := newPlugin(args, fld, shared.Profiles[handle.ProfileName()], inventory)
+		pl, err := newPlugin(args, fld, shared.Profiles[handle.ProfileName()], inventory, shared.Clock)
 		if err != nil {
 			return nil, err
 		}
@@ -117,7 +118,8 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 		}
 		pl.metrics = shared.Metrics.profile(handle.ProfileName())
 		pl.learner = fragmentation.NewLearner(shared.Clock)
-		if err := errors.Join(pl.devices.Watch(handle.SharedInformerFactory()), pl.learn(ctx, handle.SharedInformerFactory())); err != nil {
+		reporter := device.NewReporter(klog.FromContext(ctx), shared.Metrics.resources, handle.ProfileName())
+		if err := errors.Join(pl.devices.Watch(handle.SharedInformerFactory(), reporter), pl.learn(ctx, handle.SharedInformerFactory())); err != nil {
 			return nil, err
 		}
 		pl.wait(ctx, shared.Dispatch)
@@ -127,13 +129,13 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 
 // newPlugin returns the plugin as far as it follows from its arguments and
 // those of NodeLoad in the profile, which are nil if that does not use it.
-func newPlugin(args *config.DeviceFitArgs, fld *field.Path, nodeLoad *config.NodeLoadArgs, inventory device.ClassInventory) (*DeviceFit, error) {
+func newPlugin(args *config.DeviceFitArgs, fld *field.Path, nodeLoad *config.NodeLoadArgs, inventory device.ClassInventory, clock clock.PassiveClock) (*DeviceFit, error) {
 	matcher, err := device.NewMatcher(args.Resources)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", fld.Child("resources"), err)
 	}
 	pl := &DeviceFit{
-		devices: device.NewCatalogue(matcher, inventory), avoidDeviceNodes: args.AvoidDeviceNodes,
+		devices: device.NewCatalogue(matcher, inventory, clock), avoidDeviceNodes: args.AvoidDeviceNodes,
 		weights: weightsOf(args.Weights), statistic: load.Latest,
 		statuses: rejection.NewStatuses(1, newStatus),
 	}
@@ -187,6 +189,9 @@ func (pl *DeviceFit) newCycle(pod *v1.Pod) *cycle {
 func (pl *DeviceFit) complete(c *cycle) {
 	c.mix, c.rule, c.devices = pl.learner.Mix(), pl.rule, pl.devices.View()
 	c.rule.Largest = c.view.Largest()
+	if !c.NeedsDevices { // it could not be given what is away, and is to stay off it
+		c.devices = c.devices.WithAway()
+	}
 }
 
 // begin begins a cycle for the pod.

@@ -8,6 +8,7 @@ import (
 	"testing/quick"
 
 	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/utils/clock"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
@@ -112,7 +113,8 @@ func stocksOf(t *testing.T, node fwk.NodeInfo) []device.Stock {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return matcher.AppendStocks(nil, node)
+	stocks, _ := device.NewCatalogue(matcher, device.NoClasses{}, clock.RealClock{}).View().AppendStocks(nil, node)
+	return stocks
 }
 
 // A node whose devices cannot be counted must never win over one whose can.

@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -51,11 +52,12 @@ func (r rules) Need(pod *v1.Pod) amount.Vector { return r.pl.model.Estimate(pod)
 // is known outside of a scheduling cycle. Where it is not, the node is taken to
 // have room if that is no worse than it was when it rejected a pod.
 func (r rules) Room(view *load.View, node *load.Node, _ anyPod, taken amount.Vector) (amount.Vector, bool) {
-	free, byRequests, known := r.pl.rejecting.of(node)
+	had, byRequests, known := r.pl.rejecting.of(node)
+	free := r.pl.devices.View().Remaining(had.free, node.Name, had.mark)
 	use, measured := view.Use(node, r.pl.statistic)
 	if !measured {
-		// What its pods request is told by events.
-		return amount.Vector{line.Unlimited, line.Unlimited}, !known || !byRequests
+		// What its pods request is told by events, but not that devices do not return.
+		return amount.Vector{line.Unlimited, line.Unlimited}, !known || !byRequests || free < had.free
 	}
 	l := r.pl.rule.On(&node.Own, node.Allocatable)
 	return spare(l.Headroom(use.Add(taken)), r.pl.perDevice, free), true
@@ -79,11 +81,20 @@ type rejecting struct {
 	bySlot atomic.Pointer[[]*rejectingNode]
 }
 
+// hadDevices is how many devices were free on a node, with those that were away.
+type hadDevices struct {
+	free int64
+	mark device.Mark
+}
+
 // rejectingNode is what a node had. Its fields are written one after the other: a
 // reader may see those of two rejections, which costs an attempt in vain at worst.
 type rejectingNode struct {
 	born atomic.Uint64 // which node of the slot it was: see load.Node.Born
 	free atomic.Int64
+	// away and dismissals are those of the device.Mark.
+	away       atomic.Int64
+	dismissals atomic.Uint64
 	// byRequests: its use was not known, and what its pods request stood in.
 	byRequests atomic.Bool
 }
@@ -106,24 +117,27 @@ func (w *rejecting) grow(n int) {
 }
 
 // note notes what the node, which may be nil, has.
-func (w *rejecting) note(node *load.Node, free int64, measured bool) {
+func (w *rejecting) note(node *load.Node, had hadDevices, measured bool) {
 	if node == nil {
 		return
 	}
 	if n := w.at(node.Slot); n != nil {
-		n.free.Store(free)
+		n.free.Store(had.free)
+		n.away.Store(had.mark.Away)
+		n.dismissals.Store(had.mark.Dismissals)
 		n.byRequests.Store(!measured)
 		n.born.Store(node.Born)
 	}
 }
 
 // of returns what the node had, and whether it has rejected a pod.
-func (w *rejecting) of(node *load.Node) (free int64, byRequests, known bool) {
+func (w *rejecting) of(node *load.Node) (had hadDevices, byRequests, known bool) {
 	n := w.at(node.Slot)
 	if n == nil || n.born.Load() != node.Born {
-		return 0, false, false
+		return hadDevices{}, false, false
 	}
-	return n.free.Load(), n.byRequests.Load(), true
+	had = hadDevices{free: n.free.Load(), mark: device.Mark{Away: n.away.Load(), Dismissals: n.dismissals.Load()}}
+	return had, n.byRequests.Load(), true
 }
 
 func (w *rejecting) at(slot int) *rejectingNode {
