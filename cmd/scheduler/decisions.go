@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -12,17 +11,22 @@ import (
 
 	genericapifilters "k8s.io/apiserver/pkg/endpoints/filters"
 	apirequest "k8s.io/apiserver/pkg/endpoints/request"
+	"k8s.io/apiserver/pkg/server"
+	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	genericfilters "k8s.io/apiserver/pkg/server/filters"
 	"k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/config"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 )
 
-// serveDecisions serves the log of decisions until ctx ends, with the
-// certificate, the authentication and the authorization of kube-scheduler's
-// own endpoints: who may get the path there (nonResourceURLs) may get it here.
+// shutdownTimeout is how long requests under way may take when the process ends.
+const shutdownTimeout = 5 * time.Second
+
+// serveDecisions serves the log of decisions until ctx ends, as kube-scheduler
+// serves its own endpoints: with its certificates, TLS settings, authentication
+// and authorization. Who may get the path there (nonResourceURLs) may get it
+// here. Call it before kube-scheduler serves.
 func serveDecisions(ctx context.Context, cc *config.CompletedConfig, decisions *explain.Log, port, securePort int) error {
 	if port < 0 && securePort > 0 {
 		port = securePort + 1
@@ -38,41 +42,78 @@ func serveDecisions(ctx context.Context, cc *config.CompletedConfig, decisions *
 	if err != nil {
 		return fmt.Errorf("serve %s (--decisions-secure-port): %w", explain.Path, err)
 	}
+	handler := decisionsHandler(decisions, cc.Authentication, cc.Authorization)
+	if _, _, err := besides(cc.SecureServing, listener).Serve(handler, shutdownTimeout, ctx.Done()); err != nil {
+		listener.Close()
+		return fmt.Errorf("serve %s (--decisions-secure-port): %w", explain.Path, err)
+	}
+	return nil
+}
+
+// decisionsHandler serves the log of decisions to whom may get its path.
+func decisionsHandler(decisions http.Handler, authentication server.AuthenticationInfo, authorization server.AuthorizationInfo) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(explain.Path, decisions)
 	resolver := &apirequest.RequestInfoFactory{}
 	codecs := scheme.Codecs
-	handler := genericapifilters.WithAuthorization(mux, cc.Authorization.Authorizer, codecs)
-	handler = genericapifilters.WithAuthentication(handler, cc.Authentication.Authenticator, genericapifilters.Unauthorized(codecs), nil, nil)
+	handler := genericapifilters.WithAuthorization(mux, authorization.Authorizer, codecs)
+	handler = genericapifilters.WithAuthentication(handler, authentication.Authenticator, genericapifilters.Unauthorized(codecs), nil, nil)
 	handler = genericapifilters.WithRequestInfo(handler, resolver)
 	handler = genericapifilters.WithCacheControl(handler)
 	handler = genericfilters.WithHTTPLogging(handler)
 	handler = genericfilters.WithPanicRecovery(handler, resolver)
-	httpServer := &http.Server{
-		Handler: handler,
-		TLSConfig: &tls.Config{
-			MinVersion:     tls.VersionTLS12,
-			ClientAuth:     tls.RequestClientCert, // the authenticator verifies it
-			GetCertificate: func(*tls.ClientHelloInfo) (*tls.Certificate, error) { return currentCertificate(cc) },
-		},
-		ReadHeaderTimeout: 10 * time.Second,
-	}
-	go func() {
-		<-ctx.Done()
-		_ = httpServer.Close() // nothing is lost: it is only read from
-	}()
-	go func() {
-		if err := httpServer.ServeTLS(listener, "", ""); !errors.Is(err, http.ErrServerClosed) {
-			klog.FromContext(ctx).Error(err, "Decisions are no longer explained; scheduling goes on")
-		}
-	}()
-	return nil
+	return withDeadlines(handler)
 }
 
-// currentCertificate returns kube-scheduler's serving certificate, which may be
-// replaced while it runs.
-func currentCertificate(cc *config.CompletedConfig) (*tls.Certificate, error) {
-	certificate, key := cc.SecureServing.Cert.CurrentCertKeyContent()
-	pair, err := tls.X509KeyPair(certificate, key)
-	return &pair, err
+// How long the rest of a request may take to arrive once its header has, and how
+// long the answer may take to be made and taken. The answer may take longer: it
+// is not made before the request has been read, or given up. How long a client
+// may take for the header, and between requests, is bounded by
+// SecureServingInfo.Serve, and so is the size of the header.
+const (
+	readTimeout  = 30 * time.Second
+	writeTimeout = time.Minute
+)
+
+func withDeadlines(handler http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control, now := http.NewResponseController(w), time.Now()
+		if err := errors.Join(control.SetReadDeadline(now.Add(readTimeout)), control.SetWriteDeadline(now.Add(writeTimeout))); err != nil {
+			http.Error(w, "the connection takes no deadline: "+err.Error(), http.StatusInternalServerError) // or it is closed
+			return
+		}
+		handler.ServeHTTP(w, r)
+	})
 }
+
+// besides returns info for another listener. Both follow the certificates when
+// these are replaced, but only the server of info itself watches them.
+func besides(info *server.SecureServingInfo, listener net.Listener) *server.SecureServingInfo {
+	other := *info
+	other.Listener = listener
+	if info.Cert != nil {
+		other.Cert = certificate{info.Cert}
+	}
+	if info.ClientCA != nil {
+		other.ClientCA = clientCA{info.ClientCA}
+	}
+	other.SNICerts = nil
+	for _, named := range info.SNICerts {
+		other.SNICerts = append(other.SNICerts, namedCertificate{named})
+	}
+	return &other
+}
+
+// These have no more than the interface that they contain. What they are made of
+// may also be a controller that runs; that must be run once.
+type (
+	certificate struct {
+		dynamiccertificates.CertKeyContentProvider
+	}
+	clientCA struct {
+		dynamiccertificates.CAContentProvider
+	}
+	namedCertificate struct {
+		dynamiccertificates.SNICertKeyContentProvider
+	}
+)

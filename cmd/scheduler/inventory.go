@@ -10,24 +10,25 @@ import (
 	"k8s.io/kubernetes/pkg/features"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device/dra"
 )
 
 // sharedInventory is the devices of dynamic resource allocation, of the process.
 // They are watched for the first plugin that asks for them.
 type sharedInventory struct {
-	features  device.Features
+	features  dra.Features
 	mu        sync.Mutex
-	inventory *device.Inventory
+	inventory *dra.Inventory
 }
 
 // get is the Inventory of plugins.Shared.
-func (s *sharedInventory) get(ctx context.Context, handle fwk.Handle) (*device.Inventory, error) {
+func (s *sharedInventory) get(ctx context.Context, handle fwk.Handle) (device.ClassInventory, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.inventory != nil {
 		return s.inventory, nil
 	}
-	inventory := device.NewInventory(klog.LoggerWithName(klog.FromContext(ctx), "devices"), s.features)
+	inventory := dra.NewInventory(klog.LoggerWithName(klog.FromContext(ctx), "devices"), s.features)
 	if err := inventory.Watch(handle.SharedInformerFactory()); err != nil {
 		return nil, err
 	}
@@ -36,8 +37,8 @@ func (s *sharedInventory) get(ctx context.Context, handle fwk.Handle) (*device.I
 }
 
 // deviceFeatures reads the gates that kube-scheduler's own plugins go by.
-func deviceFeatures(gate featuregate.FeatureGate) device.Features {
-	return device.Features{
+func deviceFeatures(gate featuregate.FeatureGate) dra.Features {
+	return dra.Features{
 		ConsumableCapacity: gate.Enabled(features.DRAConsumableCapacity),
 		ListTypeAttributes: gate.Enabled(features.DRAListTypeAttributes),
 		DeviceTaintRules:   gate.Enabled(features.DRADeviceTaintRules),

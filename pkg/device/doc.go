@@ -1,5 +1,5 @@
 // Package device tells which resources are devices, what a pod asks for of
-// them and what a node has.
+// them and what a node has. A Catalogue answers all of it for one plugin.
 //
 // A device here is a unit of an extended resource (a resource with a domain
 // that is not Kubernetes' own, such as nvidia.com/gpu) that a Matcher accepts.
@@ -9,11 +9,13 @@
 //
 // Or it is a device of a device class, which a node offers through dynamic
 // resource allocation (DRA) and which the Matcher accepts, too. These have no
-// count in the node's status; an Inventory counts them from ResourceSlices and
-// ResourceClaims. Which of them a claim gets is the allocator's business.
+// count in the node's status; a ClassInventory counts them (see package dra).
+// Without dynamic resource allocation that is NoClasses.
 //
-// Kinds and an Inventory follow events of the cluster. What is asked of them
-// and of a Matcher for a node (AppendStocks, Node of an InventoryView, Matches)
+// None of a resource is the same as the resource being absent, wherever it is
+// said: in a node's allocatable, a container's requests, or a resource claim.
+//
+// A Catalogue follows events of the cluster. What its View is asked for a node
 // takes no lock and does not allocate, so it may be called for each node from
 // many goroutines.
 package device

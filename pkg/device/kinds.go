@@ -19,6 +19,7 @@ import (
 type Kinds struct {
 	matcher *Matcher
 	names   atomic.Pointer[[]v1.ResourceName] // sorted
+	synced  cache.InformerSynced              // nil before Watch
 
 	mu     sync.Mutex
 	byNode map[string][]v1.ResourceName
@@ -32,14 +33,15 @@ func NewKinds(matcher *Matcher) *Kinds {
 	return k
 }
 
-// Watch learns the kinds from the informer of nodes.
+// Watch learns the kinds from the informer of nodes. It is to be called once,
+// before the informers start.
 func (k *Kinds) Watch(factory informers.SharedInformerFactory) error {
 	set := func(obj any) {
 		if node, ok := obj.(*v1.Node); ok {
 			k.Set(node.Name, node.Status.Allocatable)
 		}
 	}
-	_, err := factory.Core().V1().Nodes().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+	registration, err := factory.Core().V1().Nodes().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc:    set,
 		UpdateFunc: func(_, obj any) { set(obj) },
 		DeleteFunc: func(obj any) {
@@ -54,18 +56,19 @@ func (k *Kinds) Watch(factory informers.SharedInformerFactory) error {
 	if err != nil {
 		return fmt.Errorf("watch nodes: %w", err)
 	}
+	k.synced = registration.HasSynced
 	return nil
 }
 
-// Set notes what the node offers: nothing if it is gone.
+// HasSynced reports whether all nodes are known that there were when the
+// informers started. It is true without Watch.
+func (k *Kinds) HasSynced() bool { return k.synced == nil || k.synced() }
+
+// Set notes what the node offers: nothing if it is gone. A resource of which
+// nothing is allocatable is not offered: the kubelet goes on reporting 0 of it
+// after its device plugin is gone.
 func (k *Kinds) Set(node string, allocatable v1.ResourceList) {
-	var kinds []v1.ResourceName
-	for name := range allocatable {
-		if k.matcher.Matches(name) {
-			kinds = append(kinds, name)
-		}
-	}
-	slices.Sort(kinds)
+	kinds := k.offered(allocatable)
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if slices.Equal(k.byNode[node], kinds) {
@@ -88,7 +91,19 @@ func (k *Kinds) Set(node string, allocatable v1.ResourceList) {
 	}
 }
 
-// Has reports whether a node offers the resource.
+// offered returns the kinds of device that there is at least one of, sorted.
+func (k *Kinds) offered(allocatable v1.ResourceList) []v1.ResourceName {
+	var kinds []v1.ResourceName
+	for name, quantity := range allocatable {
+		if quantity.Value() > 0 && k.matcher.Matches(name) {
+			kinds = append(kinds, name)
+		}
+	}
+	slices.Sort(kinds)
+	return kinds
+}
+
+// Has reports whether a node offers the resource, at least one unit of it.
 func (k *Kinds) Has(name v1.ResourceName) bool {
 	_, found := slices.BinarySearch(*k.names.Load(), name)
 	return found
@@ -98,10 +113,16 @@ func (k *Kinds) Has(name v1.ResourceName) bool {
 // it offers at least one unit of. It takes no lock and allocates only if stocks
 // is too short.
 func (k *Kinds) AppendStocks(stocks []Stock, node fwk.NodeInfo) []Stock {
+	return appendStocks(stocks, k.matcher, *k.names.Load(), node)
+}
+
+// appendStocks appends what the node has of each of the kinds, which must be all
+// that the matcher accepts of what nodes offer. If the node has few resources
+// against the number of kinds, or no kind is known yet, it goes through those.
+func appendStocks(stocks []Stock, matcher *Matcher, kinds []v1.ResourceName, node fwk.NodeInfo) []Stock {
 	offered, requested := node.GetAllocatable().GetScalarResources(), node.GetRequested().GetScalarResources()
-	kinds := *k.names.Load()
 	if len(kinds) == 0 || len(kinds) > 2*len(offered) {
-		return k.matcher.AppendStocks(stocks, node)
+		return matcher.AppendStocks(stocks, node)
 	}
 	for _, kind := range kinds {
 		if allocatable := offered[kind]; allocatable > 0 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 )
 
@@ -51,4 +52,34 @@ func TestKindsFindWhatTheMatcherFinds(t *testing.T) {
 	if len(kinds.byNode)+len(kinds.nodes) != 0 || len(*kinds.names.Load()) != 0 {
 		t.Errorf("all nodes are gone, and still known are %v and %v", kinds.byNode, *kinds.names.Load())
 	}
+}
+
+// None of a resource is the resource being absent, as on nodes whose kubelet
+// still reports one that has no device plugin any more.
+func TestKindsOfWhichThereIsNoneAreNotOffered(t *testing.T) {
+	list := func(quantity string) v1.ResourceList { return v1.ResourceList{gpu: resource.MustParse(quantity)} }
+	kinds := NewKinds(newMatcher(t, "*"))
+	expect := func(when string, want bool) {
+		t.Helper()
+		if got := kinds.Has(gpu); got != want {
+			t.Errorf("%s: Has() = %v, want %v", when, got, want)
+		}
+	}
+	expect("no node", false)
+	for _, none := range []string{"0", "0Mi", "-1"} {
+		kinds.Set("old", list(none))
+		expect("one node with "+none, false)
+	}
+	kinds.Set("a", list("8"))
+	kinds.Set("b", list("1"))
+	expect("two of three nodes", true)
+	kinds.Set("a", list("0"))
+	expect("one of three nodes", true)
+	kinds.Set("b", list("0"))
+	expect("no node any more", false)
+	if len(kinds.byNode) != 0 {
+		t.Errorf("nodes are remembered that offer nothing: %v", kinds.byNode)
+	}
+	kinds.Set("b", list("2"))
+	expect("one of three nodes again", true)
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
+	resourceapi "k8s.io/api/resource/v1"
 	resourcehelper "k8s.io/component-helpers/resource"
 )
 
@@ -18,25 +19,62 @@ type Request struct {
 // OfClass reports whether the request is for devices of a device class.
 func (r Request) OfClass() bool { return isClass(r.Name) }
 
+// ClassResource returns the resource that devices of the class go by.
+func ClassResource(class string) v1.ResourceName {
+	return v1.ResourceName(resourceapi.ResourceDeviceClassPrefix + class)
+}
+
+// AddRequest adds the request to a list that is sorted by name and has each name
+// once, and returns it as such. A request for none adds nothing, and counts are
+// held at the largest int64 instead of overflowing.
+func AddRequest(requests []Request, request Request) []Request {
+	if request.Count <= 0 {
+		return requests
+	}
+	i, found := slices.BinarySearchFunc(requests, request.Name, func(r Request, name v1.ResourceName) int {
+		return strings.Compare(string(r.Name), string(name))
+	})
+	if !found {
+		return slices.Insert(requests, i, request)
+	}
+	requests[i].Count = addCounts(requests[i].Count, request.Count)
+	return requests
+}
+
+// merge returns the requests of both lists, which must be sorted by name: also
+// sorted, each resource once. It may reuse the first.
+func merge(a, b []Request) []Request {
+	for _, request := range b {
+		a = AddRequest(a, request)
+	}
+	return a
+}
+
 // Requests returns the devices that the pod's containers ask for, sorted by name,
-// each resource once. Those of resource claims are left to Inventory.Requests. They are counted as the kubelet and the scheduler count:
-// containers and sidecars add up, an init container counts where it needs more
-// than those that run with it, and overhead is added.
+// each resource once. Those of resource claims are left to a ClassInventory. They
+// are counted as the kubelet and the scheduler count: containers and sidecars add
+// up, an init container counts where it needs more than those that run with it,
+// and overhead is added.
 func (m *Matcher) Requests(pod *v1.Pod) []Request {
+	return requestsOfContainers(pod, func(name v1.ResourceName) (v1.ResourceName, bool) { return name, m.Matches(name) })
+}
+
+// requestsOfContainers is as Matcher.Requests, by the kind of device that kindOf
+// has for each resource.
+func requestsOfContainers(pod *v1.Pod, kindOf func(v1.ResourceName) (kind v1.ResourceName, isDevice bool)) []Request {
 	var requests []Request
 	for name, quantity := range resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}) {
-		if count := quantity.Value(); count > 0 && m.Matches(name) {
-			requests = append(requests, Request{Name: name, Count: count})
+		if kind, isDevice := kindOf(name); isDevice {
+			requests = AddRequest(requests, Request{Name: kind, Count: quantity.Value()})
 		}
 	}
-	slices.SortFunc(requests, func(a, b Request) int { return strings.Compare(string(a.Name), string(b.Name)) })
 	return requests
 }
 
 // UsesDRA reports whether the pod names devices through dynamic resource
 // allocation: by a resource claim, or by a request for the units of a device
-// class. An extended resource that a device class stands behind is not told
-// from one of a device plugin here, because that depends on the node.
+// class. An extended resource that a device class provides is not told from one
+// of a device plugin here, because that depends on the node.
 func UsesDRA(pod *v1.Pod) bool {
 	if len(pod.Spec.ResourceClaims) > 0 {
 		return true
@@ -47,7 +85,7 @@ func UsesDRA(pod *v1.Pod) bool {
 
 func requestsDeviceClass(c v1.Container) bool {
 	for name, quantity := range c.Resources.Requests {
-		if isClass(name) && !quantity.IsZero() {
+		if isClass(name) && quantity.Value() > 0 {
 			return true
 		}
 	}

@@ -1,6 +1,7 @@
 package device
 
 import (
+	"math"
 	"slices"
 	"testing"
 
@@ -25,6 +26,12 @@ func TestRequests(t *testing.T) {
 	}{
 		{name: "none", pod: st.MakePod().Req(resources{"cpu": "4", "memory": "1Gi", "hugepages-2Mi": "4Mi"})},
 		{name: "a request of zero is none", pod: st.MakePod().Req(resources{gpu: "0"})},
+		{name: "an init container that requests zero", pod: st.MakePod().InitReq(resources{gpu: "0"}).Req(resources{gpu: "0", fpga: "0"})},
+		{
+			name: "zero beside more than zero adds nothing",
+			pod:  st.MakePod().Req(resources{gpu: "0", fpga: "1"}).Req(resources{gpu: "2", fpga: "0"}),
+			want: []Request{{gpu, 2}, {fpga, 1}},
+		},
 		{
 			name: "kinds are sorted by name",
 			pod:  st.MakePod().Req(resources{fpga: "1", "cpu": "1", gpu: "2", "amd.com/gpu": "3"}),
@@ -77,7 +84,7 @@ func TestRequests(t *testing.T) {
 			// A pod must count the same before and after it is on a node.
 			node := framework.NewNodeInfo(pod)
 			for _, r := range got {
-				if on := StockOf(node, r.Name).Requested; on != r.Count {
+				if on := node.GetRequested().GetScalarResources()[r.Name]; on != r.Count {
 					t.Errorf("%s: %d requested on the node that the pod runs on, want %d", r.Name, on, r.Count)
 				}
 			}
@@ -93,6 +100,28 @@ func TestRequestsLeavesOutWhatIsNoDevice(t *testing.T) {
 	}
 }
 
+func TestMerge(t *testing.T) {
+	a, b := []Request{{"a", 1}, {"c", 2}}, []Request{{"b", 3}, {"c", 4}, {"d", 5}}
+	want := []Request{{"a", 1}, {"b", 3}, {"c", 6}, {"d", 5}}
+	if got := merge(slices.Clone(a), b); !slices.Equal(got, want) {
+		t.Errorf("merge() = %v, want %v", got, want)
+	}
+	if got := merge(nil, a); !slices.Equal(got, a) {
+		t.Errorf("merge() = %v, want %v", got, a)
+	}
+	if got := merge(a, nil); !slices.Equal(got, a) {
+		t.Errorf("merge() = %v, want %v", got, a)
+	}
+}
+
+// Counts that are absurd are held at the largest, and those of none are left out.
+func TestMergeOfAnyCounts(t *testing.T) {
+	got := merge([]Request{{"a", math.MaxInt64 - 1}, {"b", 1}}, []Request{{"a", 2}, {"b", 0}, {"c", 0}, {"d", -1}})
+	if want := []Request{{"a", math.MaxInt64}, {"b", 1}}; !slices.Equal(got, want) {
+		t.Errorf("merge() = %v, want %v", got, want)
+	}
+}
+
 func TestUsesDRA(t *testing.T) {
 	const class v1.ResourceName = "deviceclass.resource.kubernetes.io/gpu"
 	tests := []struct {
@@ -105,6 +134,7 @@ func TestUsesDRA(t *testing.T) {
 		{name: "units of a device class", pod: st.MakePod().Req(resources{class: "1"}), want: true},
 		{name: "units of a device class for an init container", pod: st.MakePod().InitReq(resources{class: "1"}), want: true},
 		{name: "no units of a device class", pod: st.MakePod().Req(resources{class: "0"})},
+		{name: "no units of a device class for any container", pod: st.MakePod().InitReq(resources{class: "0"}).Req(resources{class: "0"}).Req(resources{gpu: "1"})},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

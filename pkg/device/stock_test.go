@@ -35,16 +35,6 @@ func TestAppendStocks(t *testing.T) {
 	}
 }
 
-func TestStockOf(t *testing.T) {
-	node := newNode(resources{gpu: "8"}, resources{gpu: "3"})
-	if got, want := StockOf(node, gpu), (Stock{Name: gpu, Allocatable: 8, Requested: 3}); got != want {
-		t.Errorf("StockOf(gpu) = %v, want %v", got, want)
-	}
-	if got, want := StockOf(node, fpga), (Stock{Name: fpga}); got != want {
-		t.Errorf("StockOf(fpga) = %v, want %v", got, want)
-	}
-}
-
 func TestFreeIsNeverNegative(t *testing.T) {
 	for _, tt := range []struct{ allocatable, requested, want int64 }{{8, 3, 5}, {8, 8, 0}, {6, 8, 0}, {0, 1, 0}} {
 		if got := (Stock{Allocatable: tt.allocatable, Requested: tt.requested}).Free(); got != tt.want {

@@ -107,9 +107,7 @@ func (m *Model) estimate(pod *v1.Pod, requested amount.Vector) amount.Vector {
 	use := requested
 	if m.workloads.Len() > 0 {
 		if key, ok := workload.KeyOf(pod, requested); ok {
-			if learned, known := m.workloads.Estimate(key); known {
-				use = learned
-			}
+			use = m.workloads.Estimate(key)
 		}
 	}
 	annotated := m.annotations.Of(pod)
@@ -209,7 +207,7 @@ func (m *Model) SetPod(object *v1.Pod) {
 	m.learnFrom(p, object, now)
 	m.agenda.consider(p)
 	if object.DeletionTimestamp != nil && p.Phase >= ledger.PartlyMeasured {
-		m.agenda.leaving[p] = true
+		m.agenda.terminating[p] = true
 	}
 	m.update(p, before)
 }

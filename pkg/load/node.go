@@ -65,6 +65,20 @@ func (n *node) dropDeparted() {
 	n.departed = kept
 }
 
+// saturated is the part of what a node can allocate from which its pods may get
+// less than they would use.
+const saturated = 0.9
+
+// short reports of which resources the node has too little for its pods.
+func (n *node) short() (short [amount.NumResources]bool) {
+	if newest := n.history.Newest(); newest != nil {
+		for r := range short {
+			short[r] = float64(newest.Usage[r]) >= saturated*float64(n.allocatable[r])
+		}
+	}
+	return short
+}
+
 // forget drops what was measured of the node.
 func (n *node) forget() {
 	n.history.Clear()

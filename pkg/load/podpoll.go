@@ -36,15 +36,14 @@ const (
 	// podBudget is how many pods are asked for in one poll: at one request each, 100
 	// requests in 15 s, whatever the size of the cluster.
 	podBudget = 100
-	// Each purpose has a part of the budget that no other takes from it, and
-	// whatever the others leave: pods that samples do not show in full, so that what
-	// they show is not counted twice; pods that preemption asks about, and that are
-	// about to go; pods that workloads are learned from.
+	// Each purpose has a part of the budget that no other takes from it, and whatever
+	// the others leave. First come pods that samples do not show in full, so that what
+	// they show is not counted twice; then those that preemption asks about, and that
+	// are about to go; what remains is for the pods that workloads are learned from.
 	startingBudget   = 40
 	preemptionBudget = 20
-	learningBudget   = podBudget - startingBudget - preemptionBudget
-	// maxWanted bounds the pods that preemption has asked about of late.
-	maxWanted = 10 * podBudget
+	// maxVictims bounds the pods that preemption has asked about of late.
+	maxVictims = 10 * podBudget
 )
 
 // agenda has the pods that are to be measured.
@@ -52,18 +51,18 @@ type agenda struct {
 	// unread are those that samples show in part, and those that they show in full
 	// and that were never read.
 	unread map[*pod]bool
-	// wanted are those that preemption asks about, with until when they are read: it
+	// victims are those that preemption asks about, with until when they are read: it
 	// asks again when it is tried again.
-	wanted map[*pod]time.Time
-	// leaving are those that were told to end. They are read until they are gone, so
+	victims map[*pod]time.Time
+	// terminating are those that were told to end. They are read until they are gone, so
 	// that it is known what to take off samples then.
-	leaving map[*pod]bool
+	terminating map[*pod]bool
 	// listed says that all pods have been listed once.
 	listed bool
 }
 
 func newAgenda() agenda {
-	return agenda{unread: map[*pod]bool{}, wanted: map[*pod]time.Time{}, leaving: map[*pod]bool{}}
+	return agenda{unread: map[*pod]bool{}, victims: map[*pod]time.Time{}, terminating: map[*pod]bool{}}
 }
 
 // consider notes whether the pod is to be measured because it has started.
@@ -84,45 +83,55 @@ func (a *agenda) consider(p *pod) {
 
 func (a *agenda) drop(p *pod) {
 	delete(a.unread, p)
-	delete(a.wanted, p)
-	delete(a.leaving, p)
+	delete(a.victims, p)
+	delete(a.terminating, p)
 }
 
 // next returns the pods to measure now, for each purpose the one first that has
 // not been asked for the longest.
 func (a *agenda) next(workloads *workload.Book[*pod], warm func(*pod) bool, now time.Time) []types.NamespacedName {
-	maps.DeleteFunc(a.wanted, func(_ *pod, until time.Time) bool { return now.After(until) })
-	starting, preemption := byAsking(a.unread), append(byAsking(a.wanted), byAsking(a.leaving)...)
-	var learning []*pod
+	maps.DeleteFunc(a.victims, func(_ *pod, until time.Time) bool { return now.After(until) })
+	starting, preemption := byAsking(a.unread), append(byAsking(a.victims), byAsking(a.terminating)...)
+	c := choice{taken: make(map[*pod]bool, podBudget), now: now}
+	starting = c.take(starting, startingBudget)
+	preemption = c.take(preemption, preemptionBudget)
 	workloads.InTurn(func(w *workload.Workload[*pod]) bool {
-		if p, ok := w.Next(warm, now); ok {
-			learning = append(learning, p)
+		if len(c.names) == podBudget {
+			return false
 		}
-		return len(learning) < podBudget
+		if p, ok := w.Next(func(p *pod) bool { return warm(p) && !c.taken[p] }); ok {
+			c.take([]*pod{p}, 1)
+		}
+		return true
 	})
-	chosen := make([]types.NamespacedName, 0, podBudget)
-	taken := make(map[*pod]bool, podBudget)
-	take := func(from []*pod, most int) (rest []*pod) {
-		for i, p := range from {
-			if most == 0 || len(chosen) == podBudget {
-				return from[i:]
-			}
-			if taken[p] {
-				continue
-			}
-			most--
-			taken[p], p.asked = true, now
-			chosen = append(chosen, p.name)
+	c.take(starting, podBudget)
+	c.take(preemption, podBudget)
+	return c.names
+}
+
+// choice is the pods chosen to be measured now.
+type choice struct {
+	names []types.NamespacedName
+	taken map[*pod]bool
+	now   time.Time
+}
+
+// take chooses so many of the pods as the budget allows, and returns the rest.
+func (c *choice) take(pods []*pod, limit int) (rest []*pod) {
+	for i, p := range pods {
+		if limit == 0 || len(c.names) == podBudget {
+			return pods[i:]
 		}
-		return nil
+		if !c.taken[p] {
+			limit--
+			c.taken[p], p.asked = true, c.now
+			c.names = append(c.names, p.name)
+			if p.workload != nil {
+				p.workload.Asked(c.now)
+			}
+		}
 	}
-	starting = take(starting, startingBudget)
-	preemption = take(preemption, preemptionBudget)
-	learning = take(learning, learningBudget)
-	for _, rest := range [][]*pod{starting, preemption, learning} {
-		take(rest, podBudget)
-	}
-	return chosen
+	return nil
 }
 
 func byAsking[V any](pods map[*pod]V) []*pod {
@@ -217,7 +226,7 @@ func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
 		m.metrics.predicted(p.Estimate, sample.Usage)
 	}
 	if use, complete := p.LastUse(sample.Timestamp); complete && p.workload != nil {
-		p.workload.Learn(history.Sample{Timestamp: sample.Timestamp, Window: sample.Window, Usage: use})
+		p.workload.Learn(history.Sample{Timestamp: sample.Timestamp, Window: sample.Window, Usage: use}, p.node.short())
 	}
 	m.agenda.consider(p)
 	return true
@@ -227,7 +236,7 @@ func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
 func (m *Model) Want(object *v1.Pod) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if p := m.pods[nameOf(object)]; p != nil && p.uid == object.UID && len(m.agenda.wanted) < maxWanted {
-		m.agenda.wanted[p] = m.clock.Now().Add(ledger.ReadingExpiration)
+	if p := m.pods[nameOf(object)]; p != nil && p.uid == object.UID && len(m.agenda.victims) < maxVictims {
+		m.agenda.victims[p] = m.clock.Now().Add(ledger.ReadingExpiration)
 	}
 }

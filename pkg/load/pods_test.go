@@ -131,11 +131,12 @@ func TestFailureToMeasurePodsLeavesNodesAsTheyAre(t *testing.T) {
 	}
 }
 
-// replica is a pod of a Deployment's ReplicaSet.
-func replica(name, controller, template string) *v1.Pod {
+// replica is a pod of a Deployment, of the given revision of its template.
+func replica(name, deployment, revision string) *v1.Pod {
 	pod := boundPod(name, "n")
-	pod.Labels = map[string]string{appsv1.DefaultDeploymentUniqueLabelKey: template}
-	pod.OwnerReferences = []metav1.OwnerReference{{Kind: "ReplicaSet", Name: controller, UID: types.UID(controller), Controller: new(true)}}
+	pod.Labels = map[string]string{appsv1.DefaultDeploymentUniqueLabelKey: revision}
+	replicaSet := deployment + "-" + revision
+	pod.OwnerReferences = []metav1.OwnerReference{{Kind: "ReplicaSet", Name: replicaSet, UID: types.UID(replicaSet), Controller: new(true)}}
 	return pod
 }
 
@@ -146,39 +147,61 @@ func TestEstimatesAreLearned(t *testing.T) {
 	f, pods := newPodFixture(t)
 	f.SetPod(running(replica("a", "web", "1"), f.now.Now()))
 	pods.cores["a"] = 2
-	f.runFor(warmUp + workload.LearnAfter - window)
+	f.runFor(warmUp)
 	next := replica("next", "web", "1")
 	if got := f.Estimate(next); got[amount.CPU] != 1000 {
-		t.Fatalf("estimate %v from a single young pod, want that of its request", got)
+		t.Fatalf("estimate %v before the first pod has warmed up, want that of its request", got)
 	}
-	f.runFor(4 * window)
-	if got := f.Estimate(next)[amount.CPU]; got < 2000 || got > 2200 {
-		t.Fatalf("estimate %dm, want 2000m to 2200m: the workload uses 2 cores", got)
+	f.runFor(2 * window)
+	if got := f.Estimate(next)[amount.CPU]; got < 1700 || got > 2000 {
+		t.Fatalf("estimate %dm, want nearly 2000m: more use than requested is believed at once", got)
 	}
 	otherRequest := replica("x", "web", "1")
 	otherRequest.Spec.Containers[0].Resources.Requests = requests("3", "1Gi")
 	noController := boundPod("x", "n")
+	elsewhere := replica("x", "web", "1")
+	elsewhere.Namespace = "another"
 	for name, test := range map[string]struct {
 		pod  *v1.Pod
 		want int64
 	}{
-		"another controller": {replica("x", "db", "1"), 1000},
-		"another template":   {replica("x", "web", "2"), 1000},
-		"other requests":     {otherRequest, 3000},
-		"no controller":      {noController, 1000},
+		"another workload":  {replica("x", "db", "1"), 1000},
+		"another namespace": {elsewhere, 1000},
+		"other requests":    {otherRequest, 3000},
+		"no controller":     {noController, 1000},
 	} {
 		if got := f.Estimate(test.pod)[amount.CPU]; got != test.want {
 			t.Errorf("%s: estimate %dm, want %dm", name, got, test.want)
 		}
 	}
+	if got, want := f.Estimate(replica("x", "web", "2")), f.Estimate(next); got != want {
+		t.Errorf("estimate %v after a rollout, want %v as before", got, want)
+	}
 
 	f.RemovePod(replica("a", "web", "1"))
-	if got := f.Estimate(next)[amount.CPU]; got < 2000 {
-		t.Errorf("estimate %dm at once after the last pod left: it is forgotten too soon", got)
+	f.now.Step(workload.Grace)
+	if got := f.Estimate(next)[amount.CPU]; got < 1700 {
+		t.Errorf("estimate %dm when it comes back after a long weekend", got)
 	}
-	f.runFor(workload.Grace + 2*window)
+	f.runFor(2 * window)
 	if got := f.Estimate(next)[amount.CPU]; got != 1000 || f.workloads.Len()+len(f.pods) != 0 {
 		t.Errorf("estimate %dm, %d workloads and %d pods remembered after the workload is gone", got, f.workloads.Len(), len(f.pods))
+	}
+}
+
+// What a pod uses on a node that is short of CPU teaches nothing of how little its
+// workload needs.
+func TestAThrottledPodTeachesNoLowUse(t *testing.T) {
+	f, pods := newPodFixture(t)
+	f.SetPod(running(replica("a", "web", "1"), f.now.Now()))
+	pods.cores["a"] = 0.2 // of one core that it requests
+	f.runForAt(warmUp+4*window, 64)
+	if got := f.Estimate(replica("next", "web", "1"))[amount.CPU]; got != 1000 {
+		t.Errorf("estimate %dm, learned while the node was at 100 %%", got)
+	}
+	f.runForAt(10*time.Minute, 10)
+	if got := f.Estimate(replica("next", "web", "1"))[amount.CPU]; got > 500 {
+		t.Errorf("estimate %dm, after ten minutes of 200m", got)
 	}
 }
 

@@ -27,9 +27,8 @@ type Shared struct {
 	Profiles config.Profiles
 	// Model returns the load model, the same each time.
 	Model func(context.Context, fwk.Handle) (*load.Model, error)
-	// Inventory returns the devices of dynamic resource allocation, the same each
-	// time. It is nil if that is turned off.
-	Inventory func(context.Context, fwk.Handle) (*device.Inventory, error)
+	// Inventory returns the devices of device classes, the same each time.
+	Inventory func(context.Context, fwk.Handle) (device.ClassInventory, error)
 	// NodeLoad and DeviceFit are the plugins' metrics.
 	NodeLoad  *nodeload.Metrics
 	DeviceFit *devicefit.Metrics
@@ -39,9 +38,11 @@ type Shared struct {
 	Clock clock.PassiveClock
 }
 
-// NewShared returns what plugins share, with a load model and metrics of its own.
+// NewShared returns what plugins share, with a load model and metrics of its own,
+// and without dynamic resource allocation.
 func NewShared(profiles config.Profiles, model func(context.Context, fwk.Handle) (*load.Model, error)) *Shared {
-	return &Shared{Profiles: profiles, Model: model, NodeLoad: nodeload.NewMetrics(), DeviceFit: devicefit.NewMetrics()}
+	noClasses := func(context.Context, fwk.Handle) (device.ClassInventory, error) { return device.NoClasses{}, nil }
+	return &Shared{Profiles: profiles, Model: model, Inventory: noClasses, NodeLoad: nodeload.NewMetrics(), DeviceFit: devicefit.NewMetrics()}
 }
 
 // Metrics returns the plugins' metrics, to be registered.

@@ -53,13 +53,16 @@ func newPlayer(ctx context.Context, s *Scenario, policy *Policy, bound func(stri
 		Plugins:     p.peers.Registry(),
 		ReplicaSets: s.ReplicaSets,
 	})
+	if err != nil {
+		return nil, err
+	}
 	p.pods.cluster = p.cluster
 	p.pods.onBound = func(pod *v1.Pod, node string, at time.Duration) {
 		if bound != nil {
 			bound(policy.Name, pod, node, at)
 		}
 	}
-	return p, err
+	return p, nil
 }
 
 // run plays the scenario to its end.

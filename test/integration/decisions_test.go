@@ -127,7 +127,7 @@ func TestAnnotations(t *testing.T) {
 	t.Parallel()
 	p := newPool(t, node{name: "a", uses: "5"}, node{name: "b", uses: "5"})
 	s := startScheduler(t, "plimsoll.yaml", func(config map[string]any) {
-		args(config)["source"] = map[string]any{"interval": "5s"}
+		args(config)["source"] = map[string]any{"interval": "5s", "timeout": "5s"}
 	})
 	annotate := func(node, value string) {
 		t.Helper()

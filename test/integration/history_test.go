@@ -259,7 +259,7 @@ func TestNewLeaderHasHistory(t *testing.T) {
 // the history is to be shorter than usual.
 func pollEvery(interval time.Duration) func(map[string]any) {
 	return func(config map[string]any) {
-		args(config)["source"] = map[string]any{"interval": interval.String()}
+		args(config)["source"] = map[string]any{"interval": interval.String(), "timeout": interval.String()}
 		args(config)["window"] = "5m"
 	}
 }

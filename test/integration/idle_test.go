@@ -33,7 +33,7 @@ func TestWaitingPodsLeaveSchedulerIdle(t *testing.T) {
 	}
 	p := newPool(t, nodes...)
 	s := startScheduler(t, "plimsoll.yaml", func(config map[string]any) {
-		args(config)["source"] = map[string]any{"interval": "5s"}
+		args(config)["source"] = map[string]any{"interval": "5s", "timeout": "5s"}
 	})
 	pods := make([]*v1.Pod, count)
 	for i := range pods {

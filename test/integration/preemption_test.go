@@ -49,7 +49,7 @@ func (p *pool) user(name, node, class, cores string) *v1.Pod {
 // decide alone.
 func quickly(config map[string]any) {
 	args(config)["window"] = "0s"
-	args(config)["source"] = map[string]any{"interval": "5s"}
+	args(config)["source"] = map[string]any{"interval": "5s", "timeout": "5s"}
 	args(config)["estimate"] = map[string]any{"warmUp": "5s"}
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 	"math/rand/v2"
 	"net"
@@ -12,12 +13,14 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
@@ -140,6 +143,106 @@ func TestPrometheusScrapesTwice(t *testing.T) {
 	}
 }
 
+// What the default expressions for pods yield on a real server.
+func TestPrometheusAnswersForPods(t *testing.T) {
+	t.Parallel()
+	const memory = 1 << 30
+	containers := func(namespace, pod string, cores ...float64) (all []container) {
+		total := container{namespace: namespace, pod: pod}
+		for i, cores := range cores {
+			c := container{namespace: namespace, pod: pod, name: fmt.Sprint("c", i), cores: cores, memory: memory}
+			all = append(all, c)
+			total.cores, total.memory = total.cores+cores, total.memory+memory
+		}
+		sandbox := container{namespace: namespace, pod: pod, name: "POD", cores: 0.5, memory: memory}
+		return append(all, total, sandbox)
+	}
+	restarted := append(containers("default", "restarted", 2), container{namespace: "default", pod: "restarted", name: "c0", restarts: 1, cores: 1, memory: memory})
+	server := newPrometheus(t,
+		startExporter(t, "a", 3, containers("default", "db.0", 1, 0.5)...),
+		startExporter(t, "b", 3, slices.Concat(containers("default", "idle", 0), containers("other", "db.0", 4), restarted)...))
+	server.start()
+	source := newSource(t, server.address, nil)
+
+	pods := newPods(source, nil)
+	all := waitPods(t, pods.ListPods, func(readings map[string]load.Reading) bool {
+		return len(readings) == 4 && readings["other/db.0"].Usage[amount.CPU] > 3 && readings["default/db.0"].Usage[amount.CPU] > 1.2
+	})
+	for pod, want := range map[string]struct {
+		cores float64
+		bytes int
+	}{"default/db.0": {1.5, 2 * memory}, "default/idle": {0, memory}, "other/db.0": {4, memory}, "default/restarted": {2, memory}} {
+		got := all[pod]
+		if got.Usage[amount.CPU] > want.cores*1.1 || got.Usage[amount.CPU] < want.cores/2 || got.Usage[amount.Memory] != float64(want.bytes) {
+			t.Errorf("%s uses %+v, want %+v", pod, got.Usage, want)
+		}
+		if got.Window != sourceWindow || time.Since(got.Timestamp).Abs() > time.Minute {
+			t.Errorf("%s: %+v", pod, got)
+		}
+	}
+
+	asked := []types.NamespacedName{{Namespace: "default", Name: "db.0"}, {Namespace: "default", Name: "gone"}, {Namespace: "default", Name: "idle"}}
+	for name, pods := range map[string]*prometheus.Pods{
+		"by name": pods,
+		"all": newPods(source, map[string]string{
+			"cpu":    `sum by (namespace, pod) (rate(container_cpu_usage_seconds_total{container=~"c.+"}[$window])) # of all pods`,
+			"memory": `sum by (namespace, pod) (max by (namespace, pod, container) (container_memory_working_set_bytes{container=~"c.+"}))`,
+		}),
+	} {
+		got := waitPods(t, func(ctx context.Context) ([]load.PodReading, error) { return pods.PollPods(ctx, asked) },
+			func(readings map[string]load.Reading) bool { return len(readings) == 2 })
+		if reading := got["default/db.0"]; reading.Usage[amount.CPU] < 1 || reading.Usage[amount.CPU] > 1.7 || reading.Usage[amount.Memory] != 2*memory {
+			t.Errorf("%s: %+v", name, got)
+		}
+	}
+
+	unknown := asked[1:2]
+	if got, err := pods.PollPods(t.Context(), unknown); err != nil || len(got) > 0 {
+		t.Errorf("a pod that the server does not know: %v, %v", got, err)
+	}
+	for expression, want := range map[string]string{
+		`no_such_metric{pod=~"$pods"}`:                            "the answer is empty",
+		`container_memory_working_set_bytes{pod!~"$pods"`:         "parse error",
+		`sum by (pod) (container_memory_working_set_bytes)`:       "labels namespace and pod of its own",
+		`count_values("pod", container_memory_working_set_bytes)`: "labels namespace and pod of its own",
+	} {
+		got, err := newPods(source, map[string]string{"memory": expression}).PollPods(t.Context(), unknown)
+		if err == nil || len(got) > 0 || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), server.address+" for memory of pods") {
+			t.Errorf("%s: %v, error %v, want the address and %q", expression, got, err, want)
+		}
+	}
+}
+
+// newPods returns what reads pods as `podQueries` makes it.
+func newPods(source *prometheus.Source, queries map[string]string) *prometheus.Pods {
+	from := config.Prometheus{Window: sourceWindow, NamespaceLabel: "namespace", PodLabel: "pod", PodQueries: queries}
+	return source.Pods(prometheus.PodConfig{
+		NamespaceLabel: from.NamespaceLabel, PodLabel: from.PodLabel,
+		Expression: func(r amount.Resource, names string) string { return from.PodExpression(string(r.Name()), names) },
+	})
+}
+
+// waitPods reads until the readings, by pod, satisfy the condition.
+func waitPods(t *testing.T, read func(context.Context) ([]load.PodReading, error), condition func(map[string]load.Reading) bool) map[string]load.Reading {
+	t.Helper()
+	byPod := map[string]load.Reading{}
+	err := cluster.WaitFor(t.Context(), "readings of pods", func(ctx context.Context) (bool, error) {
+		readings, err := read(ctx)
+		if err != nil {
+			return false, err
+		}
+		clear(byPod)
+		for _, reading := range readings {
+			byPod[reading.Pod.String()] = reading.Reading
+		}
+		return condition(byPod), fmt.Errorf("readings %v", readings)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return byPod
+}
+
 // sourceWindow is the range of the queries of newSource.
 const sourceWindow = 10 * time.Second
 
@@ -195,16 +298,27 @@ const (
 // machineCPUs is how many CPUs each machine of an exporter has.
 const machineCPUs = 10
 
-// exporter serves what node_exporter serves of a machine.
+// exporter serves what node_exporter serves of a machine, and what the kubelet's
+// cAdvisor serves of its pods.
 type exporter struct {
 	*httptest.Server
-	nodename string
-	cores    float64 // in use
-	started  time.Time
+	nodename   string
+	cores      float64 // in use
+	started    time.Time
+	containers []container
 }
 
-func startExporter(t *testing.T, nodename string, cores float64) *exporter {
-	e := &exporter{nodename: nodename, cores: cores, started: time.Now()}
+// container is a container of a pod, or what cAdvisor shows beside those: the pod
+// as a whole, whose name is empty, and its sandbox, POD.
+type container struct {
+	namespace, pod, name string
+	restarts             int
+	cores                float64
+	memory               int // bytes
+}
+
+func startExporter(t *testing.T, nodename string, cores float64, containers ...container) *exporter {
+	e := &exporter{nodename: nodename, cores: cores, started: time.Now(), containers: containers}
 	e.Server = httptest.NewServer(e)
 	t.Cleanup(e.Close)
 	return e
@@ -227,6 +341,16 @@ func (e *exporter) ServeHTTP(w http.ResponseWriter, _ *http.Request) {
 	fmt.Fprintf(w, "# TYPE node_memory_MemTotal_bytes gauge\nnode_memory_MemTotal_bytes %d\n", totalMemory)
 	fmt.Fprintf(w, "# TYPE node_memory_MemAvailable_bytes gauge\nnode_memory_MemAvailable_bytes %d\n", totalMemory-usedMemory)
 	fmt.Fprintf(w, "# TYPE node_uname_info gauge\nnode_uname_info{domainname=\"(none)\",machine=\"x86_64\",nodename=%q,sysname=\"Linux\"} 1\n", e.nodename)
+	e.writeContainers(w, "container_cpu_usage_seconds_total counter", func(c container) float64 { return c.cores * seconds })
+	e.writeContainers(w, "container_memory_working_set_bytes gauge", func(c container) float64 { return float64(c.memory) })
+}
+
+func (e *exporter) writeContainers(w io.Writer, metric string, value func(container) float64) {
+	fmt.Fprintln(w, "# TYPE", metric)
+	name, _, _ := strings.Cut(metric, " ")
+	for _, c := range e.containers {
+		fmt.Fprintf(w, "%s{container=%q,id=\"%s-%d\",namespace=%q,pod=%q} %g\n", name, c.name, c.name, c.restarts, c.namespace, c.pod, value(c))
+	}
 }
 
 // prometheusServer is a Prometheus that can be stopped and started again.

@@ -108,7 +108,7 @@ func TestPodsWakeWhenLoadDrops(t *testing.T) {
 	p := newPool(t, node{name: "a", gpus: 8, uses: "9"}, node{name: "b", gpus: 8, uses: "9"}, node{name: "plain", uses: "1"})
 	const interval = 5 * time.Second
 	startScheduler(t, "plimsoll.yaml", func(config map[string]any) {
-		args(config)["source"] = map[string]any{"interval": interval.String()}
+		args(config)["source"] = map[string]any{"interval": interval.String(), "timeout": interval.String()}
 	})
 	pod := withGPUs(p.pod("p", "plimsoll"), "1")
 	p.create(pod)

@@ -85,7 +85,7 @@ func TestFaults(t *testing.T) {
 		{nodeLoad, `{"filter": {"maxWait": "25h"}}`, []string{`args.filter.maxWait: Invalid value: "25h0m0s": must be between 0s and 24h0m0s`}},
 		{nodeLoad, `{"filter": {"maxWait": 60}}`, []string{`args.filter.maxWait: Invalid value: "60": must be a duration such as "15s"`}},
 		{nodeLoad, `{"source": {"interval": 15}}`, []string{`args.source.interval: Invalid value: "15": must be a duration such as "15s"`}},
-		{nodeLoad, `{"source": {"interval": "2m"}}`, []string{`args.expiration: Invalid value: "1m30s": must be between 2m0s and 24h0m0s`}},
+		{nodeLoad, `{"source": {"interval": "11m"}}`, []string{`args.source.interval: Invalid value: "11m0s": must be between 1s and 10m0s`}},
 		{nodeLoad, `{"source": {"timeout": "0s"}}`, []string{`args.source.timeout: Invalid value: "0s"`}},
 		{nodeLoad, `{"source": {"type": "Graphite"}}`, []string{`args.source.type: Unsupported value: "Graphite": supported values: "MetricsServer", "Prometheus"`}},
 		{nodeLoad, `{"source": {"type": "Prometheus"}}`, []string{"args.source.prometheus.address: Required value: the URL of the Prometheus server"}},
@@ -99,7 +99,7 @@ func TestFaults(t *testing.T) {
 			`args.source.prometheus.queries[gpu]: Invalid value: "1": no source reports this resource`,
 			`args.source.prometheus.queries[memory]: Invalid value: "1": must be a string`,
 			"args.source.prometheus.url: Forbidden: unknown field; known here: address, bearerTokenFile, caFile",
-			`args.source.prometheus.window: Invalid value: "2m0s": must be between 1s and expiration, which is 1m30s`,
+			`args.source.prometheus.window: Invalid value: "2m0s": must not exceed expiration, which is 1m30s`,
 		}},
 		{nodeLoad, `{"source": {"type": "Prometheus", "prometheus": {"address": "HTTP://p:9090", "caFile": "c", "keyFile": "k", "insecureSkipVerify": true, "serverName": "s"}}}`, []string{
 			"args.source.prometheus.caFile: Forbidden: is for TLS, and the address begins with http://",
@@ -108,13 +108,30 @@ func TestFaults(t *testing.T) {
 			"args.source.prometheus.keyFile: Forbidden: is for TLS",
 			"args.source.prometheus.serverName: Forbidden: is for TLS",
 		}},
+		{nodeLoad, `{"source": {"type": "Prometheus", "prometheus": {"address": "http://p:9090", "namespaceLabel": "a b", "podLabel": "1",
+				"podQueries": {"cpu": "", "gpu": "1", "memory": ["1"]}}}}`, []string{
+			`args.source.prometheus.namespaceLabel: Invalid value: "a b": must be the name of a label`,
+			`args.source.prometheus.podLabel: Invalid value: "1": must be the name of a label`,
+			"args.source.prometheus.podQueries[cpu]: Required value: a PromQL expression; leave the field out for the default",
+			`args.source.prometheus.podQueries[gpu]: Invalid value: "1": no source reports this resource`,
+			`args.source.prometheus.podQueries[memory]: Invalid value: ["1"]: must be a string`,
+		}},
+		{nodeLoad, `{"source": {"type": "Prometheus", "prometheus": {"address": "http://p:9090", "podQueries": ["cpu"]}}}`, []string{
+			`args.source.prometheus.podQueries: Invalid value: ["cpu"]: must be an object`,
+		}},
+		{nodeLoad, `{"source": {"type": "Prometheus", "prometheus": {"address": "http://p:9090", "podQueries": {}, "podLabel": "namespace"}}}`, []string{
+			`args.source.prometheus.podLabel: Invalid value: "namespace": must be another label than namespaceLabel`,
+		}},
+		{nodeLoad, `{"source": {"type": "Prometheus", "prometheus": {"address": "http://p:9090", "podLabel": "pod_name", "namespaceLabel": "1"}}}`, []string{
+			"args.source.prometheus.namespaceLabel: Forbidden: is for podQueries; without them pods are read from metrics-server",
+			"args.source.prometheus.podLabel: Forbidden: is for podQueries; without them pods are read from metrics-server",
+		}},
 		{nodeLoad, `{"source": {"type": "Prometheus", "prometheus": {"address": "https://me:secret@p:9090"}}}`, []string{
 			"args.source.prometheus.address: Forbidden: must be without user and password",
 		}},
 		{nodeLoad, `{"source": {"type": "Prometheus", "prometheus": {"address": "https://p:9090?x=y"}}}`, []string{
 			`args.source.prometheus.address: Invalid value: "https://p:9090?x=y": must be without ? and #`,
 		}},
-		{nodeLoad, `{"window": "3h"}`, []string{`args.window: Invalid value: "3h0m0s": must be between 0s and 2h5m0s`}},
 		{nodeLoad, `{"filter": {"statistic": "Mean"}, "score": {"statistic": 5, "riskAversion": -0.5}}`, []string{
 			`args.filter.statistic: Unsupported value: "Mean": supported values: "Latest", "Average", "P50", "P90", "P95", "P99", "Peak"`,
 			"args.score.riskAversion: Invalid value: -0.5: must be between 0 and 10",

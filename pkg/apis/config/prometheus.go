@@ -78,6 +78,15 @@ type Prometheus struct {
 	// Queries are PromQL expressions by resource, whose values are cores and
 	// bytes, one series a node. A resource that is not named keeps its default.
 	Queries map[string]string `json:"queries"`
+	// PodQueries are PromQL expressions by resource, whose values are cores and
+	// bytes, one series a pod. Given, even if empty, they have what pods use be
+	// read from this server, and a resource that is not named has its default;
+	// not given, it is read from metrics-server.
+	PodQueries map[string]string `json:"podQueries"`
+	// NamespaceLabel and PodLabel are the labels of the answers that have the
+	// pod's namespace and name. They belong to PodQueries.
+	NamespaceLabel string `json:"namespaceLabel"`
+	PodLabel       string `json:"podLabel"`
 }
 
 // setDefaults has decode fill in what `prometheus: {}` means.
@@ -88,6 +97,9 @@ func (p *Prometheus) setDefaults() {
 		// Four scrapes at the interval of kube-prometheus (15s), two at 30s.
 		Window:  time.Minute,
 		Queries: map[string]string{CPU: defaultCPUQuery, Memory: defaultMemoryQuery},
+		// What the kubelet's cAdvisor calls them.
+		NamespaceLabel: defaultNamespaceLabel,
+		PodLabel:       defaultPodLabel,
 	}
 }
 
@@ -106,17 +118,18 @@ var labelName = regexp.MustCompile(`^[a-zA-Z_][a-zA-Z0-9_]*$`)
 // is checked by checkFiles. The expressions are left to the server: which ones
 // are valid depends on its version, and on whether it is Prometheus at all or
 // one of the databases that speak its API and a dialect of its language.
-func (p *Prometheus) validate(fld *field.Path, expiration time.Duration) field.ErrorList {
+func (p *Prometheus) validate(fld *field.Path) field.ErrorList {
 	errs := p.validateConnection(fld)
-	if !labelName.MatchString(p.NodeLabel) {
-		errs = append(errs, field.Invalid(fld.Child("nodeLabel"), p.NodeLabel, "must be the name of a label: letters, digits and _, not beginning with a digit"))
+	errs = append(errs, label(fld.Child("nodeLabel"), p.NodeLabel)...)
+	errs = append(errs, byResource(fld.Child("queries"), p.Queries, notEmpty)...)
+	return append(errs, p.validatePods(fld)...)
+}
+
+func label(fld *field.Path, value string) field.ErrorList {
+	if labelName.MatchString(value) {
+		return nil
 	}
-	// A node that is gone may be in a range until all of it is past. That must
-	// not be longer than a sample is believed.
-	if p.Window < time.Second || p.Window > expiration {
-		errs = append(errs, field.Invalid(fld.Child("window"), p.Window.String(), "must be between 1s and expiration, which is "+expiration.String()))
-	}
-	return append(errs, byResource(fld.Child("queries"), p.Queries, notEmpty)...)
+	return field.ErrorList{field.Invalid(fld, value, "must be the name of a label: letters, digits and _, not beginning with a digit")}
 }
 
 func (p *Prometheus) validateConnection(fld *field.Path) field.ErrorList {

@@ -23,9 +23,10 @@ const (
 type SourceType string
 
 const (
-	// MetricsServer reads NodeMetrics from the metrics.k8s.io API.
+	// MetricsServer reads NodeMetrics and PodMetrics from the metrics.k8s.io API.
 	MetricsServer SourceType = "MetricsServer"
-	// PrometheusServer asks a Prometheus server.
+	// PrometheusServer asks a Prometheus server for what nodes use, and for what
+	// pods use if it is told how; else that is read as by MetricsServer.
 	PrometheusServer SourceType = "Prometheus"
 )
 
@@ -85,10 +86,12 @@ type NodeLoadArgs struct {
 	// Source, Expiration, Window and Estimate configure the load model. All profiles of
 	// a process share one model, so they must be the same in each.
 	Source Source `json:"source"`
-	// Expiration is the age from which a sample is stale. At least source.interval.
+	// Expiration is the age from which a sample is stale. At least
+	// source.interval + source.timeout, at most 24h.
 	Expiration time.Duration `json:"expiration"`
 	// Window is the length of the history that statistics are made of. 0 keeps
-	// the newest sample only; at most 500 times source.interval.
+	// the newest sample only; else it is 2 to 500 times source.interval, and at
+	// least the window of source.prometheus.
 	Window   time.Duration `json:"window"`
 	Estimate Estimate      `json:"estimate"`
 
@@ -105,7 +108,7 @@ type Source struct {
 	Type SourceType `json:"type"`
 	// Interval from one poll to the next. 1s to 10m.
 	Interval time.Duration `json:"interval"`
-	// Timeout of one poll. Above 0, at most 10m.
+	// Timeout of one poll. At least 1ms, at most Interval.
 	Timeout time.Duration `json:"timeout"`
 	// Prometheus belongs to type Prometheus: it is given with it, and only then.
 	Prometheus *Prometheus `json:"prometheus"`
@@ -163,7 +166,7 @@ type Estimate struct {
 	// 0 to 1h.
 	WarmUp time.Duration `json:"warmUp"`
 	// Learn has the real use of a workload's running pods be the estimate for
-	// its next one. It needs a source that measures pods: MetricsServer.
+	// its next one.
 	Learn bool `json:"learn"`
 }
 

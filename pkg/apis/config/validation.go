@@ -6,18 +6,10 @@ import (
 	"path"
 	"slices"
 	"strings"
-	"time"
 
 	resourceapi "k8s.io/api/resource/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/apimachinery/pkg/util/validation/field"
-)
-
-const (
-	maxDuration = 10 * time.Minute
-	// maxSamples bounds a node's history. At 500 samples of 48 bytes, 5,000
-	// nodes take 120 MB.
-	maxSamples = 500
 )
 
 var resources = []string{CPU, Memory}
@@ -26,17 +18,13 @@ var resources = []string{CPU, Memory}
 func (a *NodeLoadArgs) Validate(fld *field.Path) field.ErrorList {
 	source, filter, score, estimate := fld.Child("source"), fld.Child("filter"), fld.Child("score"), fld.Child("estimate")
 	var errs field.ErrorList
-	errs = append(errs, a.Source.validateType(source, a.Expiration)...)
-	errs = append(errs, durationIn(source.Child("interval"), a.Source.Interval, time.Second, maxDuration)...)
-	errs = append(errs, durationIn(source.Child("timeout"), a.Source.Timeout, time.Millisecond, maxDuration)...)
-	errs = append(errs, durationIn(fld.Child("expiration"), a.Expiration, max(a.Source.Interval, time.Second), 24*time.Hour)...)
-	errs = append(errs, durationIn(fld.Child("window"), a.Window, 0, maxSamples*max(a.Source.Interval, time.Second))...)
+	errs = append(errs, a.Source.validateType(source)...)
+	errs = append(errs, a.validateDurations(fld)...)
 	errs = append(errs, oneOf(fld.Child("stalePolicy"), a.StalePolicy, UseRequests, Ignore, Reject)...)
 
 	errs = append(errs, oneOf(filter.Child("whenUnsatisfiable"), a.Filter.WhenUnsatisfiable, DoNotSchedule, ScheduleAnyway)...)
 	errs = append(errs, statistic(filter.Child("statistic"), a.Filter.Statistic)...)
 	errs = append(errs, byResource(filter.Child("thresholds"), a.Filter.Thresholds, intIn(0, 100))...)
-	errs = append(errs, durationIn(filter.Child("maxWait"), a.Filter.MaxWait, 0, 24*time.Hour)...)
 	for i := range a.Bands {
 		errs = append(errs, a.Bands[i].validate(fld.Child("bands").Index(i))...)
 	}
@@ -53,12 +41,11 @@ func (a *NodeLoadArgs) Validate(fld *field.Path) field.ErrorList {
 
 	errs = append(errs, byResource(estimate.Child("factors"), a.Estimate.Factors, intIn(0, 1000))...)
 	errs = append(errs, byResource(estimate.Child("defaults"), a.Estimate.Defaults, notNegative)...)
-	errs = append(errs, durationIn(estimate.Child("warmUp"), a.Estimate.WarmUp, 0, time.Hour)...)
 	return errs
 }
 
 // validateType checks the type and what belongs to it.
-func (s *Source) validateType(fld *field.Path, expiration time.Duration) field.ErrorList {
+func (s *Source) validateType(fld *field.Path) field.ErrorList {
 	errs := oneOf(fld.Child("type"), s.Type, MetricsServer, PrometheusServer)
 	own := fld.Child("prometheus")
 	switch {
@@ -67,7 +54,7 @@ func (s *Source) validateType(fld *field.Path, expiration time.Duration) field.E
 	case s.Type == PrometheusServer && s.Prometheus == nil:
 		errs = append(errs, address(own.Child("address"), "")...)
 	case s.Type == PrometheusServer:
-		errs = append(errs, s.Prometheus.validate(own, expiration)...)
+		errs = append(errs, s.Prometheus.validate(own)...)
 	}
 	return errs
 }
@@ -144,13 +131,6 @@ func oneOf[T ~string](fld *field.Path, value T, allowed ...T) field.ErrorList {
 		return nil
 	}
 	return field.ErrorList{field.NotSupported(fld, value, allowed)}
-}
-
-func durationIn(fld *field.Path, value, low, high time.Duration) field.ErrorList {
-	if value >= low && value <= high {
-		return nil
-	}
-	return field.ErrorList{field.Invalid(fld, value.String(), "must be between "+low.String()+" and "+high.String())}
 }
 
 // byResource checks each value of values, and that the load model knows its key.

@@ -54,18 +54,17 @@ func Predict(h *history.History, present, departed []*Record, now time.Time, war
 	}
 	p.Measured, p.Deviation = h.Statistics(nil, scratch)
 	p.Sampled = p.Measured
-	var changing [16]*Record
-	partly := changing[:0]
+	var inPart []*Record // shown by some samples, and not in full by all
 	for _, r := range present {
 		if r.Phase == PartlyMeasured || r.Phase == Remeasuring || r.Phase == Measured && !r.allShownBy(oldest, now, warmUp) {
-			partly = append(partly, r)
+			inPart = append(inPart, r)
 		}
 	}
-	if len(partly)+len(departed) == 0 {
+	if len(inPart)+len(departed) == 0 {
 		return p
 	}
 	p.Sampled, p.Deviation = h.Statistics(func(s *history.Sample) (amount.Vector, bool) {
-		missing, leaveOut := missingFrom(s, partly, now, warmUp)
+		missing, leaveOut := missingFrom(s, inPart, now, warmUp)
 		use := s.Usage.Add(missing)
 		if len(departed) == 0 {
 			return use, leaveOut
@@ -81,8 +80,8 @@ func Predict(h *history.History, present, departed []*Record, now time.Time, war
 
 // missingFrom returns what the sample does not show of the pods, and whether that
 // cannot be said.
-func missingFrom(s *history.Sample, partly []*Record, now time.Time, warmUp time.Duration) (sum amount.Vector, unknown bool) {
-	for _, r := range partly {
+func missingFrom(s *history.Sample, inPart []*Record, now time.Time, warmUp time.Duration) (sum amount.Vector, unknown bool) {
+	for _, r := range inPart {
 		missing, known := r.Missing(s, now, warmUp)
 		sum = sum.Add(missing)
 		unknown = unknown || !known && r.Phase == Measured

@@ -31,11 +31,11 @@ type reading struct {
 // none covers half of it.
 func (r *Record) at(s *history.Sample) *reading {
 	var best *reading
-	most := overlapping
+	covered := overlapping
 	for i := range r.readings {
 		one := &r.readings[i]
-		if part := overlap(&one.Sample, s); part >= most {
-			best, most = one, part
+		if part := overlap(&one.Sample, s); part >= covered {
+			best, covered = one, part
 		}
 	}
 	return best

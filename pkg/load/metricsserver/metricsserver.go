@@ -1,5 +1,5 @@
-// Package metricsserver is the load source that reads NodeMetrics, and single
-// PodMetrics, from the metrics.k8s.io API, which metrics-server or an adapter serves.
+// Package metricsserver is the load source that reads NodeMetrics and PodMetrics
+// from the metrics.k8s.io API, which metrics-server or an adapter serves.
 package metricsserver
 
 import (
@@ -8,6 +8,7 @@ import (
 	"math"
 
 	v1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/rest"
@@ -18,12 +19,16 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
-// Source polls NodeMetrics, all nodes with one list call, and single PodMetrics.
+// Source polls NodeMetrics, all nodes with one list call, and PodMetrics, all
+// pods with one list call or single ones with a call each.
 type Source struct {
 	client metricsclient.MetricsV1beta1Interface
 }
 
-var _ load.PodSource = &Source{}
+var (
+	_ load.PodSource = &Source{}
+	_ load.PodLister = &Source{}
+)
 
 // New returns a source for the API server that kubeConfig leads to. It makes
 // no connection yet.
@@ -44,7 +49,7 @@ func New(kubeConfig *rest.Config) (*Source, error) {
 func (s *Source) Poll(ctx context.Context) ([]load.Reading, error) {
 	list, err := s.client.NodeMetricses().List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return nil, fmt.Errorf("list NodeMetrics of metrics.k8s.io: %w", err)
+		return nil, explain("list NodeMetrics", err)
 	}
 	readings := make([]load.Reading, len(list.Items))
 	for i := range list.Items {
@@ -67,4 +72,18 @@ func usageOf(usage v1.ResourceList, name v1.ResourceName) float64 {
 		return math.NaN()
 	}
 	return quantity.AsApproximateFloat64()
+}
+
+// isMissing reports whether what was not found is the API itself.
+func isMissing(err error) bool {
+	return apierrors.IsNotFound(err) && apierrors.IsUnexpectedServerError(err)
+}
+
+// explain adds to an error what was asked for, and what to look at if nobody
+// serves the API.
+func explain(asked string, err error) error {
+	if isMissing(err) {
+		return fmt.Errorf("%s: the API server does not serve metrics.k8s.io/v1beta1, so metrics-server may be missing: %w", asked, err)
+	}
+	return fmt.Errorf("%s of metrics.k8s.io: %w", asked, err)
 }

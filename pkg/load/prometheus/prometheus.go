@@ -20,26 +20,26 @@
 // A query that fails, or whose answer is empty or comes with warnings (which is
 // how a part of the data being out of reach is told), fails the poll: nothing
 // is known of any node. A series whose value is no number, or that is one of
-// two for its node, leaves its node without that resource, and the load model
+// two for its node or pod, leaves it without that resource, and the load model
 // drops the reading. Nothing that is not known ever becomes a zero.
+//
+// # Pods
+//
+// Source reads what nodes use. What pods use is read by Pods, if the server is
+// to be asked for that, with one query a resource for all pods that the load
+// model wants to know of. Pods has all of them in the answer, or, where the
+// expression lets it, those of the names that are asked for: then the work of
+// the server does not grow with the cluster.
 package prometheus
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"maps"
-	"math"
-	"net/url"
 	"slices"
-	"strings"
 	"time"
 
-	"github.com/prometheus/client_golang/api"
-	v1 "github.com/prometheus/client_golang/api/prometheus/v1"
-	commonconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/common/model"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -64,10 +64,10 @@ type Config struct {
 	Expressions [amount.NumResources]string
 }
 
-// Source asks a Prometheus server.
+// Source reads from a Prometheus server what nodes use.
 type Source struct {
+	server *server
 	config Config
-	api    v1.API
 }
 
 var _ load.Source = &Source{}
@@ -75,164 +75,50 @@ var _ load.Source = &Source{}
 // New returns a source. It reads the files that config names, and makes no
 // connection yet.
 func New(config Config) (*Source, error) {
-	client := commonconfig.HTTPClientConfig{
-		TLSConfig: commonconfig.TLSConfig{
-			CAFile: config.CAFile, CertFile: config.CertFile, KeyFile: config.KeyFile,
-			ServerName: config.ServerName, InsecureSkipVerify: config.InsecureSkipVerify,
-		},
-		EnableHTTP2: true,
-		// A redirect leads to a login page, or to where the token is not meant to go.
-		FollowRedirects: false,
-		ProxyConfig:     commonconfig.ProxyConfig{ProxyFromEnvironment: true}, // as the client of the API server does
-	}
-	if config.BearerTokenFile != "" {
-		client.Authorization = &commonconfig.Authorization{Type: "Bearer", CredentialsFile: config.BearerTokenFile}
-	}
-	httpClient, err := commonconfig.NewClientFromConfig(client, "prometheus")
+	server, err := newServer(config)
 	if err != nil {
-		return nil, fmt.Errorf("client for Prometheus at %s: %w", config.Address, err)
+		return nil, err
 	}
-	apiClient, err := api.NewClient(api.Config{Address: config.Address, Client: httpClient})
-	if err != nil {
-		return nil, fmt.Errorf("client for Prometheus at %s: %w", config.Address, err)
-	}
-	return &Source{config: config, api: v1.NewAPI(apiClient)}, nil
-}
-
-// measurement is the value of one series.
-type measurement struct {
-	usage float64 // in cores or bytes; NaN if it cannot be used
-	at    time.Time
+	return &Source{server: server, config: config}, nil
 }
 
 // Poll implements load.Source.
 func (s *Source) Poll(ctx context.Context) ([]load.Reading, error) {
-	var answers [amount.NumResources]map[string]measurement
-	group, ctx := errgroup.WithContext(ctx)
-	for r := range amount.NumResources {
-		group.Go(func() error {
-			expression := s.config.Expressions[r]
-			answer, err := s.query(ctx, expression)
-			if err != nil {
-				return fmt.Errorf("ask Prometheus at %s for %s: %w; the expression is: %s", s.config.Address, r.Name(), err, onOneLine(expression))
-			}
-			answers[r] = answer
-			return nil
-		})
-	}
-	if err := group.Wait(); err != nil {
+	answers, err := ask(ctx, func(ctx context.Context, r amount.Resource) (values[string], error) {
+		found, err := s.query(ctx, s.config.Expressions[r])
+		if err != nil {
+			return nil, fmt.Errorf("ask Prometheus at %s for %s: %w; the expression is: %s",
+				s.config.Address, r.Name(), err, onOneLine(s.config.Expressions[r]))
+		}
+		return found, nil
+	})
+	if err != nil {
 		return nil, err
 	}
-	return s.join(answers), nil
+	byNode := answers.readings(s.config.Window)
+	readings := make([]load.Reading, 0, len(byNode))
+	for _, node := range slices.Sorted(maps.Keys(byNode)) {
+		reading := byNode[node]
+		reading.Node = node
+		readings = append(readings, reading)
+	}
+	return readings, nil
 }
 
-// query returns the value of the expression now, by the server's clock, by node.
-func (s *Source) query(ctx context.Context, expression string) (map[string]measurement, error) {
-	value, warnings, err := s.api.Query(ctx, expression, time.Time{})
+// query returns the value of the expression now, by node.
+func (s *Source) query(ctx context.Context, expression string) (values[string], error) {
+	vector, err := s.server.query(ctx, expression)
 	if err != nil {
-		return nil, explain(err)
+		return nil, err
 	}
-	if len(warnings) > 0 {
-		return nil, fmt.Errorf("the answer may lack a part, for it has warnings: %s", strings.Join(warnings, "; "))
-	}
-	vector, ok := value.(model.Vector)
-	if !ok {
-		return nil, fmt.Errorf("the answer is a %s, must be an instant vector with one series a node", value.Type())
-	}
-	return s.byNode(vector)
-}
-
-// byNode returns the vector's values by node. Series without the label are kept
-// as those of a node without a name, for the load model to count as unknown. It
-// is an error if nothing can be used: that is a fault of the expression or of
-// the label, not of a node.
-func (s *Source) byNode(vector model.Vector) (map[string]measurement, error) {
 	if len(vector) == 0 {
-		return nil, fmt.Errorf("the answer is empty: no series matches, or none has been scraped often enough in the last %s", s.config.Window)
+		return nil, errEmpty(s.config.Window)
 	}
 	label := model.LabelName(s.config.NodeLabel)
-	values := make(map[string]measurement, len(vector))
-	for _, sample := range vector {
-		node := string(sample.Metric[label])
-		measured := measurement{usage: float64(sample.Value), at: sample.Timestamp.Time()}
-		_, repeated := values[node] // which of them is the node's?
-		// The library leaves the value of a histogram, and of a series without
-		// a value, at zero.
-		if repeated || sample.Histogram != nil || sample.Timestamp <= 0 {
-			measured.usage = math.NaN()
-		}
-		values[node] = measured
-	}
-	for node, measured := range values {
-		if node != "" && !math.IsNaN(measured.usage) && !math.IsInf(measured.usage, 0) {
-			return values, nil
-		}
-	}
-	return nil, fmt.Errorf("none of %d series has a finite value and a label %s of its own, which must be the name of a node; the first is %s",
-		len(vector), label, vector[0])
+	return valuesOf(vector, func(metric model.Metric) string { return string(metric[label]) },
+		"a label "+s.config.NodeLabel+" of its own, which must be the name of a node")
 }
 
-// join makes one reading a node of the answers. A node that is missing in one
-// has no usage of that resource.
-func (s *Source) join(answers [amount.NumResources]map[string]measurement) []load.Reading {
-	readings := map[string]*load.Reading{}
-	for r, answer := range answers {
-		for node, measured := range answer {
-			reading, ok := readings[node]
-			if !ok {
-				reading = &load.Reading{Node: node, Timestamp: measured.at, Window: s.config.Window}
-				for r := range reading.Usage {
-					reading.Usage[r] = math.NaN()
-				}
-				readings[node] = reading
-			}
-			// The queries are evaluated a little apart. With the earlier time no
-			// value is from before the reading's window.
-			if measured.at.Before(reading.Timestamp) {
-				reading.Timestamp = measured.at
-			}
-			reading.Usage[r] = measured.usage
-		}
-	}
-	result := make([]load.Reading, 0, len(readings))
-	for _, node := range slices.Sorted(maps.Keys(readings)) {
-		result = append(result, *readings[node])
-	}
-	return result
+func errEmpty(window time.Duration) error {
+	return fmt.Errorf("the answer is empty: no series matches, or none has been scraped often enough in the last %s", window)
 }
-
-// maxDetail bounds what an error quotes of an answer that is none of
-// Prometheus', such as a proxy's page.
-const maxDetail = 200
-
-// explain adds to an error of the library what it lacks: what the server said
-// if it is not Prometheus that refuses, and that it may not be Prometheus.
-func explain(err error) error {
-	var refused *v1.Error
-	var network *url.Error
-	switch {
-	case errors.As(err, &refused):
-		if refused.Type == v1.ErrBadResponse {
-			err = notPrometheus(err)
-		}
-		if refused.Detail == "" {
-			return err
-		}
-		detail := onOneLine(refused.Detail)
-		if len(detail) > maxDetail {
-			detail = strings.ToValidUTF8(detail[:maxDetail], "") + "..."
-		}
-		return fmt.Errorf("%w: %s", err, detail)
-	case errors.As(err, &network), errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return err
-	}
-	return notPrometheus(err)
-}
-
-func notPrometheus(err error) error {
-	return fmt.Errorf("the answer is not one of Prometheus' API: %w", err)
-}
-
-// onOneLine replaces line breaks and indentation, with which long expressions
-// are written.
-func onOneLine(text string) string { return strings.Join(strings.Fields(text), " ") }

@@ -8,63 +8,22 @@ import (
 	"slices"
 	"time"
 
-	appsv1 "k8s.io/api/apps/v1"
-	v1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
-
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
 )
 
-// Key tells pods apart that may use different amounts: by their controller, their
-// template, and what they request. Never by a pod's name.
-type Key struct {
-	controller types.UID
-	template   string
-	requests   amount.Vector
-}
-
-// KeyOf returns the key of the pod's workload, and whether it has one. requests is
-// what its requests suggest that it uses.
-func KeyOf(pod *v1.Pod, requests amount.Vector) (Key, bool) {
-	controller := metav1.GetControllerOfNoCopy(pod)
-	if controller == nil {
-		return Key{}, false
-	}
-	template := pod.Labels[appsv1.DefaultDeploymentUniqueLabelKey]
-	if template == "" {
-		template = pod.Labels[appsv1.ControllerRevisionHashLabelKey]
-	}
-	return Key{controller: controller.UID, template: template, requests: requests}, true
-}
-
-// compare orders keys, so that what is done in turn does not depend on the order
-// of a map.
-func (k Key) compare(other Key) int {
-	return cmp.Or(
-		cmp.Compare(k.controller, other.controller),
-		cmp.Compare(k.template, other.template),
-		slices.Compare(k.requests[:], other.requests[:]))
-}
-
 const (
-	// LearnAfter is how much time samples must stand for before a workload is
-	// believed to be known: less would be the start of a single pod.
-	LearnAfter = 5 * time.Minute
-	// percentile of the time a pod uses no more than its estimate.
-	percentile = 0.90
-	// halfLife is when a sample counts half.
-	halfLife = 6 * time.Hour
-	// Grace is how long a workload without pods is remembered: a Job or a
-	// Deployment that restarts has none for a moment.
-	Grace = 10 * time.Minute
-	// Limit bounds the memory, at about 1 KiB each. Beyond it, workloads are
+	// Grace is how long a workload without pods is remembered: a CronJob has none
+	// until its next run, and what is scaled to zero for the weekend none for three
+	// days.
+	Grace = 4 * 24 * time.Hour
+	// Limit bounds the memory, at about 0.4 KiB each. Beyond it those are forgotten
+	// that have had no pods for the longest, and if there are none, new ones are
 	// estimated by their requests.
 	Limit = 20_000
 )
 
-// Workload is what is known of the real use of the pods of one template. Pod is
+// Workload is what is known of the real use of the pods of one workload. Pod is
 // whatever stands for a running pod.
 type Workload[Pod comparable] struct {
 	key  Key
@@ -72,10 +31,7 @@ type Workload[Pod comparable] struct {
 	next int   // of pods, to be measured
 	// asked is when a pod of it was last measured, emptied when the last pod left.
 	asked, emptied time.Time
-	use            [amount.NumResources]histogram
-	// estimate is for the next pod. It means something only if known.
-	estimate amount.Vector
-	known    bool
+	use            [amount.NumResources]moments
 }
 
 // Book has the workloads of a cluster. It takes no lock.
@@ -89,13 +45,17 @@ func NewBook[Pod comparable]() *Book[Pod] { return &Book[Pod]{workloads: map[Key
 // Len returns how many workloads are known.
 func (b *Book[Pod]) Len() int { return len(b.workloads) }
 
-// Estimate returns what the pods of the workload use, and whether that is known.
-func (b *Book[Pod]) Estimate(key Key) (amount.Vector, bool) {
-	w := b.workloads[key]
-	if w == nil || !w.known {
-		return amount.Vector{}, false
+// Estimate returns what the next pod of the workload is expected to use: what its
+// requests suggest, as far as its pods were not seen to use something else (see
+// estimate).
+func (b *Book[Pod]) Estimate(key Key) amount.Vector {
+	use := key.requests
+	if w := b.workloads[key]; w != nil {
+		for r := range use {
+			use[r] = w.use[r].estimate(amount.Resource(r), use[r])
+		}
 	}
-	return w.estimate, true
+	return use
 }
 
 // Join adds a running pod to its workload, which it returns: nil if there are too
@@ -103,7 +63,7 @@ func (b *Book[Pod]) Estimate(key Key) (amount.Vector, bool) {
 func (b *Book[Pod]) Join(key Key, pod Pod) *Workload[Pod] {
 	w, known := b.workloads[key]
 	if !known {
-		if len(b.workloads) >= Limit {
+		if len(b.workloads) >= Limit && !b.forgetOldest() {
 			return nil
 		}
 		w = &Workload[Pod]{key: key}
@@ -111,6 +71,24 @@ func (b *Book[Pod]) Join(key Key, pod Pod) *Workload[Pod] {
 	}
 	w.pods = append(w.pods, pod)
 	return w
+}
+
+// forgetOldest forgets the tenth of the workloads that have had no pods for the
+// longest, and reports whether there was one: so that this is done rarely.
+func (b *Book[Pod]) forgetOldest() bool {
+	var empty []*Workload[Pod]
+	for _, w := range b.workloads {
+		if len(w.pods) == 0 {
+			empty = append(empty, w)
+		}
+	}
+	slices.SortFunc(empty, func(x, y *Workload[Pod]) int {
+		return cmp.Or(x.emptied.Compare(y.emptied), x.key.compare(&y.key))
+	})
+	for _, w := range empty[:min(len(empty), Limit/10)] {
+		delete(b.workloads, w.key)
+	}
+	return len(empty) > 0
 }
 
 // Leave removes a pod from its workload.
@@ -123,6 +101,7 @@ func (w *Workload[Pod]) Leave(pod Pod, now time.Time) {
 	}
 	if len(w.pods) == 0 {
 		w.emptied = now
+		w.pods = nil
 	}
 }
 
@@ -135,38 +114,48 @@ func (b *Book[Pod]) Forget(now time.Time) {
 	}
 }
 
-// InTurn calls yield for each workload, the one that has not been asked for the
-// longest first, until it returns false.
+// InTurn calls yield for each workload with pods, the one that has not been asked
+// for the longest first, until it returns false.
 func (b *Book[Pod]) InTurn(yield func(*Workload[Pod]) bool) {
-	keys := slices.SortedFunc(maps.Keys(b.workloads), func(x, y Key) int {
-		return cmp.Or(b.workloads[x].asked.Compare(b.workloads[y].asked), x.compare(y))
+	var present []*Workload[Pod]
+	for w := range maps.Values(b.workloads) {
+		if len(w.pods) > 0 {
+			present = append(present, w)
+		}
+	}
+	slices.SortFunc(present, func(x, y *Workload[Pod]) int {
+		return cmp.Or(x.asked.Compare(y.asked), x.key.compare(&y.key))
 	})
-	for _, key := range keys {
-		if !yield(b.workloads[key]) {
+	for _, w := range present {
+		if !yield(w) {
 			return
 		}
 	}
 }
 
+// Asked notes that a pod of w is measured now.
+func (w *Workload[Pod]) Asked(now time.Time) { w.asked = now }
+
 // Next returns the pod of w to measure next of those that are ready, and whether
-// there is one. It notes that w is asked for now.
-func (w *Workload[Pod]) Next(ready func(Pod) bool, now time.Time) (pod Pod, found bool) {
+// there is one.
+func (w *Workload[Pod]) Next(ready func(Pod) bool) (pod Pod, found bool) {
 	for range w.pods {
 		w.next = (w.next + 1) % len(w.pods)
 		if pod := w.pods[w.next]; ready(pod) {
-			w.asked = now
 			return pod, true
 		}
 	}
 	return pod, false
 }
 
-// Learn takes in a sample of a pod that has warmed up.
-func (w *Workload[Pod]) Learn(sample history.Sample) {
-	w.known = true
+// Learn takes in a sample of a pod that has warmed up. short says of which
+// resources the pod's node had too little: there a pod uses less than it would.
+func (w *Workload[Pod]) Learn(sample history.Sample, short [amount.NumResources]bool) {
 	for r := range w.use {
-		w.use[r].add(sample.Usage[r], sample.Timestamp, max(sample.Window, time.Second))
-		w.estimate[r] = w.use[r].percentile(percentile)
-		w.known = w.known && w.use[r].observed >= LearnAfter
+		expected := w.use[r].estimate(amount.Resource(r), w.key.requests[r])
+		if short[r] && sample.Usage[r] < expected {
+			continue
+		}
+		w.use[r].add(float64(sample.Usage[r]), sample.Timestamp, max(sample.Window, time.Second))
 	}
 }

@@ -23,6 +23,7 @@ import (
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device/dra"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/fragmentation"
 )
 
@@ -80,12 +81,13 @@ func (c *cluster) withDRA(t testing.TB, objects ...runtime.Object) *fake.Clients
 	client := fake.NewClientset(objects...)
 	c.informers = informers.NewSharedInformerFactory(client, 0)
 	logger, _ := ktesting.NewTestContext(t)
-	c.inventory = device.NewInventory(logger, device.Features{ExtendedResources: true})
-	if err := c.inventory.Watch(c.informers); err != nil {
+	inventory := dra.NewInventory(logger, dra.Features{ExtendedResources: true})
+	c.inventory = inventory
+	if err := inventory.Watch(c.informers); err != nil {
 		t.Fatal(err)
 	}
 	c.informers.Start(t.Context().Done())
-	if !cache.WaitForCacheSync(t.Context().Done(), c.inventory.HasSynced) {
+	if !cache.WaitForCacheSync(t.Context().Done(), inventory.HasSynced) {
 		t.Fatal("the inventory does not get complete")
 	}
 	return client
@@ -181,7 +183,11 @@ func TestExtendedResourcesOfClasses(t *testing.T) {
 	if got := pl.demandOf(pod).Devices; !slices.Equal(got, want) {
 		t.Errorf("devices %v, want %v", got, want)
 	}
-	pl.kinds.Set("n", v1.ResourceList{gpu: resource.MustParse("8")})
+	pl.devices.SetNode("old", v1.ResourceList{gpu: resource.MustParse("0")})
+	if got := pl.demandOf(pod).Devices; !slices.Equal(got, want) {
+		t.Errorf("with a kubelet that still reports none: devices %v, want %v", got, want)
+	}
+	pl.devices.SetNode("n", v1.ResourceList{gpu: resource.MustParse("8")})
 	want = []device.Request{{Name: class, Count: 1}, {Name: gpu, Count: 2}, {Name: fpga, Count: 1}}
 	if got := pl.demandOf(pod).Devices; !slices.Equal(got, want) {
 		t.Errorf("with a device plugin: devices %v, want %v", got, want)
@@ -189,6 +195,28 @@ func TestExtendedResourcesOfClasses(t *testing.T) {
 	only := pluginOf(t, c, `{"resources": ["nvidia.com/gpu"]}`)
 	if got := only.demandOf(pod).Devices; !slices.Equal(got, []device.Request{{Name: gpu, Count: 2}}) {
 		t.Errorf("the class is no device by the configuration: devices %v", got)
+	}
+}
+
+// A kubelet that still reports none of what its device plugin offered once has no
+// say in how the devices of the class that took its place are ranked.
+func TestNodesThatReportNoneLeaveClassesRanked(t *testing.T) {
+	for _, allocatable := range []string{"", "0"} {
+		c := newCluster()
+		c.withDRA(t, newClass("gpu", string(gpu)), offer("whole", 8), offer("half", 8), holding(newClaim("held", 4), "half", 4))
+		old := resources{"cpu": "64", "memory": "256Gi"}
+		if allocatable != "" {
+			old[gpu] = allocatable
+		}
+		nodes := []fwk.NodeInfo{newNode(t, "whole", roomy), newNode(t, "half", roomy), newNode(t, "old", old)}
+		pl := pluginOf(t, c, `{"strategy": "MostAllocated"}`)
+		for _, node := range nodes {
+			pl.devices.SetNode(node.Node().Name, node.Node().Status.Allocatable)
+		}
+		got := pl.scores(t, st.MakePod().Req(resources{gpu: "4"}).Obj(), nodes)
+		if got["half"] <= got["whole"] || got["whole"] <= got["old"] || got["old"] != 0 {
+			t.Errorf("%q allocatable on the old node: scores %v, want the node whose devices are half in use first, and 0 for the old one", allocatable, got)
+		}
 	}
 }
 
@@ -246,7 +274,7 @@ func TestMixIsLearnedFromClaims(t *testing.T) {
 		t.Fatal(err)
 	}
 	err := wait.PollUntilContextTimeout(t.Context(), time.Millisecond, 30*time.Second, true, func(context.Context) (bool, error) {
-		_, ok := pl.inventory.Shape(claimant("waits").Obj())
+		_, ok := pl.devices.InitialRequests(claimant("waits").Obj())
 		return ok, nil
 	})
 	if err != nil {
@@ -261,25 +289,9 @@ func TestMixIsLearnedFromClaims(t *testing.T) {
 	expect(5)
 }
 
-// A pod that would strand devices is retried when a claim takes some.
-func TestAllocationsWakePods(t *testing.T) {
-	for _, tt := range []struct {
-		name          string
-		before, after any
-		want          fwk.QueueingHint
-	}{
-		{"allocated", newClaim("c", 1), holding(newClaim("c", 1), "n", 1), fwk.Queue},
-		{"freed", holding(newClaim("c", 1), "n", 1), newClaim("c", 1), fwk.QueueSkip},
-		{"still pending", newClaim("c", 1), newClaim("c", 1), fwk.QueueSkip},
-		{"still allocated", holding(newClaim("c", 1), "n", 1), holding(newClaim("c", 1), "n", 1), fwk.QueueSkip},
-	} {
-		if got, err := afterClaimChange(ktesting.NewLogger(t, ktesting.DefaultConfig), nil, tt.before, tt.after); err != nil || got != tt.want {
-			t.Errorf("%s: %v, %v, want %v", tt.name, got, err, tt.want)
-		}
-	}
-	if _, err := afterClaimChange(ktesting.NewLogger(t, ktesting.DefaultConfig), nil, nil, "text"); err == nil {
-		t.Error("no error for what is no claim")
-	}
+// A pod that would strand devices is retried when a claim takes some, or a slice
+// no longer offers some.
+func TestEventsOfClassesWakePods(t *testing.T) {
 	resourcesOf := func(pl *DeviceFit) (kinds []fwk.EventResource) {
 		events, err := pl.EventsToRegister(t.Context())
 		if err != nil {

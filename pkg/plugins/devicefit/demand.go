@@ -1,9 +1,6 @@
 package devicefit
 
 import (
-	"math"
-	"slices"
-
 	v1 "k8s.io/api/core/v1"
 	resourcehelper "k8s.io/component-helpers/resource"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -35,11 +32,7 @@ type demand struct {
 }
 
 func (pl *DeviceFit) demandOf(pod *v1.Pod) demand {
-	var claimed []device.Request
-	if pl.inventory != nil {
-		claimed = pl.inventory.Requests(pod)
-	}
-	devices := pl.devicesOf(pod, claimed)
+	devices := pl.devices.Requests(pod)
 	return demand{
 		Devices:      devices,
 		NeedsDevices: len(devices) > 0 || device.UsesDRA(pod),
@@ -47,34 +40,6 @@ func (pl *DeviceFit) demandOf(pod *v1.Pod) demand {
 		Requests:     requestsOf(pod),
 		Use:          pl.model.Estimate(pod),
 	}
-}
-
-// devicesOf returns the devices that the pod asks for, with those that are
-// claimed for it.
-func (pl *DeviceFit) devicesOf(pod *v1.Pod, claimed []device.Request) []device.Request {
-	requests := pl.matcher.Requests(pod)
-	if pl.inventory == nil {
-		return requests
-	}
-	var devices []device.Request
-	view := pl.inventory.View()
-	for _, request := range requests {
-		request.Name = pl.kindOf(view, request.Name)
-		devices = device.Merge(devices, []device.Request{request})
-	}
-	return device.Merge(devices, slices.DeleteFunc(claimed, func(request device.Request) bool {
-		return !pl.matcher.Matches(request.Name)
-	}))
-}
-
-// kindOf returns the kind of device that a request for the resource takes: that
-// of the class behind it, unless nodes have device plugins that offer it. Where
-// some have and others have the class, only the former are ranked.
-func (pl *DeviceFit) kindOf(view device.InventoryView, resource v1.ResourceName) v1.ResourceName {
-	if class, ok := view.ClassOf(resource); ok && !pl.kinds.Has(resource) && pl.matcher.Matches(class) {
-		return class
-	}
-	return resource
 }
 
 func requestsOf(pod *v1.Pod) amount.Vector {
@@ -87,7 +52,7 @@ type cycle struct {
 	demand
 	view    load.View
 	rule    line.Rule
-	classes device.InventoryView
+	devices device.View
 	mix     *fragmentation.Mix
 	trace   *explain.Trace // nil if nothing is to be explained
 }
@@ -95,12 +60,9 @@ type cycle struct {
 const stateKey fwk.StateKey = Name
 
 func (pl *DeviceFit) newCycle(pod *v1.Pod) *cycle {
-	c := &cycle{demand: pl.demandOf(pod), view: pl.model.View(), mix: pl.learner.Mix()}
+	c := &cycle{demand: pl.demandOf(pod), view: pl.model.View(), devices: pl.devices.View(), mix: pl.learner.Mix()}
 	c.rule = pl.rule
 	c.rule.Largest = c.view.Largest()
-	if pl.inventory != nil {
-		c.classes = pl.inventory.View()
-	}
 	return c
 }
 
@@ -131,10 +93,8 @@ type remains struct {
 	of amount.Vector
 	// free is the number of free devices of all kinds, each counted once.
 	free int64
-	// classes is how many of the kinds are device classes, which come last, and
-	// inClasses the devices that are in these: a device may be in several.
-	classes   int
-	inClasses device.Stock
+	// inClasses says which of the kinds are device classes.
+	inClasses device.InClasses
 }
 
 // remains returns what the node has left, and the load model's record of it.
@@ -151,44 +111,9 @@ func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.St
 		left.Headroom = l.Headroom(use)
 		left.Most = l.Cap(use)
 	}
-	left.Devices = pl.kinds.AppendStocks(stocks, nodeInfo)
-	if offered := c.classes.Node(nodeInfo.Node().Name); offered.Classes != nil {
-		extended := len(left.Devices)
-		left.Devices, left.inClasses = appendClasses(left.Devices, pl.matcher, offered)
-		left.classes = len(left.Devices) - extended
-	}
-	left.countFree()
+	left.Devices, left.inClasses = c.devices.AppendStocks(stocks, nodeInfo)
+	left.free = left.inClasses.Free(left.Devices)
 	return left, node
-}
-
-// appendClasses appends to stocks the device classes that the matcher accepts,
-// and returns the devices that are in these. If it does not accept all classes,
-// that is not known, but it is no more than their sum.
-func appendClasses(stocks []device.Stock, matcher *device.Matcher, offered device.NodeDevices) (_ []device.Stock, devices device.Stock) {
-	var sum, free int64
-	for _, class := range offered.Classes {
-		if matcher.Matches(class.Name) {
-			stocks = append(stocks, class)
-			sum, free = sum+class.Allocatable, free+class.Free()
-		}
-	}
-	devices.Allocatable = min(sum, offered.All.Allocatable)
-	devices.Requested = devices.Allocatable - min(free, offered.All.Free())
-	return stocks, devices
-}
-
-// outsideClasses returns the kinds that are no device classes.
-func (left *remains) outsideClasses() []device.Stock {
-	return left.Devices[:len(left.Devices)-left.classes]
-}
-
-// countFree sets the number of free devices, held at the largest int64 instead
-// of overflowing.
-func (left *remains) countFree() {
-	left.free = left.inClasses.Free()
-	for i := range left.outsideClasses() {
-		left.free += min(left.Devices[i].Free(), math.MaxInt64-left.free)
-	}
 }
 
 // maxKinds is for how many kinds of devices on a node Score needs no

@@ -31,13 +31,11 @@ const demandSigner = "plimsoll.io/DeviceFit.Demand()"
 
 // DeviceFit places pods by the devices that nodes have left.
 type DeviceFit struct {
-	handle    fwk.Handle
-	model     *load.Model
-	matcher   *device.Matcher
-	kinds     *device.Kinds
-	inventory *device.Inventory // nil without dynamic resource allocation
-	learner   *fragmentation.Learner
-	metrics   *gauges
+	handle  fwk.Handle
+	model   *load.Model
+	devices *device.Catalogue
+	learner *fragmentation.Learner
+	metrics *gauges
 
 	rate             rating // nil for LeastFragmentation
 	weights          weights
@@ -75,9 +73,9 @@ type Shared struct {
 	Profiles config.Profiles
 	// Model returns the load model, the same each time.
 	Model func(context.Context, fwk.Handle) (*load.Model, error)
-	// Inventory returns the devices of dynamic resource allocation, the same each
-	// time. It is nil if that is turned off.
-	Inventory func(context.Context, fwk.Handle) (*device.Inventory, error)
+	// Inventory returns the devices of device classes, the same each time:
+	// device.NoClasses without dynamic resource allocation.
+	Inventory func(context.Context, fwk.Handle) (device.ClassInventory, error)
 	Metrics   *Metrics
 	// Clock defaults to the real one.
 	Clock clock.PassiveClock
@@ -94,7 +92,11 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 		if len(errs) > 0 {
 			return nil, errs.ToAggregate()
 		}
-		pl, err := newPlugin(args, fld, shared.Profiles[handle.ProfileName()])
+		inventory, err := shared.Inventory(ctx, handle)
+		if err != nil {
+			return nil, err
+		}
+		pl, err := newPlugin(args, fld, shared.Profiles[handle.ProfileName()], inventory)
 		if err != nil {
 			return nil, err
 		}
@@ -102,14 +104,9 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 		if pl.model, err = shared.Model(ctx, handle); err != nil {
 			return nil, err
 		}
-		if shared.Inventory != nil {
-			if pl.inventory, err = shared.Inventory(ctx, handle); err != nil {
-				return nil, err
-			}
-		}
 		pl.metrics = shared.Metrics.profile(handle.ProfileName())
 		pl.learner = fragmentation.NewLearner(shared.Clock)
-		if err := errors.Join(pl.kinds.Watch(handle.SharedInformerFactory()), pl.learn(ctx, handle.SharedInformerFactory())); err != nil {
+		if err := errors.Join(pl.devices.Watch(handle.SharedInformerFactory()), pl.learn(ctx, handle.SharedInformerFactory())); err != nil {
 			return nil, err
 		}
 		pl.model.Subscribe(pl.afterChange)
@@ -119,13 +116,13 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 
 // newPlugin returns the plugin as far as it follows from its arguments and
 // those of NodeLoad in the profile, which are nil if that does not use it.
-func newPlugin(args *config.DeviceFitArgs, fld *field.Path, nodeLoad *config.NodeLoadArgs) (*DeviceFit, error) {
+func newPlugin(args *config.DeviceFitArgs, fld *field.Path, nodeLoad *config.NodeLoadArgs, inventory device.ClassInventory) (*DeviceFit, error) {
 	matcher, err := device.NewMatcher(args.Resources)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", fld.Child("resources"), err)
 	}
 	pl := &DeviceFit{
-		matcher: matcher, kinds: device.NewKinds(matcher), avoidDeviceNodes: args.AvoidDeviceNodes,
+		devices: device.NewCatalogue(matcher, inventory), avoidDeviceNodes: args.AvoidDeviceNodes,
 		weights: weightsOf(args.Weights), statistic: load.Latest,
 		statuses: rejection.NewStatuses(1, newStatus), waiting: rejection.NewWaiting[amount.Vector](),
 	}

@@ -45,7 +45,7 @@ type cluster struct {
 	model     *load.Model
 	use       map[string][amount.NumResources]float64 // cores and bytes, by node
 	informers informers.SharedInformerFactory
-	inventory *device.Inventory // nil: dynamic resource allocation is turned off
+	inventory device.ClassInventory
 	metrics   *Metrics
 	nodeLoad  *config.NodeLoadArgs // of the profile; nil if it does not use NodeLoad
 	lister    *cache.Snapshot
@@ -57,6 +57,7 @@ func newCluster() *cluster {
 	c := &cluster{
 		clock: testingclock.NewFakeClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), use: map[string][amount.NumResources]float64{},
 		informers: informers.NewSharedInformerFactory(fake.NewClientset(), 0), metrics: NewMetrics(), lister: cache.NewEmptySnapshot(),
+		inventory: device.NoClasses{},
 	}
 	c.model = load.NewModel(load.Config{
 		Interval: 15 * time.Second, Timeout: time.Second, Expiration: 90 * time.Second, WarmUp: time.Minute, Clock: c.clock,
@@ -84,11 +85,9 @@ func (c *cluster) Activate(_ klog.Logger, pods map[string]*v1.Pod) {
 // shared is what the plugins of all profiles share.
 func (c *cluster) shared() Shared {
 	shared := Shared{
-		Model:   func(context.Context, fwk.Handle) (*load.Model, error) { return c.model, nil },
-		Metrics: c.metrics, Clock: c.clock,
-	}
-	if c.inventory != nil {
-		shared.Inventory = func(context.Context, fwk.Handle) (*device.Inventory, error) { return c.inventory, nil }
+		Model:     func(context.Context, fwk.Handle) (*load.Model, error) { return c.model, nil },
+		Inventory: func(context.Context, fwk.Handle) (device.ClassInventory, error) { return c.inventory, nil },
+		Metrics:   c.metrics, Clock: c.clock,
 	}
 	if c.nodeLoad != nil {
 		shared.Profiles = config.Profiles{"plimsoll": c.nodeLoad}

@@ -15,7 +15,7 @@
 //
 // Devices that a node offers through dynamic resource allocation count as those
 // of its device plugins do; a device class is a kind of device (see Inventory in
-// package device). A pod whose claims are allocated already, or are for classes
+// package dra). A pod whose claims are allocated already, or are for classes
 // that do not count, is not ranked, but it is no pod without devices either.
 //
 // Whether a node has enough devices at all is decided by NodeResourcesFit and

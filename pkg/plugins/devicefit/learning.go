@@ -9,8 +9,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
-
-	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 )
 
 // learn has the mix of pods learned from those that are created. The resource
@@ -24,7 +22,7 @@ func (pl *DeviceFit) learn(ctx context.Context, factory informers.SharedInformer
 	}
 	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
 		AddFunc: func(obj any) {
-			if pod, ok := obj.(*v1.Pod); ok && pl.inventoryIsComplete(ctx) {
+			if pod, ok := obj.(*v1.Pod); ok && pl.devicesAreKnown(ctx) {
 				observe(pod)
 			}
 		},
@@ -51,23 +49,20 @@ func (pl *DeviceFit) learn(ctx context.Context, factory informers.SharedInformer
 	return nil
 }
 
-// inventoryIsComplete waits until the claims and classes are known that the first
-// pods go by, as the scheduler itself does. It is false if ctx ends before.
-func (pl *DeviceFit) inventoryIsComplete(ctx context.Context) bool {
-	return pl.inventory == nil || pl.inventory.HasSynced() || cache.WaitForCacheSync(ctx.Done(), pl.inventory.HasSynced)
+// devicesAreKnown waits until the nodes, claims and classes are known that the
+// first pods go by, as the scheduler itself does. It is false if ctx ends before.
+func (pl *DeviceFit) devicesAreKnown(ctx context.Context) bool {
+	return pl.devices.HasSynced() || cache.WaitForCacheSync(ctx.Done(), pl.devices.HasSynced)
 }
 
 // observe learns of the pod. It is false if a resource claim of the pod does not
 // exist.
 func (pl *DeviceFit) observe(pod *v1.Pod) bool {
-	var claimed []device.Request
-	if pl.inventory != nil {
-		var complete bool
-		if claimed, complete = pl.inventory.Shape(pod); !complete {
-			return false
-		}
+	devices, ok := pl.devices.InitialRequests(pod)
+	if !ok {
+		return false
 	}
-	if devices := pl.devicesOf(pod, claimed); len(devices) > 0 {
+	if len(devices) > 0 {
 		pl.learner.Observe(devices, requestsOf(pod), pl.model.Estimate(pod), pod.CreationTimestamp.Time)
 	}
 	return true

@@ -52,12 +52,6 @@ func (pl *DeviceFit) PlacementScoreExtensions() fwk.PlacementScoreExtensions { r
 // take takes what a pod asks for off what is left.
 func (left *remains) take(d *demand) {
 	left.Room = left.Without(d.Requests, d.Use)
-	extended := left.outsideClasses()
-	for i := range d.Devices {
-		if stock := stockOf(extended, d.Devices[i].Name); stock != nil {
-			stock.Requested += d.Devices[i].Count
-		}
-	}
-	device.Take(left.Devices[len(extended):], &left.inClasses, d.Devices)
-	left.countFree()
+	left.inClasses.Take(left.Devices, d.Devices)
+	left.free = left.inClasses.Free(left.Devices)
 }

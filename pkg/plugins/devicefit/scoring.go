@@ -153,11 +153,7 @@ func feeding(left *remains, after fragmentation.Room) float64 {
 			least = min(least, float64(headroom[r])/float64(left.of[r]))
 		}
 	}
-	devices := float64(left.inClasses.Allocatable) // which a sum of large counts does not overflow
-	for _, stock := range left.outsideClasses() {
-		devices += float64(stock.Allocatable)
-	}
-	q := max(least, 0) * devices / (float64(left.free) + 1)
+	q := max(least, 0) * left.inClasses.Allocatable(left.Devices) / (float64(left.free) + 1)
 	return q / (1 + q)
 }
 

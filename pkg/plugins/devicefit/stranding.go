@@ -6,7 +6,6 @@ import (
 	"sync"
 
 	v1 "k8s.io/api/core/v1"
-	resourceapi "k8s.io/api/resource/v1"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedutil "k8s.io/kubernetes/pkg/scheduler/util"
@@ -173,35 +172,14 @@ func (pl *DeviceFit) afterChange(ctx context.Context) {
 // pod that it rejected. Measured load is none of them: see afterChange.
 func (pl *DeviceFit) EventsToRegister(context.Context) ([]fwk.ClusterEventWithHint, error) {
 	events := []fwk.ClusterEventWithHint{
-		{Event: fwk.ClusterEvent{Resource: fwk.Node, ActionType: fwk.Add | fwk.UpdateNodeAllocatable | fwk.UpdateNodeAnnotation}},
+		{Event: fwk.ClusterEvent{Resource: fwk.Node, ActionType: fwk.UpdateNodeAnnotation}},
 		{Event: fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.UpdatePodScaleDown}},
 		{
 			Event:          fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add | fwk.Delete},
 			QueueingHintFn: pl.afterPodChange,
 		},
 	}
-	if pl.inventory != nil {
-		events = append(events,
-			fwk.ClusterEventWithHint{Event: fwk.ClusterEvent{Resource: fwk.ResourceClaim, ActionType: fwk.Update}, QueueingHintFn: afterClaimChange},
-			fwk.ClusterEventWithHint{Event: fwk.ClusterEvent{Resource: fwk.ResourceSlice, ActionType: fwk.Update | fwk.Delete}},
-			fwk.ClusterEventWithHint{Event: fwk.ClusterEvent{Resource: fwk.DeviceClass, ActionType: fwk.Update | fwk.Delete}},
-		)
-	}
-	return events, nil
-}
-
-// afterClaimChange queues the pod if there are fewer free devices now, because a
-// claim was given some. (That the pod of the claim is assigned to a node comes
-// before or after it.)
-func afterClaimChange(_ klog.Logger, _ *v1.Pod, oldObj, newObj any) (fwk.QueueingHint, error) {
-	before, after, err := schedutil.As[*resourceapi.ResourceClaim](oldObj, newObj)
-	if err != nil {
-		return fwk.Queue, err
-	}
-	if before != nil && after != nil && before.Status.Allocation == nil && after.Status.Allocation != nil {
-		return fwk.Queue, nil
-	}
-	return fwk.QueueSkip, nil
+	return append(events, pl.devices.Events()...), nil
 }
 
 // afterPodChange queues the pod if there are fewer free devices now, because
@@ -218,7 +196,7 @@ func (pl *DeviceFit) afterPodChange(_ klog.Logger, _ *v1.Pod, oldObj, newObj any
 		}
 		return fwk.Queue, nil
 	}
-	if len(pl.matcher.Requests(after)) > 0 {
+	if len(pl.devices.Requests(after)) > 0 {
 		return fwk.Queue, nil
 	}
 	return fwk.QueueSkip, nil

@@ -45,8 +45,10 @@ func (t *Task) planChange() {
 	})
 }
 
-// Stop ends the task, which must run.
+// Stop ends the task, if it runs.
 func (t *Task) Stop() {
-	t.machine.stop(t)
-	t.machine = nil
+	if t.machine != nil {
+		t.machine.stop(t)
+		t.machine = nil
+	}
 }
