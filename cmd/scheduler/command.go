@@ -97,6 +97,7 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 
 	model := sharedModel{args: profiles.Shared()}
 	shared := plugins.NewShared(profiles, model.get)
+	shared.Lead = model.lead
 	if gate.Enabled(features.DynamicResourceAllocation) {
 		inventory := sharedInventory{features: deviceFeatures(gate)}
 		shared.Inventory = inventory.get

@@ -43,7 +43,7 @@ func serveDecisions(ctx context.Context, cc *config.CompletedConfig, decisions *
 		return fmt.Errorf("serve %s (--decisions-secure-port): %w", explain.Path, err)
 	}
 	handler := decisionsHandler(decisions, cc.Authentication, cc.Authorization)
-	if _, _, err := besides(cc.SecureServing, listener).Serve(handler, shutdownTimeout, ctx.Done()); err != nil {
+	if _, _, err := withListener(cc.SecureServing, listener).Serve(handler, shutdownTimeout, ctx.Done()); err != nil {
 		listener.Close()
 		return fmt.Errorf("serve %s (--decisions-secure-port): %w", explain.Path, err)
 	}
@@ -86,9 +86,9 @@ func withDeadlines(handler http.Handler) http.Handler {
 	})
 }
 
-// besides returns info for another listener. Both follow the certificates when
+// withListener returns info for another listener. Both follow the certificates when
 // these are replaced, but only the server of info itself watches them.
-func besides(info *server.SecureServingInfo, listener net.Listener) *server.SecureServingInfo {
+func withListener(info *server.SecureServingInfo, listener net.Listener) *server.SecureServingInfo {
 	other := *info
 	other.Listener = listener
 	if info.Cert != nil {

@@ -231,7 +231,7 @@ func TestIdleClientsAreDisconnected(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				info := besides(&server.SecureServingInfo{Cert: provider, DisableHTTP2: true}, &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})})
+				info := withListener(&server.SecureServingInfo{Cert: provider, DisableHTTP2: true}, &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})})
 				handler := decisionsHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "decisions") }),
 					server.AuthenticationInfo{Authenticator: anonymous.NewAuthenticator(nil)},
 					server.AuthorizationInfo{Authorizer: authorizerfactory.NewAlwaysAllowAuthorizer()})
@@ -301,7 +301,7 @@ func TestReplacedCertificatesAreServed(t *testing.T) {
 		t.Fatal(err)
 	}
 	own := &server.SecureServingInfo{Cert: provider, Listener: listen(t)}
-	decisions := besides(own, listen(t))
+	decisions := withListener(own, listen(t))
 	for _, info := range []*server.SecureServingInfo{decisions, own} { // in this order, as in the program
 		stop := make(chan struct{})
 		stopped, _, err := info.Serve(http.NotFoundHandler(), shutdownTimeout, stop)

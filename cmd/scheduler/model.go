@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/cache"
@@ -20,9 +21,17 @@ import (
 // sharedModel is the load model of the process. It is built for the first
 // plugin that asks for it: only then are there informers and a client.
 type sharedModel struct {
-	args  *config.NodeLoadArgs
-	mu    sync.Mutex
-	model *load.Model
+	args     *config.NodeLoadArgs
+	mu       sync.Mutex
+	model    *load.Model
+	reporter atomic.Pointer[faults.Reporter] // nil before get
+}
+
+// lead is the Lead of plugins.Shared.
+func (s *sharedModel) lead() {
+	if reporter := s.reporter.Load(); reporter != nil {
+		reporter.Lead()
+	}
 }
 
 // get is the Model of plugins.Shared.
@@ -37,10 +46,11 @@ func (s *sharedModel) get(ctx context.Context, handle fwk.Handle) (*load.Model, 
 		return nil, err
 	}
 	cfg := plugins.ModelConfig(s.args)
-	cfg.Remedy = remedy
+	cfg.Remedy, cfg.Await = remedy, true
 	reporter := faults.NewReporter(func(f faults.Fault) {
 		handle.EventRecorder().Eventf(f.Object, nil, v1.EventTypeWarning, f.Reason, "Scheduling", "%s", f.Message)
 	})
+	s.reporter.Store(reporter)
 	cfg.Report = reporter.Report
 	model := load.NewModel(cfg, source)
 	synced, err := model.Watch(handle.SharedInformerFactory())

@@ -33,7 +33,7 @@ func (m *Model) nodeHandler() cache.ResourceEventHandler {
 		if err != nil {
 			own = line.Own{} // annotation.Reporter says so
 		}
-		m.SetNode(node.Name, amount.FromList(node.Status.Allocatable), own)
+		m.SetNodeSince(node.Name, node.CreationTimestamp.Time, amount.FromList(node.Status.Allocatable), own)
 	}
 	return cache.ResourceEventHandlerFuncs{
 		AddFunc: func(obj any) {

@@ -32,6 +32,8 @@ type Config struct {
 	// Learn has the real use of a workload's running pods be the estimate for
 	// its next one.
 	Learn bool
+	// Await has AwaitFirstPoll wait. Only who calls Run wants that.
+	Await bool
 	// Remedy is what to check when no node has a fresh sample. It is logged.
 	Remedy string
 	// Report is told what is wrong with an object of the cluster: a reason in
@@ -52,6 +54,9 @@ type Model struct {
 	annotations *annotation.Estimates
 	health      healths
 
+	// tried is closed when the source has been polled once, with or without success.
+	tried   chan struct{}
+	tryOnce sync.Once
 	// relieved wakes Run when a node's predicted use fell between two polls.
 	relieved chan struct{}
 
@@ -85,6 +90,7 @@ func NewModel(config Config, source Source) *Model {
 		metrics:     newMetrics(),
 		health:      newHealths(),
 		annotations: annotation.NewEstimates(),
+		tried:       make(chan struct{}),
 		relieved:    make(chan struct{}, 1),
 		nodes:       newNodes(config.Window, config.Interval),
 		pods:        map[types.NamespacedName]*pod{},
@@ -133,9 +139,15 @@ func (m *Model) View() View {
 // SetNode tells the model that the node exists, what it can allocate, and which
 // thresholds it has of its own.
 func (m *Model) SetNode(name string, allocatable amount.Vector, own line.Own) {
+	m.SetNodeSince(name, time.Time{}, allocatable, own)
+}
+
+// SetNodeSince is SetNode for a node that was made at a time: samples from before
+// are of a machine that had its name.
+func (m *Model) SetNodeSince(name string, since time.Time, allocatable amount.Vector, own line.Own) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.nodes.set(name, allocatable, own) {
+	if m.nodes.set(name, since, allocatable, own) {
 		m.relieve()
 	}
 }

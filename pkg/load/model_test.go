@@ -276,6 +276,41 @@ func TestRestartCountsOldPodsAsMeasured(t *testing.T) {
 	}
 }
 
+// A scheduler that has just started waits for the first poll, but not for ever, and
+// one that runs the model in another way not at all.
+func TestAwaitFirstPoll(t *testing.T) {
+	f := newFixture(t)
+	f.AwaitFirstPoll(t.Context()) // does not wait
+	for name, end := range map[string]func(context.CancelFunc){
+		"a poll":         func(context.CancelFunc) { f.sample("n", 1) },
+		"a failed poll":  func(context.CancelFunc) { f.source.err = errors.New("down"); f.Poll(t.Context()) },
+		"the time limit": func(context.CancelFunc) { f.now.Step(time.Second + firstPollSlack) },
+		"the end":        func(cancel context.CancelFunc) { cancel() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f = newFixture(t)
+			f.config.Await = true
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			ended := make(chan struct{})
+			go func() { defer close(ended); f.AwaitFirstPoll(ctx) }()
+			for !f.now.HasWaiters() {
+				runtime.Gosched()
+			}
+			select {
+			case <-ended:
+				t.Fatal("it does not wait")
+			default:
+			}
+			end(cancel)
+			<-ended
+			if name == "a poll" {
+				f.AwaitFirstPoll(ctx) // waits no more
+			}
+		})
+	}
+}
+
 // An outage is said once when it begins and once when it is over, and does
 // not look like an idle node at any time.
 func TestOutageOfTheSource(t *testing.T) {

@@ -1,6 +1,7 @@
 package load
 
 import (
+	"slices"
 	"time"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
@@ -15,9 +16,11 @@ type node struct {
 	// slot is -1 until the API server has told us of the node: pods may be seen
 	// before their node is.
 	slot        int
-	born        uint64 // see Node.Born
+	born        uint64    // see Node.Born
+	since       time.Time // when the API server was told of it
 	allocatable amount.Vector
 	own         line.Own
+	doubt       dropReason // why a part of its last reading was not believed
 	clock       nodeClock
 	history     history.History
 	pods        []*pod           // those on it, in no order
@@ -65,6 +68,21 @@ func (n *node) dropDeparted() {
 	n.departed = kept
 }
 
+// doubtZero doubts the values of the sample that are zero although a container runs
+// on the node: no node with pods uses nothing. It returns the reason if nothing is
+// left to believe.
+func (n *node) doubtZero(sample *history.Sample, doubt *doubts) dropReason {
+	if sample.Usage[amount.CPU] > 0 && sample.Usage[amount.Memory] > 0 || !slices.ContainsFunc(n.pods, func(p *pod) bool { return p.Phase >= ledger.Starting }) {
+		return ""
+	}
+	for r := range sample.Usage {
+		if sample.Usage[r] == 0 && doubt[r] == "" {
+			doubt[r] = dropZero
+		}
+	}
+	return doubt.all()
+}
+
 // saturated is the part of what a node can allocate from which its pods may get
 // less than they would use.
 const saturated = 0.9
@@ -82,7 +100,7 @@ func (n *node) short() (short [amount.NumResources]bool) {
 // forget drops what was measured of the node.
 func (n *node) forget() {
 	n.history.Clear()
-	n.departed, n.clock = nil, nodeClock{}
+	n.departed, n.clock, n.doubt = nil, nodeClock{}, ""
 }
 
 // published returns the node as views show it.
@@ -139,7 +157,7 @@ func (ns *nodes) known(name string) *node {
 }
 
 // set takes in that the node exists, and reports whether that is news.
-func (ns *nodes) set(name string, allocatable amount.Vector, own line.Own) bool {
+func (ns *nodes) set(name string, since time.Time, allocatable amount.Vector, own line.Own) bool {
 	n := ns.get(name)
 	if n.slot >= 0 && n.allocatable == allocatable && n.own == own {
 		return false
@@ -149,7 +167,7 @@ func (ns *nodes) set(name string, allocatable amount.Vector, own line.Own) bool 
 		n.slot, n.born, ns.reindex = ns.takeSlot(n), ns.epoch, true
 	}
 	ns.resized = ns.resized || n.allocatable != allocatable || ns.reindex
-	n.allocatable, n.own = allocatable, own
+	n.since, n.allocatable, n.own = since, allocatable, own
 	ns.dirty[n] = true
 	return true
 }

@@ -211,8 +211,8 @@ func (m *Model) observePods(logger klog.Logger, readings []PodReading) {
 
 // read takes in what a pod uses, and reports whether that is news.
 func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
-	sample, reason := reading.check()
-	if reason != "" {
+	sample, doubt, reason := reading.check()
+	if reason = cmp.Or(reason, doubt.any()); reason != "" {
 		m.metrics.dropped(reason)
 		logger.V(5).Info("Dropped a load reading", "pod", reading.Pod, "reason", string(reason))
 		return false

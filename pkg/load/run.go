@@ -97,6 +97,7 @@ func (m *Model) Poll(ctx context.Context) {
 	if err == nil {
 		m.observe(klog.FromContext(ctx), readings)
 	}
+	m.tryOnce.Do(func() { close(m.tried) })
 	m.reportFreshness(ctx)
 	m.notify(ctx) // before what follows, so that pods need not wait for it
 	if err == nil {
@@ -105,6 +106,34 @@ func (m *Model) Poll(ctx context.Context) {
 	m.mu.Lock()
 	m.workloads.Forget(m.clock.Now())
 	m.mu.Unlock()
+}
+
+// firstPollSlack is how much longer than a poll may take AwaitFirstPoll waits: until
+// then the informers have told of the nodes.
+const firstPollSlack = 5 * time.Second
+
+// AwaitFirstPoll waits until the source has been polled once, so that a scheduler
+// that has just started does not take nodes that it has not asked about yet for
+// nodes of which nothing is known. It waits for little longer than one poll may take,
+// and not at all unless Config.Await says so.
+func (m *Model) AwaitFirstPoll(ctx context.Context) {
+	if !m.config.Await {
+		return
+	}
+	select {
+	case <-m.tried:
+		return
+	default:
+	}
+	logger := klog.FromContext(ctx)
+	logger.Info("Scheduling waits until node metrics have been polled once", "atMost", m.config.Timeout+firstPollSlack)
+	select {
+	case <-m.tried:
+		logger.Info("Scheduling begins")
+	case <-m.clock.After(m.config.Timeout + firstPollSlack):
+		logger.Info("Scheduling begins without node metrics", "remedy", m.config.Remedy)
+	case <-ctx.Done():
+	}
 }
 
 // observed is how many readings are taken in while others have to wait.
@@ -123,17 +152,48 @@ func (m *Model) observePart(logger klog.Logger, readings []Reading) {
 	defer m.mu.Unlock()
 	for i := range readings {
 		reading := &readings[i]
-		sample, reason := reading.check()
+		sample, doubt, reason := reading.check()
 		n := m.nodes.known(reading.Node)
-		if reason == "" && n == nil {
+		switch {
+		case reason != "":
+		case n == nil:
 			reason = dropUnknownNode
+		case sample.Timestamp.Before(n.since):
+			reason = dropOlder
+		default:
+			reason = n.doubtZero(&sample, &doubt)
 		}
 		if reason != "" {
 			m.metrics.dropped(reason)
 			logger.V(5).Info("Dropped a load reading", "node", reading.Node, "reason", string(reason))
 			continue
 		}
+		m.fill(logger, n, &sample, &doubt)
 		m.take(n, sample)
+	}
+}
+
+// fill replaces what of the sample cannot be believed by what was last known of the
+// node, and never by less than its pods request: a value that is absent is no news.
+func (m *Model) fill(logger klog.Logger, n *node, sample *history.Sample, doubt *doubts) {
+	reason := doubt.any()
+	if reason != "" && n.doubt == "" {
+		logger.Info("A part of a node's load reading cannot be believed; what was last known holds, and never less than its pods request",
+			"node", n.name, "reason", string(reason), "believed", sample.Usage)
+	}
+	n.doubt = reason
+	if reason == "" {
+		return
+	}
+	m.metrics.dropped(reason)
+	last := n.requested
+	if newest := n.history.Newest(); newest != nil {
+		last = last.Max(newest.Usage)
+	}
+	for r := range doubt {
+		if doubt[r] != "" {
+			sample.Usage[r] = last[r]
+		}
 	}
 }
 

@@ -29,7 +29,8 @@ type Reading struct {
 	Usage [amount.NumResources]float64
 }
 
-// dropReason says why a reading was dropped. It is a metric label.
+// dropReason says why a reading, or a part of it, was dropped. It is a metric
+// label.
 type dropReason string
 
 const (
@@ -37,31 +38,57 @@ const (
 	dropIncomplete  dropReason = "incomplete"
 	dropNegative    dropReason = "negative"
 	dropAbsurd      dropReason = "absurd"
+	dropZero        dropReason = "zero"
+	dropOlder       dropReason = "older_than_node"
 )
 
-// check returns the reading as a sample, or the reason why it cannot be
-// believed (empty if it can).
-func (r *Reading) check() (history.Sample, dropReason) {
-	if r.Timestamp.IsZero() {
-		return history.Sample{}, dropIncomplete
+// doubts is why the value of each resource cannot be believed; empty where it can.
+type doubts [amount.NumResources]dropReason
+
+// all returns a reason if no value can be believed, else "".
+func (d *doubts) all() dropReason {
+	for _, reason := range d {
+		if reason == "" {
+			return ""
+		}
 	}
-	if r.Window < 0 {
-		return history.Sample{}, dropNegative
+	return d[0]
+}
+
+// any returns a reason if some value cannot be believed, else "".
+func (d *doubts) any() dropReason {
+	for _, reason := range d {
+		if reason != "" {
+			return reason
+		}
 	}
-	sample := history.Sample{Timestamp: r.Timestamp, Window: r.Window}
+	return ""
+}
+
+// check returns the reading as a sample, which is zero where doubt says that the
+// value cannot be believed. reason is why none of it can be; empty if some can.
+func (r *Reading) check() (sample history.Sample, doubt doubts, reason dropReason) {
+	switch {
+	case r.Timestamp.IsZero():
+		return sample, doubt, dropIncomplete
+	case r.Window < 0:
+		return sample, doubt, dropNegative
+	}
+	sample = history.Sample{Timestamp: r.Timestamp, Window: r.Window}
 	for resource, usage := range r.Usage {
 		if amount.Resource(resource) == amount.CPU {
 			usage *= 1000
 		}
 		switch {
 		case math.IsNaN(usage):
-			return history.Sample{}, dropIncomplete
+			doubt[resource] = dropIncomplete
 		case usage < 0:
-			return history.Sample{}, dropNegative
+			doubt[resource] = dropNegative
 		case usage > amount.Limit:
-			return history.Sample{}, dropAbsurd
+			doubt[resource] = dropAbsurd
+		default:
+			sample.Usage[resource] = int64(math.Ceil(usage))
 		}
-		sample.Usage[resource] = int64(math.Ceil(usage))
 	}
-	return sample, ""
+	return sample, doubt, doubt.all()
 }

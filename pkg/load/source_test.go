@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 )
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -15,33 +16,94 @@ func TestReadingIsChecked(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		change func(*Reading)
-		want   dropReason
+		reason dropReason
+		doubt  doubts
+		want   amount.Vector
 	}{
-		{"good", func(*Reading) {}, ""},
-		{"without a timestamp", func(r *Reading) { r.Timestamp = time.Time{} }, dropIncomplete},
-		{"a window below zero", func(r *Reading) { r.Window = -1 }, dropNegative},
-		{"not a number", func(r *Reading) { r.Usage[amount.CPU] = math.NaN() }, dropIncomplete},
-		{"below zero", func(r *Reading) { r.Usage[amount.Memory] = -1 }, dropNegative},
-		{"absurd", func(r *Reading) { r.Usage[amount.Memory] = 1e30 }, dropAbsurd},
-		{"infinite", func(r *Reading) { r.Usage[amount.CPU] = math.Inf(1) }, dropAbsurd},
+		{"good", func(*Reading) {}, "", doubts{}, amount.Vector{1500, 1 << 30}},
+		{"without a timestamp", func(r *Reading) { r.Timestamp = time.Time{} }, dropIncomplete, doubts{}, amount.Vector{}},
+		{"a window below zero", func(r *Reading) { r.Window = -1 }, dropNegative, doubts{}, amount.Vector{}},
+		{"one value is not a number", func(r *Reading) { r.Usage[amount.CPU] = math.NaN() }, "", doubts{dropIncomplete, ""}, amount.Vector{0, 1 << 30}},
+		{"one is below zero", func(r *Reading) { r.Usage[amount.Memory] = -1 }, "", doubts{"", dropNegative}, amount.Vector{1500, 0}},
+		{"one is absurd", func(r *Reading) { r.Usage[amount.Memory] = 1e30 }, "", doubts{"", dropAbsurd}, amount.Vector{1500, 0}},
+		{"one is infinite", func(r *Reading) { r.Usage[amount.CPU] = math.Inf(1) }, "", doubts{dropAbsurd, ""}, amount.Vector{0, 1 << 30}},
+		{"none is a number", func(r *Reading) { r.Usage = [amount.NumResources]float64{math.NaN(), math.NaN()} }, dropIncomplete, doubts{dropIncomplete, dropIncomplete}, amount.Vector{}},
+		{"a little use is not none", func(r *Reading) { r.Usage = [amount.NumResources]float64{0.0001, 0.5} }, "", doubts{}, amount.Vector{1, 1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			reading := good
 			test.change(&reading)
-			sample, got := reading.check()
-			if got != test.want {
-				t.Fatalf("dropped for %q, want %q", got, test.want)
-			}
-			if got == "" && sample.Usage != (amount.Vector{1500, 1 << 30}) {
-				t.Errorf("usage %v", sample.Usage)
+			sample, doubt, reason := reading.check()
+			if reason != test.reason || doubt != test.doubt || sample.Usage != test.want {
+				t.Errorf("dropped for %q, doubts %q, use %v; want %q, %q, %v", reason, doubt, sample.Usage, test.reason, test.doubt, test.want)
 			}
 		})
 	}
 }
 
-func TestUseIsRoundedUp(t *testing.T) {
-	reading := Reading{Timestamp: epoch, Usage: [amount.NumResources]float64{0.0001, 0.5}}
-	if sample, _ := reading.check(); sample.Usage != (amount.Vector{1, 1}) {
-		t.Errorf("usage %v: a little use must not count as none", sample.Usage)
+// read has a poll read the node once.
+func (f *fixture) read(node string, cores, memory float64) {
+	f.source.readings = []Reading{{Node: node, Timestamp: f.now.Now(), Window: window, Usage: [amount.NumResources]float64{cores, memory}}}
+	f.Poll(f.t.Context())
+}
+
+// What is absent of a reading, or cannot be, is no good news.
+func TestAPartOfAReadingThatCannotBeBelievedIsNoNews(t *testing.T) {
+	for name, test := range map[string]struct {
+		cores, memory float64
+		want          amount.Vector
+	}{
+		"nothing at all, although a pod runs": {0, 0, amount.Vector{7000, 6 << 30}},
+		"no memory, although a pod runs":      {3, 0, amount.Vector{3000, 6 << 30}},
+		"no CPU":                              {math.NaN(), 5 << 30, amount.Vector{7000, 5 << 30}},
+		"a negative value":                    {3, -1, amount.Vector{3000, 6 << 30}},
+		"all that can be believed":            {3, 5 << 30, amount.Vector{3000, 5 << 30}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newFixture(t)
+			f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
+			f.SetPod(running(boundPod("p", "n"), epoch.Add(-time.Hour)))
+			f.read("n", 7, 6<<30)
+			f.now.Step(window)
+			f.read("n", test.cores, test.memory)
+			if n, _ := f.node("n"); n.Predicted[Latest] != test.want {
+				t.Errorf("predicted %v, want %v", n.Predicted[Latest], test.want)
+			}
+		})
+	}
+}
+
+// What was never known of a resource is taken to be what the pods request.
+func TestAResourceThatIsNeverMeasured(t *testing.T) {
+	f := newFixture(t)
+	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
+	f.SetPod(running(boundPod("p", "n"), epoch.Add(-time.Hour)))
+	f.read("n", 3, math.NaN())
+	if n, state := f.node("n"); state != Fresh || n.Predicted[Latest] != (amount.Vector{3000, 1 << 30}) {
+		t.Errorf("state %v, predicted %v", state, n.Predicted[Latest])
+	}
+}
+
+func TestAnIdleNodeMayUseNothing(t *testing.T) {
+	f := newFixture(t)
+	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
+	f.SetPod(boundPod("starts", "n"))
+	f.read("n", 0, 0)
+	if n, state := f.node("n"); state != Fresh || n.Measured[Latest] != (amount.Vector{}) {
+		t.Errorf("state %v, measured %v", state, n.Measured[Latest])
+	}
+}
+
+func TestASampleOlderThanItsNodeIsOfAnother(t *testing.T) {
+	f := newFixture(t)
+	f.SetNodeSince("n", epoch.Add(time.Second), amount.Vector{8000, 1 << 34}, line.Own{})
+	f.sample("n", 7)
+	if _, state := f.node("n"); state != Missing {
+		t.Errorf("state %v: the sample is of the machine that had the name before", state)
+	}
+	f.now.Step(window)
+	f.sample("n", 1)
+	if n, state := f.node("n"); state != Fresh || n.Predicted[Latest][amount.CPU] != 1000 {
+		t.Errorf("state %v, predicted %v", state, n.Predicted[Latest])
 	}
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins/devicefit"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins/nodeload"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
 )
 
 // Shared is what the plugins of all profiles of a process share.
@@ -34,8 +35,12 @@ type Shared struct {
 	DeviceFit *devicefit.Metrics
 	// Decisions is where decisions are explained; nil if they are not.
 	Decisions *explain.Log
+	// Dispatch has waiting pods looked at. It defaults to goroutines of their own.
+	Dispatch waiting.Dispatcher
 	// Clock defaults to the real one.
 	Clock clock.PassiveClock
+	// Lead is called whenever a pod is scheduled: this replica leads. nil is nothing.
+	Lead func()
 }
 
 // NewShared returns what plugins share, with a load model and metrics of its own,
@@ -54,9 +59,11 @@ func (s *Shared) Metrics() []metrics.Registerable {
 // own: Plimsoll's, and Trimaran's so that users can compare.
 func (s *Shared) Registry() frameworkruntime.Registry {
 	return frameworkruntime.Registry{
-		nodeload.Name: nodeload.Factory(s.Model, s.NodeLoad, s.Decisions),
+		nodeload.Name: nodeload.Factory(nodeload.Shared{
+			Model: s.Model, Metrics: s.NodeLoad, Decisions: s.Decisions, Dispatch: s.Dispatch, Lead: s.Lead,
+		}),
 		devicefit.Name: devicefit.Factory(devicefit.Shared{
-			Profiles: s.Profiles, Model: s.Model, Inventory: s.Inventory, Metrics: s.DeviceFit, Clock: s.Clock,
+			Profiles: s.Profiles, Model: s.Model, Inventory: s.Inventory, Metrics: s.DeviceFit, Dispatch: s.Dispatch, Clock: s.Clock,
 		}),
 		targetloadpacking.Name:          targetloadpacking.New,
 		loadvariationriskbalancing.Name: loadvariationriskbalancing.New,

@@ -1,6 +1,5 @@
-// Package rejection has what plugins that reject nodes for load have in common:
-// which pods they never reject a node for, the statuses to reject with, and the
-// pods that wait until a node that rejected them would take them.
+// Package rejection has what it takes for a plugin to reject nodes for load in
+// Filter: which pods no node is rejected for, and the statuses to reject with.
 package rejection
 
 import (
@@ -72,21 +71,4 @@ func (s *Statuses) For(node *load.Node, reason int) *fwk.Status {
 		return s.newStatus(reason)
 	}
 	return bySlot[node.Slot][reason]
-}
-
-// Nodes returns the nodes that the plugin rejected.
-func Nodes(all fwk.NodeInfoLister, statuses fwk.NodeToStatusReader, plugin string) ([]fwk.NodeInfo, error) {
-	var rejecting []fwk.NodeInfo
-	for _, code := range []fwk.Code{fwk.Unschedulable, fwk.UnschedulableAndUnresolvable} {
-		nodes, err := statuses.NodesForStatusCode(all, code)
-		if err != nil {
-			return nil, err
-		}
-		for _, nodeInfo := range nodes {
-			if statuses.Get(nodeInfo.Node().Name).Plugin() == plugin {
-				rejecting = append(rejecting, nodeInfo)
-			}
-		}
-	}
-	return rejecting, nil
 }

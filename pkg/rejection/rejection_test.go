@@ -1,8 +1,6 @@
 package rejection
 
 import (
-	"context"
-	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -11,8 +9,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/apis/scheduling"
-	"k8s.io/kubernetes/pkg/scheduler/backend/cache"
-	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -117,30 +113,4 @@ func TestStatusesAreUsedByMany(t *testing.T) {
 		s.Grow(8 + n)
 	}
 	group.Wait()
-}
-
-func TestNodes(t *testing.T) {
-	var nodes []*v1.Node
-	for _, name := range []string{"ours", "ours, unresolvable", "theirs", "fits", "not looked at", "an error of ours"} {
-		nodes = append(nodes, st.MakeNode().Name(name).Obj())
-	}
-	all := cache.NewSnapshot(nil, nodes).NodeInfos()
-	statuses := framework.NewNodeToStatus(map[string]*fwk.Status{}, fwk.NewStatus(fwk.UnschedulableAndUnresolvable))
-	statuses.Set("ours", fwk.NewStatus(fwk.Unschedulable, "x").WithPlugin("DeviceFit"))
-	statuses.Set("ours, unresolvable", fwk.NewStatus(fwk.UnschedulableAndUnresolvable, "x").WithPlugin("DeviceFit"))
-	statuses.Set("theirs", fwk.NewStatus(fwk.Unschedulable, "x").WithPlugin("NodeLoad"))
-	statuses.Set("fits", fwk.NewStatus(fwk.Success))
-	statuses.Set("an error of ours", fwk.AsStatus(context.Canceled).WithPlugin("DeviceFit"))
-	got, err := Nodes(all, statuses, "DeviceFit")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
-	for _, node := range got {
-		names = append(names, node.Node().Name)
-	}
-	slices.Sort(names)
-	if want := []string{"ours", "ours, unresolvable"}; !slices.Equal(names, want) {
-		t.Errorf("rejected by DeviceFit: %q, want %q", names, want)
-	}
 }

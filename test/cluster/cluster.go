@@ -28,6 +28,8 @@ const (
 	configFile = "kwokctl.json"
 	// stagesFile is the lives of nodes and pods, beside it.
 	stagesFile = "stages.yaml"
+	// usageFile is what pods use.
+	usageFile = "usage.yaml"
 )
 
 // Options says what to start. The zero value is a cluster with all defaults.
@@ -164,7 +166,12 @@ func (c *Cluster) create(ctx context.Context, ports *ports) error {
 	if err := writeStages(stagesPath, c.tools.kwokStages); err != nil {
 		return err
 	}
-	if err := c.kwokctl(ctx, "--config", configPath, "--config", stagesPath, "create", "cluster", "--kubeconfig", c.Kubeconfig); err != nil {
+	usagePath := filepath.Join(c.Dir, usageFile)
+	if err := writeUsage(usagePath, c.tools.kwokMetrics); err != nil {
+		return err
+	}
+	if err := c.kwokctl(ctx, "--config", configPath, "--config", stagesPath, "--config", usagePath,
+		"create", "cluster", "--kubeconfig", c.Kubeconfig); err != nil {
 		return err
 	}
 	if err := c.connect(); err != nil {

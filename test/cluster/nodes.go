@@ -2,13 +2,22 @@ package cluster
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
+
+// metricsPath is the annotation of a node that tells metrics-server where to
+// find the node's metrics.
+const metricsPath = "metrics.k8s.io/resource-metrics-path"
+
+// pathOf is where metrics-server finds a node at kwok, which plays all kubelets.
+func pathOf(node string) string { return fmt.Sprintf("/metrics/nodes/%s/metrics/resource", node) }
 
 // podsPerNode is the kubelet's default.
 const podsPerNode = "110"
@@ -72,13 +81,36 @@ func (n Node) object() (*corev1.Node, error) {
 			Labels: labels,
 			Annotations: map[string]string{
 				"kwok.x-k8s.io/node": "fake",
-				// Where metrics-server finds this node at kwok, which plays all kubelets.
-				"metrics.k8s.io/resource-metrics-path": fmt.Sprintf("/metrics/nodes/%s/metrics/resource", n.Name),
+				metricsPath:          pathOf(n.Name),
 			},
 		},
 		Spec:   corev1.NodeSpec{Taints: n.Taints},
 		Status: corev1.NodeStatus{Capacity: resources, Allocatable: resources},
 	}, nil
+}
+
+// StopMeasuring has metrics-server fail to read one node, as if its kubelet did
+// not answer, while all else goes on. With the next scrape it has no entry of the
+// node any more.
+func (c *Cluster) StopMeasuring(ctx context.Context, node string) error {
+	return c.setMetricsPath(ctx, node, "/metrics/no-such-path")
+}
+
+// StartMeasuring undoes StopMeasuring. metrics-server reports the node again
+// when it has scraped it twice.
+func (c *Cluster) StartMeasuring(ctx context.Context, node string) error {
+	return c.setMetricsPath(ctx, node, pathOf(node))
+}
+
+func (c *Cluster) setMetricsPath(ctx context.Context, node, path string) error {
+	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": map[string]string{metricsPath: path}}})
+	if err != nil {
+		return err
+	}
+	if _, err := c.Clientset.CoreV1().Nodes().Patch(ctx, node, types.MergePatchType, patch, metav1.PatchOptions{}); err != nil {
+		return fmt.Errorf("set where node %s is measured: %w", node, err)
+	}
+	return nil
 }
 
 // waitNodeReady waits until the node is ready and the taint of nodes that are

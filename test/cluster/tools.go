@@ -21,6 +21,8 @@ type tools struct {
 	metricsServerManifests string
 	// kwokStages has the stages that nodes and pods go through.
 	kwokStages string
+	// kwokMetrics has what pods use, and how a kubelet reports it.
+	kwokMetrics string
 }
 
 // path is where the program of that name is.
@@ -62,7 +64,7 @@ func findTools(ctx context.Context, dir string) (tools, error) {
 	if err != nil {
 		return tools{}, err
 	}
-	t.kwokStages = filepath.Join(kwok, "kustomize", "stage")
+	t.kwokStages, t.kwokMetrics = filepath.Join(kwok, "kustomize", "stage"), filepath.Join(kwok, "kustomize", "metrics")
 	return t, nil
 }
 

@@ -19,7 +19,7 @@ import (
 // token makes a service account and returns its token.
 func (p *pool) token(name string) string {
 	p.t.Helper()
-	accounts := local.Clientset.CoreV1().ServiceAccounts("default")
+	accounts := p.local.Clientset.CoreV1().ServiceAccounts("default")
 	account := &v1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: p.name + "-" + name}}
 	_, err := accounts.Create(p.t.Context(), account, metav1.CreateOptions{})
 	p.must(err)
@@ -36,7 +36,7 @@ func (p *pool) token(name string) string {
 // allowDecisions lets a service account read decisions.
 func (p *pool) allowDecisions(account string) {
 	p.t.Helper()
-	ctx, roles, bindings := p.t.Context(), local.Clientset.RbacV1().ClusterRoles(), local.Clientset.RbacV1().ClusterRoleBindings()
+	ctx, roles, bindings := p.t.Context(), p.local.Clientset.RbacV1().ClusterRoles(), p.local.Clientset.RbacV1().ClusterRoleBindings()
 	role := &rbacv1.ClusterRole{
 		ObjectMeta: metav1.ObjectMeta{Name: p.name},
 		Rules:      []rbacv1.PolicyRule{{NonResourceURLs: []string{explain.Path}, Verbs: []string{"get"}}},
@@ -165,7 +165,7 @@ func (p *pool) waitEvent(kind, name, message string) {
 	p.t.Helper()
 	selector := fields.SelectorFromSet(fields.Set{"involvedObject.kind": kind, "involvedObject.name": name}).String()
 	p.wait("an event on "+name, func(ctx context.Context) (bool, error) {
-		events, err := local.Clientset.CoreV1().Events("").List(ctx, metav1.ListOptions{FieldSelector: selector})
+		events, err := p.local.Clientset.CoreV1().Events("").List(ctx, metav1.ListOptions{FieldSelector: selector})
 		if err != nil {
 			return false, err
 		}

@@ -49,7 +49,7 @@ func (p *pool) setDevices(node string, allocatable int) {
 	p.t.Helper()
 	patch, err := json.Marshal(map[string]any{"status": map[string]any{"allocatable": map[string]string{gpu: fmt.Sprint(allocatable)}}})
 	p.must(err)
-	_, err = local.Clientset.CoreV1().Nodes().Patch(p.t.Context(), p.nodeName(node), types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	_, err = p.local.Clientset.CoreV1().Nodes().Patch(p.t.Context(), p.nodeName(node), types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
 	p.must(err)
 
 	// Events of nodes and pods come in no order, so a pod that is made now may
@@ -58,7 +58,7 @@ func (p *pool) setDevices(node string, allocatable int) {
 	label := map[string]string{"devices": fmt.Sprint(allocatable)}
 	patch, err = json.Marshal(map[string]any{"metadata": map[string]any{"labels": label}})
 	p.must(err)
-	_, err = local.Clientset.CoreV1().Nodes().Patch(p.t.Context(), p.nodeName(node), types.StrategicMergePatchType, patch, metav1.PatchOptions{})
+	_, err = p.local.Clientset.CoreV1().Nodes().Patch(p.t.Context(), p.nodeName(node), types.StrategicMergePatchType, patch, metav1.PatchOptions{})
 	p.must(err)
 	probe := withCPU(p.pod(fmt.Sprint("sees-", allocatable), "plimsoll"), "10m")
 	maps.Copy(probe.Spec.NodeSelector, label)

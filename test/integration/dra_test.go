@@ -20,7 +20,7 @@ func (p *pool) driver() string { return p.name + ".example.com" }
 // creates is removed at the end of the test.
 func (p *pool) publishDevices(count int, extended *string, nodes ...string) {
 	p.t.Helper()
-	api := local.Clientset.ResourceV1()
+	api := p.local.Clientset.ResourceV1()
 	p.t.Cleanup(func() {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(p.t.Context()), timeout)
 		defer cancel()
@@ -58,7 +58,7 @@ func (p *pool) publishDevices(count int, extended *string, nodes ...string) {
 // claiming has the pod claim so many devices of the pool's class, by a template.
 func (p *pool) claiming(pod *v1.Pod, count int64) *v1.Pod {
 	p.t.Helper()
-	api := local.Clientset.ResourceV1().ResourceClaimTemplates("default")
+	api := p.local.Clientset.ResourceV1().ResourceClaimTemplates("default")
 	template, err := api.Create(p.t.Context(), &resourceapi.ResourceClaimTemplate{
 		ObjectMeta: metav1.ObjectMeta{Name: pod.Name},
 		Spec: resourceapi.ResourceClaimTemplateSpec{Spec: resourceapi.ResourceClaimSpec{Devices: resourceapi.DeviceClaim{
@@ -83,7 +83,7 @@ func (p *pool) claiming(pod *v1.Pod, count int64) *v1.Pod {
 func (p *pool) allocated(pod *v1.Pod) (count int) {
 	p.t.Helper()
 	node := p.nodeName(p.nodeOf(pod))
-	claims, err := local.Clientset.ResourceV1().ResourceClaims("default").List(p.t.Context(), metav1.ListOptions{})
+	claims, err := p.local.Clientset.ResourceV1().ResourceClaims("default").List(p.t.Context(), metav1.ListOptions{})
 	p.must(err)
 	for _, claim := range claims.Items {
 		owner := metav1.GetControllerOf(&claim)

@@ -19,7 +19,7 @@ const gangGates = "--feature-gates=GenericWorkload=true,TopologyAwareWorkloadSch
 // topology if that is not empty. It returns the pods, which are not created.
 func (p *pool) gang(name, topology string, pods ...*v1.Pod) []*v1.Pod {
 	p.t.Helper()
-	groups := local.Clientset.SchedulingV1beta1().PodGroups("default")
+	groups := p.local.Clientset.SchedulingV1beta1().PodGroups("default")
 	group := &schedulingv1beta1.PodGroup{
 		ObjectMeta: metav1.ObjectMeta{Name: p.podName(name)},
 		Spec: schedulingv1beta1.PodGroupSpec{

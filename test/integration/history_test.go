@@ -276,7 +276,7 @@ func (p *pool) pods(ctx context.Context, workload string) ([]v1.Pod, error) {
 	if workload != "" {
 		selector += ",workload=" + workload
 	}
-	list, err := local.Clientset.CoreV1().Pods("default").List(ctx, metav1.ListOptions{LabelSelector: selector})
+	list, err := p.local.Clientset.CoreV1().Pods("default").List(ctx, metav1.ListOptions{LabelSelector: selector})
 	if err != nil {
 		return nil, err
 	}
@@ -312,7 +312,7 @@ func (p *pool) deleteBound(workload string) {
 	p.t.Helper()
 	bound, _ := p.workload(workload)
 	for i := range bound {
-		p.must(local.Clientset.CoreV1().Pods("default").Delete(p.t.Context(), bound[i].Name, metav1.DeleteOptions{}))
+		p.must(p.local.Clientset.CoreV1().Pods("default").Delete(p.t.Context(), bound[i].Name, metav1.DeleteOptions{}))
 	}
 }
 
@@ -337,7 +337,7 @@ func (p *pool) waitMeasured() {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), timeout)
 	defer cancel()
-	p.must(local.WaitNodeUsage(ctx, func(usage map[string]v1.ResourceList) bool {
+	p.must(p.local.WaitNodeUsage(ctx, func(usage map[string]v1.ResourceList) bool {
 		for node, want := range p.realUse() {
 			measured := usage[p.nodeName(node)]
 			if got := measured.Cpu().AsApproximateFloat64(); got < 0.95*want || got > 1.05*want {
@@ -353,7 +353,7 @@ func (p *pool) waitSamples(node string, count int) {
 	p.t.Helper()
 	seen := map[time.Time]bool{}
 	p.wait(fmt.Sprintf("%d samples of %s", count, node), func(ctx context.Context) (bool, error) {
-		metrics, err := local.Metrics.MetricsV1beta1().NodeMetricses().Get(ctx, p.nodeName(node), metav1.GetOptions{})
+		metrics, err := p.local.Metrics.MetricsV1beta1().NodeMetricses().Get(ctx, p.nodeName(node), metav1.GetOptions{})
 		if err != nil {
 			return false, err
 		}
@@ -364,7 +364,7 @@ func (p *pool) waitSamples(node string, count int) {
 
 // startOf returns when the pod's container started, or zero if it has not.
 func (p *pool) startOf(ctx context.Context, pod *v1.Pod) (*v1.Pod, time.Time, error) {
-	got, err := local.Clientset.CoreV1().Pods("default").Get(ctx, pod.Name, metav1.GetOptions{})
+	got, err := p.local.Clientset.CoreV1().Pods("default").Get(ctx, pod.Name, metav1.GetOptions{})
 	if err != nil || len(got.Status.ContainerStatuses) == 0 || got.Status.ContainerStatuses[0].State.Running == nil {
 		return got, time.Time{}, err
 	}
@@ -381,7 +381,7 @@ func (p *pool) waitSampledAfterStart(delay time.Duration, pods ...*v1.Pod) {
 			if err != nil || start.IsZero() {
 				return false, err
 			}
-			metrics, err := local.Metrics.MetricsV1beta1().NodeMetricses().Get(ctx, got.Spec.NodeName, metav1.GetOptions{})
+			metrics, err := p.local.Metrics.MetricsV1beta1().NodeMetricses().Get(ctx, got.Spec.NodeName, metav1.GetOptions{})
 			return err == nil && metrics.Timestamp.Add(-metrics.Window.Duration).After(start.Add(delay)), err
 		})
 	}
@@ -395,7 +395,7 @@ func (p *pool) useFromStart(after time.Duration, cores string, pods ...*v1.Pod) 
 			_, start, err := p.startOf(ctx, pod)
 			return err == nil && !start.IsZero() && time.Since(start) >= after, err
 		})
-		p.must(local.SetUsage(p.t.Context(), "default", pod.Name, cluster.Usage{CPU: cores}))
+		p.must(p.local.SetUsage(p.t.Context(), "default", pod.Name, cluster.Usage{CPU: cores}))
 	}
 }
 
@@ -407,7 +407,7 @@ func (p *pool) waitSettled(wantBound int, pods ...*v1.Pod) (waiting []*v1.Pod) {
 		waiting = nil
 		bound := 0
 		for _, pod := range pods {
-			got, err := local.Clientset.CoreV1().Pods("default").Get(ctx, pod.Name, metav1.GetOptions{})
+			got, err := p.local.Clientset.CoreV1().Pods("default").Get(ctx, pod.Name, metav1.GetOptions{})
 			switch {
 			case err != nil:
 				return false, err

@@ -97,7 +97,7 @@ func (p *pool) createAtOnce(pods []*v1.Pod) {
 	group.SetLimit(30)
 	for _, pod := range pods {
 		group.Go(func() error {
-			_, err := local.Clientset.CoreV1().Pods("default").Create(ctx, pod, metav1.CreateOptions{})
+			_, err := p.local.Clientset.CoreV1().Pods("default").Create(ctx, pod, metav1.CreateOptions{})
 			return err
 		})
 	}
@@ -109,7 +109,7 @@ func (p *pool) bound() (count int) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), timeout)
 	defer cancel()
-	list, err := local.Clientset.CoreV1().Pods("default").List(ctx, metav1.ListOptions{LabelSelector: "pool=" + p.name, FieldSelector: "spec.nodeName!="})
+	list, err := p.local.Clientset.CoreV1().Pods("default").List(ctx, metav1.ListOptions{LabelSelector: "pool=" + p.name, FieldSelector: "spec.nodeName!="})
 	p.must(err)
 	for i := range list.Items {
 		if list.Items[i].Spec.SchedulerName == p.profile("plimsoll") {

@@ -24,7 +24,7 @@ const (
 	resolution = 10 * time.Second
 	// parallel is how many tests run at once, unless the flag says otherwise.
 	// They mostly wait for metrics-server, so it may be more than there are cores.
-	parallel = "6"
+	parallel = "8"
 )
 
 // local is the control plane that all tests share. Each has nodes and
@@ -35,6 +35,15 @@ var local *cluster.Cluster
 var program = filepath.Join(root, "bin", "test", "scheduler")
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
+
+func clusterOptions() cluster.Options {
+	return cluster.Options{
+		MetricResolution: resolution, Log: os.Stdout,
+		// Pod groups, which concern only the pods that are in one.
+		FeatureGates: map[string]bool{"GenericWorkload": true, "TopologyAwareWorkloadScheduling": true},
+		APIs:         []string{"scheduling.k8s.io/v1beta1"},
+	}
+}
 
 func run(m *testing.M) (exitCode int) {
 	if err := flag.Set("test.parallel", parallel); err != nil { // m.Run reads the command line after this
@@ -51,12 +60,7 @@ func run(m *testing.M) (exitCode int) {
 		return 1
 	}
 	var err error
-	local, err = cluster.Start(ctx, cluster.Options{
-		MetricResolution: resolution, Log: os.Stdout,
-		// Pod groups, which concern only the pods that are in one.
-		FeatureGates: map[string]bool{"GenericWorkload": true, "TopologyAwareWorkloadScheduling": true},
-		APIs:         []string{"scheduling.k8s.io/v1beta1"},
-	})
+	local, err = cluster.Start(ctx, clusterOptions())
 	if err != nil {
 		fmt.Println(err)
 		return 1

@@ -29,6 +29,8 @@ const gpu = "nvidia.com/gpu"
 type pool struct {
 	t    *testing.T
 	name string
+	// local is the cluster that the nodes are in.
+	local *cluster.Cluster
 }
 
 // node describes a node of a pool: 10 cores, 100 GiB.
@@ -45,10 +47,16 @@ type node struct {
 // each. All are removed at the end of the test.
 func newPool(t *testing.T, nodes ...node) *pool {
 	t.Helper()
-	p := &pool{t: t, name: poolName(t)}
+	return newPoolIn(t, local, nodes...)
+}
+
+// newPoolIn is newPool for another cluster than the one that all tests share.
+func newPoolIn(t *testing.T, in *cluster.Cluster, nodes ...node) *pool {
+	t.Helper()
+	p := &pool{t: t, name: poolName(t), local: in}
 	t.Cleanup(p.remove)
 	for _, n := range nodes {
-		p.must(local.CreateNodes(t.Context(), p.clusterNode(n)))
+		p.must(p.local.CreateNodes(t.Context(), p.clusterNode(n)))
 		p.must(p.load(n))
 	}
 	p.waitUsage(nodes...)
@@ -88,7 +96,7 @@ func (p *pool) load(n node) error {
 	pod.Spec.PriorityClassName = "system-node-critical" // no pod of a test may preempt it
 	pod.Annotations = cluster.Usage{CPU: orZero(n.uses), Memory: "1Gi"}.Annotations()
 	pod.Spec.Containers[0].Resources.Requests = v1.ResourceList{v1.ResourceCPU: resource.MustParse(orZero(n.requests))}
-	_, err := local.Clientset.CoreV1().Pods("default").Create(p.t.Context(), pod, metav1.CreateOptions{})
+	_, err := p.local.Clientset.CoreV1().Pods("default").Create(p.t.Context(), pod, metav1.CreateOptions{})
 	return err
 }
 
@@ -104,7 +112,7 @@ func loadName(node string) string { return "load-" + node }
 // setUse changes what the node's pods use, and waits until metrics-server shows it.
 func (p *pool) setUse(node string, cores string) {
 	p.t.Helper()
-	p.must(local.SetUsage(p.t.Context(), "default", p.podName(loadName(node)), cluster.Usage{CPU: cores}))
+	p.must(p.local.SetUsage(p.t.Context(), "default", p.podName(loadName(node)), cluster.Usage{CPU: cores}))
 }
 
 // waitUsage waits until metrics-server shows the use of each node (to 5 %).
@@ -112,7 +120,7 @@ func (p *pool) waitUsage(nodes ...node) {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), timeout)
 	defer cancel()
-	p.must(local.WaitNodeUsage(ctx, func(usage map[string]v1.ResourceList) bool {
+	p.must(p.local.WaitNodeUsage(ctx, func(usage map[string]v1.ResourceList) bool {
 		for _, n := range nodes {
 			if n.uses == "" {
 				continue
@@ -168,7 +176,7 @@ func withCPU(pod *v1.Pod, cores string) *v1.Pod {
 func (p *pool) create(pods ...*v1.Pod) {
 	p.t.Helper()
 	for _, pod := range pods {
-		_, err := local.Clientset.CoreV1().Pods("default").Create(p.t.Context(), pod, metav1.CreateOptions{})
+		_, err := p.local.Clientset.CoreV1().Pods("default").Create(p.t.Context(), pod, metav1.CreateOptions{})
 		p.must(err)
 	}
 }
@@ -186,13 +194,19 @@ func (p *pool) placed(pods ...*v1.Pod) map[string]int {
 // nodeOf waits until the pod is bound and returns the node, as named in the test.
 func (p *pool) nodeOf(pod *v1.Pod) (node string) {
 	p.t.Helper()
-	p.wait("pod "+pod.Name+" to be bound", func(ctx context.Context) (bool, error) {
-		got, err := local.Clientset.CoreV1().Pods("default").Get(ctx, pod.Name, metav1.GetOptions{})
+	return p.boundWithin(timeout, pod)
+}
+
+// boundWithin is nodeOf for a pod that has to be bound within so long from now.
+func (p *pool) boundWithin(limit time.Duration, pod *v1.Pod) (node string) {
+	p.t.Helper()
+	p.waitAtMost(limit, "pod "+pod.Name+" to be bound", func(ctx context.Context) (bool, error) {
+		got, err := p.local.Clientset.CoreV1().Pods("default").Get(ctx, pod.Name, metav1.GetOptions{})
 		if err != nil {
 			return false, err
 		}
 		node = strings.TrimPrefix(got.Spec.NodeName, p.name+"-")
-		return node != "", fmt.Errorf("not bound: %s", unschedulable(got))
+		return node != "", fmt.Errorf("not bound, nominated to %q: %s", got.Status.NominatedNodeName, unschedulable(got))
 	})
 	return node
 }
@@ -202,7 +216,7 @@ func (p *pool) nodeOf(pod *v1.Pod) (node string) {
 func (p *pool) rejected(pod *v1.Pod) (why string) {
 	p.t.Helper()
 	p.wait("pod "+pod.Name+" to be rejected", func(ctx context.Context) (bool, error) {
-		got, err := local.Clientset.CoreV1().Pods("default").Get(ctx, pod.Name, metav1.GetOptions{})
+		got, err := p.local.Clientset.CoreV1().Pods("default").Get(ctx, pod.Name, metav1.GetOptions{})
 		if err != nil {
 			return false, err
 		}
@@ -226,7 +240,12 @@ func unschedulable(pod *v1.Pod) string {
 
 func (p *pool) wait(what string, condition func(context.Context) (bool, error)) {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), timeout)
+	p.waitAtMost(timeout, what, condition)
+}
+
+func (p *pool) waitAtMost(limit time.Duration, what string, condition func(context.Context) (bool, error)) {
+	p.t.Helper()
+	ctx, cancel := context.WithTimeout(p.t.Context(), limit)
 	defer cancel()
 	p.must(cluster.WaitFor(ctx, what, condition))
 }
@@ -244,14 +263,14 @@ func (p *pool) remove() {
 	defer cancel()
 	ofPool := metav1.ListOptions{LabelSelector: "pool=" + p.name}
 	now := metav1.DeleteOptions{GracePeriodSeconds: new(int64(0))}
-	if err := local.Clientset.CoreV1().Pods("default").DeleteCollection(ctx, now, ofPool); err != nil {
+	if err := p.local.Clientset.CoreV1().Pods("default").DeleteCollection(ctx, now, ofPool); err != nil {
 		p.t.Error(err)
 	}
-	if err := local.Clientset.CoreV1().Nodes().DeleteCollection(ctx, now, ofPool); err != nil {
+	if err := p.local.Clientset.CoreV1().Nodes().DeleteCollection(ctx, now, ofPool); err != nil {
 		p.t.Error(err)
 	}
 	err := cluster.WaitFor(ctx, "the pods of pool "+p.name+" to be gone", func(ctx context.Context) (bool, error) {
-		pods, err := local.Clientset.CoreV1().Pods("default").List(ctx, ofPool)
+		pods, err := p.local.Clientset.CoreV1().Pods("default").List(ctx, ofPool)
 		return err == nil && len(pods.Items) == 0, err
 	})
 	if err != nil {
@@ -271,8 +290,15 @@ type scheduler struct {
 // ends the log must be clean.
 func startScheduler(t *testing.T, config string, change func(map[string]any), flags ...string) *scheduler {
 	t.Helper()
-	s := runScheduler(t, cluster.SchedulerOptions{
-		Config: filepath.Join(root, "config", config), Change: ofPool(t, change), Args: append(flags, "--leader-elect=false"),
+	p := &pool{t: t, name: poolName(t), local: local}
+	return p.startScheduler(config, change, flags...)
+}
+
+// startScheduler is the function of that name for the cluster that the pool is in.
+func (p *pool) startScheduler(config string, change func(map[string]any), flags ...string) *scheduler {
+	p.t.Helper()
+	s := p.runScheduler(cluster.SchedulerOptions{
+		Config: filepath.Join(root, "config", config), Change: ofPool(p.t, change), Args: append(flags, "--leader-elect=false"),
 	})
 	s.waitFreshNodes()
 	return s
@@ -299,16 +325,20 @@ func ofPool(t *testing.T, change func(map[string]any)) func(map[string]any) {
 
 func runScheduler(t *testing.T, opts cluster.SchedulerOptions) *scheduler {
 	t.Helper()
+	p := &pool{t: t, name: poolName(t), local: local}
+	return p.runScheduler(opts)
+}
+
+func (p *pool) runScheduler(opts cluster.SchedulerOptions) *scheduler {
+	p.t.Helper()
 	opts.Program = program
-	started, err := local.StartScheduler(t.Context(), opts)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s := &scheduler{Scheduler: started, t: t}
-	t.Cleanup(func() {
+	started, err := p.local.StartScheduler(p.t.Context(), opts)
+	p.must(err)
+	s := &scheduler{Scheduler: started, t: p.t}
+	p.t.Cleanup(func() {
 		if s.Running() {
 			if err := s.Stop(); err != nil {
-				t.Error(err)
+				p.t.Error(err)
 			}
 		}
 		s.checkLog()

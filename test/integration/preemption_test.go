@@ -18,10 +18,10 @@ func (p *pool) priority(value int32) string {
 	p.t.Helper()
 	name := fmt.Sprintf("%s-%d", p.name, value)
 	class := &schedulingv1.PriorityClass{ObjectMeta: metav1.ObjectMeta{Name: name}, Value: value}
-	_, err := local.Clientset.SchedulingV1().PriorityClasses().Create(p.t.Context(), class, metav1.CreateOptions{})
+	_, err := p.local.Clientset.SchedulingV1().PriorityClasses().Create(p.t.Context(), class, metav1.CreateOptions{})
 	p.must(err)
 	p.t.Cleanup(func() {
-		err := local.Clientset.SchedulingV1().PriorityClasses().Delete(context.WithoutCancel(p.t.Context()), name, metav1.DeleteOptions{})
+		err := p.local.Clientset.SchedulingV1().PriorityClasses().Delete(context.WithoutCancel(p.t.Context()), name, metav1.DeleteOptions{})
 		if err != nil {
 			p.t.Error(err)
 		}
@@ -30,7 +30,7 @@ func (p *pool) priority(value int32) string {
 	trial := p.pod("trial-"+name, "")
 	trial.Spec.PriorityClassName = name
 	p.wait("priority class "+name+" to be known", func(ctx context.Context) (bool, error) {
-		_, err := local.Clientset.CoreV1().Pods("default").Create(ctx, trial, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
+		_, err := p.local.Clientset.CoreV1().Pods("default").Create(ctx, trial, metav1.CreateOptions{DryRun: []string{metav1.DryRunAll}})
 		return err == nil, err
 	})
 	return name
@@ -101,7 +101,7 @@ func TestPreemptionEvictsNothingInVain(t *testing.T) {
 // isGone reports whether the pod is deleted, or about to be.
 func (p *pool) isGone(pod *v1.Pod) bool {
 	p.t.Helper()
-	got, err := local.Clientset.CoreV1().Pods("default").Get(p.t.Context(), pod.Name, metav1.GetOptions{})
+	got, err := p.local.Clientset.CoreV1().Pods("default").Get(p.t.Context(), pod.Name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
 		return true
 	}

@@ -35,10 +35,10 @@ import (
 // Prometheus, or without one of the nodes' exporters.
 func TestPrometheusSource(t *testing.T) {
 	t.Parallel()
-	// By requests the hot node is the better one.
-	p := newPool(t, node{name: "hot"}, node{name: "cool", requests: "2"})
-	hot, cool := startExporter(t, p.nodeName("hot"), 9), startExporter(t, p.nodeName("cool"), 1)
-	server := newPrometheus(t, hot, cool)
+	// By requests the cool node is the worst one.
+	p := newPool(t, node{name: "hot"}, node{name: "cool", requests: "4"}, node{name: "free", requests: "100m"})
+	cool := startExporter(t, p.nodeName("cool"), 1)
+	server := newPrometheus(t, startExporter(t, p.nodeName("hot"), 9), cool, startExporter(t, p.nodeName("free"), 6))
 	server.start()
 	s := startScheduler(t, "prometheus.yaml", func(config map[string]any) {
 		args(config)["expiration"], args(config)["window"] = "15s", "5m"
@@ -46,7 +46,7 @@ func TestPrometheusSource(t *testing.T) {
 		source["interval"], source["timeout"] = "1s", "1s"
 		source["prometheus"] = map[string]any{"address": server.address, "window": "10s"}
 	})
-	both := func(nodes float64) bool { return nodes == 2 }
+	all := func(nodes float64) bool { return nodes == 3 }
 	none := func(nodes float64) bool { return nodes == 0 }
 
 	place := func(name, want, when string) {
@@ -57,23 +57,23 @@ func TestPrometheusSource(t *testing.T) {
 			t.Errorf("%s the pod is on %s, want %s", when, got, want)
 		}
 	}
-	s.waitMetric(freshNodes, both)
+	s.waitMetric(freshNodes, all)
 	place("measured", "cool", "with Prometheus")
 
 	server.stop()
 	s.waitMetric(freshNodes, none)
-	place("by-requests", "hot", "without Prometheus")
+	place("by-requests", "free", "without Prometheus") // not on the node that was hot
 	if log, err := s.Log(); err != nil || !strings.Contains(log, "ask Prometheus at "+server.address+" for ") {
 		t.Errorf("the scheduler does not say what fails (%v)", err)
 	}
 
 	server.start()
-	s.waitMetric(freshNodes, both)
+	s.waitMetric(freshNodes, all)
 	place("measured-again", "cool", "with Prometheus back")
 
 	cool.Close()
 	s.waitMetric(`plimsoll_nodes{state="stale"}`, func(nodes float64) bool { return nodes == 1 })
-	s.waitMetric(freshNodes, func(nodes float64) bool { return nodes == 1 })
+	s.waitMetric(freshNodes, func(nodes float64) bool { return nodes == 2 })
 }
 
 // What the default expressions yield on a real server.

@@ -34,7 +34,7 @@ func TestSimulatedAndRealAgree(t *testing.T) {
 	)
 	kind := v1.ResourceName("example.com/agreeing") // of which the pods of other tests teach nothing
 	random := rand.New(rand.NewPCG(1, 2))
-	p := &pool{t: t, name: poolName(t)}
+	p := &pool{t: t, name: poolName(t), local: local}
 	t.Cleanup(p.remove)
 	var nodes []node
 	for i := range 20 {
@@ -170,7 +170,7 @@ func (p *pool) simulate(config string, arrivals []arrival) (node string) {
 		Name: p.name, End: last.at + time.Second,
 		Metrics: sim.MetricsServer{Interval: resolution, Delay: time.Second},
 	}
-	objects, err := local.Clientset.CoreV1().Nodes().List(p.t.Context(), metav1.ListOptions{LabelSelector: "pool=" + p.name})
+	objects, err := p.local.Clientset.CoreV1().Nodes().List(p.t.Context(), metav1.ListOptions{LabelSelector: "pool=" + p.name})
 	p.must(err)
 	for i := range objects.Items {
 		scenario.Nodes = append(scenario.Nodes, &objects.Items[i])

@@ -15,7 +15,7 @@ import (
 // deploy creates a Deployment of such pods, which have the label workload.
 func (p *pool) deploy(name string, replicas int32, template *v1.Pod) {
 	p.t.Helper()
-	deployments := local.Clientset.AppsV1().Deployments("default")
+	deployments := p.local.Clientset.AppsV1().Deployments("default")
 	selector, pods := podsLike(template, name)
 	_, err := deployments.Create(p.t.Context(), &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: p.podName(name)},
@@ -31,7 +31,7 @@ func (p *pool) deploy(name string, replicas int32, template *v1.Pod) {
 // the pool's nodes.
 func (p *pool) daemonSet(name string, template *v1.Pod) {
 	p.t.Helper()
-	daemonSets := local.Clientset.AppsV1().DaemonSets("default")
+	daemonSets := p.local.Clientset.AppsV1().DaemonSets("default")
 	selector, pods := podsLike(template, name)
 	_, err := daemonSets.Create(p.t.Context(), &appsv1.DaemonSet{
 		ObjectMeta: metav1.ObjectMeta{Name: p.podName(name)},
@@ -72,7 +72,7 @@ func (p *pool) removeController(remove func(context.Context, metav1.DeleteOption
 
 func (p *pool) scale(deployment string, replicas int32) {
 	p.t.Helper()
-	deployments := local.Clientset.AppsV1().Deployments("default")
+	deployments := p.local.Clientset.AppsV1().Deployments("default")
 	scale, err := deployments.GetScale(p.t.Context(), p.podName(deployment), metav1.GetOptions{})
 	p.must(err)
 	scale.Spec.Replicas = replicas

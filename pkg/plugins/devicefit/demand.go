@@ -12,6 +12,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
 )
 
 // demand is everything about a pod that decides on its nodes. Filter, Score and
@@ -54,40 +55,71 @@ type cycle struct {
 	rule    line.Rule
 	devices device.View
 	mix     *fragmentation.Mix
-	trace   *explain.Trace // nil if nothing is to be explained
+	// mayStrand says that nodes may be rejected for the pod, and attempt is which.
+	mayStrand bool
+	attempt   *waiting.Attempt
+	// trial: the cycle is a copy, for trying things out.
+	trial bool
+	trace *explain.Trace // nil if nothing is to be explained
 }
 
 const stateKey fwk.StateKey = Name
 
 func (pl *DeviceFit) newCycle(pod *v1.Pod) *cycle {
-	c := &cycle{demand: pl.demandOf(pod), view: pl.model.View(), devices: pl.devices.View(), mix: pl.learner.Mix()}
-	c.rule = pl.rule
-	c.rule.Largest = c.view.Largest()
+	c := &cycle{demand: pl.demandOf(pod), view: pl.model.View()}
+	pl.complete(c)
 	return c
 }
 
-// cycleOf returns the cycle that PreFilter or PreScore has left, or a new one:
-// a profile may enable the plugin at Score alone.
+// complete sets what the cycle goes by besides its demand and its view.
+func (pl *DeviceFit) complete(c *cycle) {
+	c.mix, c.rule = pl.learner.Mix(), pl.rule
+	c.rule.Largest = c.view.Largest()
+	c.devices = pl.devices.View()
+}
+
+// begin begins a cycle for the pod.
+func (pl *DeviceFit) begin(state fwk.CycleState, pod *v1.Pod) *cycle {
+	c := &cycle{demand: pl.demandOf(pod)}
+	if c.mayStrand = pl.waiting != nil && !c.NeedsDevices && !c.Exempt; c.mayStrand {
+		c.attempt, c.view = pl.waiting.Begin(pod, state.IsPodGroupSchedulingCycle())
+		pl.statuses.Grow(c.view.Slots())
+		pl.rejecting.grow(c.view.Slots())
+	} else {
+		c.view = pl.model.View()
+	}
+	pl.complete(c)
+	state.Write(stateKey, c)
+	return c
+}
+
+// cycleOf returns the cycle that PreFilter has begun, or begins it: a profile may
+// enable the plugin at some extension points alone.
 func (pl *DeviceFit) cycleOf(state fwk.CycleState, pod *v1.Pod) *cycle {
 	if data, err := state.Read(stateKey); err == nil {
 		return data.(*cycle)
 	}
-	c := pl.newCycle(pod)
-	state.Write(stateKey, c)
-	return c
+	pl.late.Lock()
+	defer pl.late.Unlock()
+	if data, err := state.Read(stateKey); err == nil {
+		return data.(*cycle)
+	}
+	return pl.begin(state, pod)
 }
 
 // Clone implements fwk.StateData. Copies of a cycle's state are for trying
 // things out, which is no part of the decision.
 func (c *cycle) Clone() fwk.StateData {
 	clone := *c
-	clone.trace = nil
+	clone.trial, clone.trace = true, nil
 	return &clone
 }
 
 // remains is what a node has left.
 type remains struct {
 	fragmentation.Node
+	// measured says that the node's use is known.
+	measured bool
 	// of is what there was of the room: the load line, or what is allocatable if
 	// the node's use is not known.
 	of amount.Vector
@@ -105,8 +137,9 @@ func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.St
 	left := remains{of: amount.Vector{amount.CPU: allocatable.GetMilliCPU(), amount.Memory: allocatable.GetMemory()}}
 	left.Unrequested = left.of.Sub(amount.Vector{amount.CPU: requested.GetMilliCPU(), amount.Memory: requested.GetMemory()})
 	left.Headroom = fragmentation.Unlimited()
-	if c.view.State(node) == load.Fresh {
-		l, use := c.rule.On(&node.Own, node.Allocatable), node.Predicted[pl.statistic]
+	var use amount.Vector
+	if use, left.measured = c.view.Use(node, pl.statistic); left.measured {
+		l := c.rule.On(&node.Own, node.Allocatable)
 		left.of = l.Limit
 		left.Headroom = l.Headroom(use)
 		left.Most = l.Cap(use)

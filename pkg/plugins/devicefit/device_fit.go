@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -19,6 +20,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
 )
 
 // Name is the name of the plugin in a KubeSchedulerConfiguration.
@@ -47,11 +49,14 @@ type DeviceFit struct {
 	rule      line.Rule
 	statistic load.Statistic
 
-	// perDevice is what a pod without devices must leave for each free device.
+	// perDevice is what a pod without devices must leave for each free device. If
+	// that is nothing, no node is rejected, and waiting is nil.
 	perDevice amount.Vector
 	statuses  *rejection.Statuses
-	waiting   *rejection.Waiting[amount.Vector]
-	stranding stranding
+	waiting   *waiting.Set[anyPod]
+	rejecting rejecting
+	// late guards making a cycle that PreFilter has not left.
+	late sync.Mutex
 }
 
 var (
@@ -77,6 +82,8 @@ type Shared struct {
 	// device.NoClasses without dynamic resource allocation.
 	Inventory func(context.Context, fwk.Handle) (device.ClassInventory, error)
 	Metrics   *Metrics
+	// Dispatch has waiting pods looked at. It defaults to goroutines of their own.
+	Dispatch waiting.Dispatcher
 	// Clock defaults to the real one.
 	Clock clock.PassiveClock
 }
@@ -109,7 +116,7 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 		if err := errors.Join(pl.devices.Watch(handle.SharedInformerFactory()), pl.learn(ctx, handle.SharedInformerFactory())); err != nil {
 			return nil, err
 		}
-		pl.model.Subscribe(pl.afterChange)
+		pl.wait(ctx, shared.Dispatch)
 		return pl, nil
 	}
 }
@@ -124,7 +131,7 @@ func newPlugin(args *config.DeviceFitArgs, fld *field.Path, nodeLoad *config.Nod
 	pl := &DeviceFit{
 		devices: device.NewCatalogue(matcher, inventory), avoidDeviceNodes: args.AvoidDeviceNodes,
 		weights: weightsOf(args.Weights), statistic: load.Latest,
-		statuses: rejection.NewStatuses(1, newStatus), waiting: rejection.NewWaiting[amount.Vector](),
+		statuses: rejection.NewStatuses(1, newStatus),
 	}
 	if pl.rate, err = ratingOf(args.Strategy); err != nil {
 		return nil, fmt.Errorf("%s: %w", fld.Child("strategy"), err)
@@ -147,15 +154,18 @@ func (pl *DeviceFit) Name() string { return Name }
 
 // PreFilter takes the view of the cluster for the cycle, and skips Filter for
 // pods that it never rejects.
+//
+// A pod that has a node is tried only because it is to be resized there: it takes
+// no headroom of another node.
 func (pl *DeviceFit) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
-	c := pl.newCycle(pod)
-	state.Write(stateKey, c)
-	pl.waiting.Remove(pod.UID)
-	pl.updateGauges(c)
-	if pl.perDevice == (amount.Vector{}) || c.NeedsDevices || c.Exempt {
+	if pod.Spec.NodeName != "" {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}
-	pl.statuses.Grow(c.view.Slots())
+	c := pl.begin(state, pod)
+	pl.updateGauges(c)
+	if !c.mayStrand {
+		return nil, fwk.NewStatus(fwk.Skip)
+	}
 	return nil, nil
 }
 
@@ -165,6 +175,9 @@ func (pl *DeviceFit) PreFilterExtensions() fwk.PreFilterExtensions { return nil 
 
 // PreScore skips Score for a pod to which all nodes are the same.
 func (pl *DeviceFit) PreScore(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) *fwk.Status {
+	if pod.Spec.NodeName != "" {
+		return fwk.NewStatus(fwk.Skip)
+	}
 	c := pl.cycleOf(state, pod)
 	if !pl.cares(c) {
 		return fwk.NewStatus(fwk.Skip)
@@ -186,6 +199,9 @@ func (pl *DeviceFit) cares(c *cycle) bool {
 
 // Score ranks the node by its devices, 0 to 100.
 func (pl *DeviceFit) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeInfo fwk.NodeInfo) (int64, *fwk.Status) {
+	if pod.Spec.NodeName != "" {
+		return 0, nil
+	}
 	c := pl.cycleOf(state, pod)
 	if !pl.cares(c) {
 		return 0, nil

@@ -29,6 +29,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/estimate"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
 )
 
 const (
@@ -87,7 +88,7 @@ func (c *cluster) shared() Shared {
 	shared := Shared{
 		Model:     func(context.Context, fwk.Handle) (*load.Model, error) { return c.model, nil },
 		Inventory: func(context.Context, fwk.Handle) (device.ClassInventory, error) { return c.inventory, nil },
-		Metrics:   c.metrics, Clock: c.clock,
+		Metrics:   c.metrics, Clock: c.clock, Dispatch: waiting.Inline(),
 	}
 	if c.nodeLoad != nil {
 		shared.Profiles = config.Profiles{"plimsoll": c.nodeLoad}

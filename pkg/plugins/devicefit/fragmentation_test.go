@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	v1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
@@ -13,7 +12,6 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 )
 
 // addNode adds a node of 64 cores and 256 GiB with 8 GPUs, on which so many
@@ -175,14 +173,8 @@ func TestPodsThatWouldStrandDevicesWakeWhenLoadDrops(t *testing.T) {
 	node := c.addNode(t, "n", 60)
 	c.model.Poll(t.Context())
 	plugin := pluginOf(t, c, `{"headroomPerDevice": {"cpu": "1"}}`)
-	pods := c.informers.Core().V1().Pods().Informer().GetStore()
 	for i := range 5 {
-		pod := st.MakePod().Name(fmt.Sprint("p", i)).Namespace("default").UID(fmt.Sprint("p", i)).Req(resources{"cpu": "2"}).Obj()
-		if err := pods.Add(pod); err != nil {
-			t.Fatal(err)
-		}
-		plugin.waiting.Put(waitingOn(plugin, c, node, pod))
-		plugin.stranding.put(map[int]int64{0: 8})
+		c.attempt(t, plugin, c.waitingPod(t, fmt.Sprint("p", i), "2", 0), node)
 		c.clock.Step(time.Millisecond)
 	}
 	for _, step := range []struct {
@@ -196,11 +188,4 @@ func TestPodsThatWouldStrandDevicesWakeWhenLoadDrops(t *testing.T) {
 			t.Errorf("%v cores used of 56: %v woken, want %d", step.cores, c.activated, step.want)
 		}
 	}
-}
-
-func waitingOn(plugin *DeviceFit, c *cluster, node fwk.NodeInfo, pod *v1.Pod) *rejection.Pod[amount.Vector] {
-	view := c.model.View()
-	slots := rejection.NewSlots(view.Slots())
-	slots.Add(view.Node(node.Node().Name).Slot)
-	return &rejection.Pod[amount.Vector]{Pod: pod, Ask: plugin.demandOf(pod).Use, RejectedBy: slots, Since: c.clock.Now()}
 }

@@ -9,14 +9,15 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/fragmentation"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
 )
 
 // Metrics are DeviceFit's metrics, of all profiles. Labels are bounded by the
 // number of profiles and of kinds of device.
 type Metrics struct {
 	free, fragmented, stranded *metrics.GaugeVec
-	rejections, requeued       *metrics.CounterVec
-	waited                     *metrics.HistogramVec
+	rejections                 *metrics.CounterVec
+	waiting                    *waiting.Metrics
 }
 
 const namespace = "plimsoll"
@@ -28,31 +29,26 @@ func NewMetrics() *Metrics {
 			Namespace: namespace, Name: name, Help: help, StabilityLevel: metrics.ALPHA,
 		}, []string{"profile", "resource"})
 	}
-	counter := func(name, help string) *metrics.CounterVec {
-		return metrics.NewCounterVec(&metrics.CounterOpts{
-			Namespace: namespace, Name: name, Help: help, StabilityLevel: metrics.ALPHA,
-		}, []string{"profile"})
-	}
 	return &Metrics{
 		free: gauge("devices_free", "Devices that no pod has asked for, at one of the last scheduling cycles, by profile and resource."),
 		fragmented: gauge("devices_fragmented",
 			"Free devices of no use to the pods that the cluster typically runs, because of their count, or of the CPU or memory left for requests, by profile and resource."),
 		stranded: gauge("devices_stranded",
 			"Free devices of no further use to those pods because the node is too loaded to feed them, by profile and resource."),
-		rejections: counter("stranding_rejections_total", "Scheduling attempts in which DeviceFit rejected nodes because a pod would strand free devices, by profile."),
-		requeued:   counter("stranding_requeued_pods_total", "Pods put back into the queue because a node's load dropped that they would have stranded devices on, by profile."),
-		waited: metrics.NewHistogramVec(&metrics.HistogramOpts{
-			Namespace: namespace, Name: "stranding_requeued_pod_wait_seconds",
-			Help:           "Time from a pod's first rejection by DeviceFit until it was put back into the queue because load dropped, by profile.",
-			Buckets:        metrics.ExponentialBuckets(1, 2, 15),
-			StabilityLevel: metrics.ALPHA,
+		rejections: metrics.NewCounterVec(&metrics.CounterOpts{
+			Namespace: namespace, Name: "stranding_rejections_total", StabilityLevel: metrics.ALPHA,
+			Help: "Scheduling attempts in which DeviceFit rejected nodes because a pod would strand free devices, by profile.",
 		}, []string{"profile"}),
+		waiting: waiting.NewMetrics(
+			waiting.Opts{Name: "stranding_requeued_pods_total", Help: "Pods put back into the queue because a node's load dropped that they would have stranded devices on, by profile."},
+			waiting.Opts{Name: "stranding_requeued_pod_wait_seconds", Help: "Time from a pod's first rejection by DeviceFit until it was put back into the queue because load dropped, by profile."},
+		),
 	}
 }
 
 // All returns the metrics, to be registered.
 func (m *Metrics) All() []metrics.Registerable {
-	return []metrics.Registerable{m.free, m.fragmented, m.stranded, m.rejections, m.requeued, m.waited}
+	return append(m.waiting.All(), m.free, m.fragmented, m.stranded, m.rejections)
 }
 
 // profile returns the metrics of one profile.
@@ -71,11 +67,6 @@ type gauges struct {
 }
 
 func (g *gauges) rejected() { g.metrics.rejections.WithLabelValues(g.name).Inc() }
-
-func (g *gauges) woken(wait time.Duration) {
-	g.metrics.requeued.WithLabelValues(g.name).Inc()
-	g.metrics.waited.WithLabelValues(g.name).Observe(wait.Seconds())
-}
 
 // tally is the devices of one kind.
 type tally struct{ free, fragmented, stranded float64 }

@@ -116,7 +116,9 @@ func TestGaugesOfDevices(t *testing.T) {
 	c.use["whole"] = [2]float64{70, 1 << 30}
 	check("when it is over the line", update(gaugesEvery), gaugesOf(gpu, 8, 0, 8))
 	delete(c.use, "whole")
-	check("when it is not measured any more", update(10*gaugesEvery), gaugesOf(gpu, 8, 0, 0))
+	check("when it is not measured for a while", update(10*gaugesEvery), gaugesOf(gpu, 8, 0, 8))
+	clear(c.use)
+	check("when nothing is measured any more", update(time.Hour), gaugesOf(gpu, 8, 0, 0))
 	c.setNodes()
 	check("without nodes", update(gaugesEvery))
 }

@@ -19,6 +19,7 @@ import (
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 )
 
 // onePerDevice is a core for each free device: on nodes of 64 cores with 8 free
@@ -39,12 +40,16 @@ func TestStrandsIsItsFormula(t *testing.T) {
 			needed := new(big.Int).Mul(big.NewInt(c[r]), big.NewInt(int64(free)))
 			want = want || c[r] > 0 && left.Cmp(needed) < 0
 		}
-		return strands(a, b, c, int64(free)) == want
+		return strands(b, spare(a, c, int64(free))) == want
 	}
 	if err := quick.Check(check, &quick.Config{MaxCount: 10_000}); err != nil {
 		t.Error(err)
 	}
 }
+
+// mostWakesAgain is after how long a pod that was woken is woken again if it was
+// not tried: see package waiting.
+const mostWakesAgain = 5 * time.Minute
 
 // waitingPod is one without devices that the API server knows of.
 func (c *cluster) waitingPod(t *testing.T, name, cores string, priority int32) *v1.Pod {
@@ -123,9 +128,113 @@ func TestRejectedPodsWakeAsThereIsRoom(t *testing.T) {
 		{"b", 6, []string{"large", "p0", "p1", "p2", "p3", "p4"}},
 		{"b", 60, nil},
 	} {
+		c.clock.Step(mostWakesAgain) // for those that were woken before
 		if got := c.wokenBy(t, step.node, step.cores); !slices.Equal(got, step.want) {
 			t.Errorf("%v cores in use on %s: woken %v, want %v", step.cores, step.node, got, step.want)
 		}
+	}
+}
+
+// filter has the node reject the pod in a cycle that another plugin ends.
+func (c *cluster) filter(t *testing.T, pl *DeviceFit, pod *v1.Pod, node fwk.NodeInfo) {
+	t.Helper()
+	state := framework.NewCycleState()
+	pl.PreFilter(t.Context(), state, pod, nil)
+	if pl.Filter(t.Context(), state, pod, node).IsSuccess() {
+		t.Fatalf("%s takes the pod", node.Node().Name)
+	}
+}
+
+func TestRejectedPodsWakeWhoeverEndsTheCycle(t *testing.T) {
+	c := newCluster()
+	node := c.addNode(t, "n", 60)
+	c.model.Poll(t.Context())
+	pl := pluginOf(t, c, onePerDevice)
+	c.filter(t, pl, c.waitingPod(t, "p", "2", 0), node)
+	if got := c.wokenBy(t, "n", 1); !slices.Equal(got, []string{"p"}) {
+		t.Errorf("woken: %v", got)
+	}
+}
+
+// The source may fail for so long that what was last measured counts no more: then
+// requests do, by which the node may have headroom. One attempt tells.
+func TestRejectedPodsWakeWhenTheNodeIsNoLongerMeasured(t *testing.T) {
+	c := newCluster()
+	node := c.addNode(t, "n", 60, resources{"cpu": "60"})
+	c.model.Poll(t.Context())
+	pl := pluginOf(t, c, onePerDevice)
+	pod := c.waitingPod(t, "p", "2", 0)
+	poll := func() []string {
+		c.activated = nil
+		c.model.Poll(t.Context())
+		return c.activated
+	}
+	c.filter(t, pl, pod, node)
+	delete(c.use, "n")
+	c.clock.Step(time.Minute)
+	if got := poll(); len(got) != 0 {
+		t.Errorf("woken while the sample counts: %v", got)
+	}
+	c.clock.Step(9 * time.Minute)
+	if got := poll(); len(got) != 0 {
+		t.Errorf("woken although nothing is known to have changed: %v", got)
+	}
+	c.clock.Step(time.Hour)
+	if got := poll(); !slices.Equal(got, []string{"p"}) {
+		t.Errorf("woken when the sample is too old: %v", got)
+	}
+	c.filter(t, pl, pod, node)
+	c.clock.Step(time.Hour)
+	if got := poll(); len(got) != 0 {
+		t.Errorf("woken after requests were the reason: %v", got)
+	}
+}
+
+// The scheduler may know a node before the load model does.
+func TestRejectedPodsWakeWhenANewNodeHasHeadroom(t *testing.T) {
+	c := newCluster()
+	c.addNode(t, "hot", 60)
+	c.model.Poll(t.Context())
+	pl := pluginOf(t, c, onePerDevice)
+	node := newNode(t, "new", resources{gpu: "8", "cpu": "64", "memory": "256Gi"}, resources{"cpu": "60"})
+	pod := c.waitingPod(t, "p", "2", 0)
+	c.filter(t, pl, pod, node)
+	c.measure(node, 10)
+	if got := c.wokenBy(t, "hot", 60); !slices.Equal(got, []string{"p"}) {
+		t.Errorf("woken: %v", got)
+	}
+}
+
+// A cycle of a pod that has a node, which is to be resized, is none of ours.
+func TestPodsThatHaveANode(t *testing.T) {
+	c := newCluster()
+	node := c.addNode(t, "n", 63)
+	c.model.Poll(t.Context())
+	pl := pluginOf(t, c, onePerDevice)
+	pod := c.waitingPod(t, "p", "2", 0)
+	pod.Spec.NodeName = "n"
+	pod.Status.Conditions = []v1.PodCondition{{Type: v1.PodResizePending, Status: v1.ConditionTrue, Reason: v1.PodReasonDeferred}}
+	state := framework.NewCycleState()
+	if _, status := pl.PreFilter(t.Context(), state, pod, nil); !status.IsSkip() {
+		t.Errorf("PreFilter: %v, want that Filter is skipped", status)
+	}
+	if status := pl.Filter(t.Context(), state, pod, node); !status.IsSuccess() {
+		t.Errorf("Filter: %v", status)
+	}
+	if status := pl.PreScore(t.Context(), state, pod, nil); !status.IsSkip() {
+		t.Errorf("PreScore: %v, want that Score is skipped", status)
+	}
+	if _, status := pl.Score(t.Context(), state, pod, node); !status.IsSuccess() {
+		t.Errorf("Score: %v", status)
+	}
+	pl.Reserve(t.Context(), state, pod, "n")
+	pl.Unreserve(t.Context(), state, pod, "n")
+	pl.PostFilter(t.Context(), state, pod, framework.NewDefaultNodeToStatus())
+	if pl.waiting.Len() != 0 {
+		t.Error("it is remembered as a pod that waits for load")
+	}
+	if got := c.wokenBy(t, "n", 1); len(got) != 0 {
+		t.Errorf("woken: %v", got)
 	}
 }
 
@@ -150,7 +259,7 @@ func TestPodsRejectedByRequestsWakeWithMetrics(t *testing.T) {
 	c.use["n"] = [amount.NumResources]float64{1, 1 << 30}
 	c.model.Poll(t.Context())
 	delete(c.use, "n")
-	c.clock.Step(2 * time.Minute) // what was measured once is too old
+	c.clock.Step(time.Hour) // what was measured once is too old
 	pl := pluginOf(t, c, onePerDevice)
 	pod := c.waitingPod(t, "p", "2", 0)
 	state, statuses := framework.NewCycleState(), framework.NewDefaultNodeToStatus()
@@ -193,48 +302,26 @@ func TestPodsThatWaitNoMoreAreForgotten(t *testing.T) {
 	if got := c.wokenBy(t, "n", 1); len(got) != 0 {
 		t.Errorf("woken: %v", got)
 	}
-	if pl.waiting.Len() != 0 {
-		t.Errorf("%d pods are remembered", pl.waiting.Len())
-	}
-	c.wokenBy(t, "n", 1)
-	if len(pl.stranding.free) != 0 {
-		t.Errorf("numbers of nodes are remembered for no pod: %v", pl.stranding.free)
+	if pl.waiting.Len() != 1 {
+		t.Errorf("%d pods are remembered, want the one that is being scheduled", pl.waiting.Len())
 	}
 }
 
-func TestNothingIsRememberedOfOtherRejections(t *testing.T) {
+func TestNothingIsWokenAfterOtherRejections(t *testing.T) {
 	for _, args := range []string{`{}`, onePerDevice} {
 		c := newCluster()
 		node := c.addNode(t, "n", 60)
 		c.model.Poll(t.Context())
 		pl := pluginOf(t, c, args)
-		*c.lister = *cache.NewSnapshot(nil, []*v1.Node{node.Node()})
+		state, pod := framework.NewCycleState(), c.waitingPod(t, "p", "2", 0)
 		statuses := framework.NewDefaultNodeToStatus()
 		statuses.Set("n", fwk.NewStatus(fwk.Unschedulable, "no").WithPlugin("NodeResourcesFit"))
-		if _, status := pl.PostFilter(t.Context(), framework.NewCycleState(), c.waitingPod(t, "p", "2", 0), statuses); status.Code() != fwk.Unschedulable {
+		pl.PreFilter(t.Context(), state, pod, []fwk.NodeInfo{node})
+		if _, status := pl.PostFilter(t.Context(), state, pod, statuses); status.Code() != fwk.Unschedulable {
 			t.Errorf("PostFilter: %v", status)
 		}
-		if pl.waiting.Len() != 0 {
-			t.Errorf("args %s: a pod that another plugin rejected waits for load", args)
-		}
-	}
-}
-
-// The look whether a pod waits is part of dropping the numbers: a pod that
-// begins to wait after it finds the lock taken, and puts its numbers later.
-func TestNumbersAreDroppedOnlyIfNoPodWaits(t *testing.T) {
-	for _, waits := range []bool{true, false} {
-		var s stranding
-		s.put(map[int]int64{3: 8})
-		s.forgetUnless(func() bool {
-			if s.mu.TryLock() {
-				s.mu.Unlock()
-				t.Error("numbers may be put between the look and the drop")
-			}
-			return waits
-		})
-		if _, known := s.onNode(3); known != waits {
-			t.Errorf("a pod waits: %v, and the number is known: %v", waits, known)
+		if got := c.wokenBy(t, "n", 1); len(got) != 0 {
+			t.Errorf("args %s: a pod that another plugin rejected is woken: %v", args, got)
 		}
 	}
 }
@@ -249,7 +336,7 @@ func TestPodsThatBeginToWaitDuringAPoll(t *testing.T) {
 	for i := range 200 {
 		pod := c.waitingPod(t, fmt.Sprint("p", i), "2", 0)
 		var group sync.WaitGroup
-		group.Go(func() { pl.afterChange(t.Context()) })
+		group.Go(func() { pl.waiting.Wake(t.Context()) })
 		c.attempt(t, pl, pod, node)
 		group.Wait()
 		if got := c.wokenBy(t, "n", 1); !slices.Equal(got, []string{pod.Name}) {
@@ -336,7 +423,10 @@ func TestEventsAfterWhichNodesTakePods(t *testing.T) {
 	device := st.MakePod().Node("measured").Req(resources{gpu: "1"}).Obj()
 	claim := st.MakePod().Node("measured").PodResourceClaims(v1.PodResourceClaim{Name: "gpu"}).Obj()
 	unmeasured := st.MakePod().Node("not measured").Req(resources{"cpu": "8"}).Obj()
+	estimated := st.MakePod().Annotation(config.EstimateAnnotation, `{"cpu": "1"}`).Req(resources{"cpu": "8"}).Obj()
 	added := fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add}
+	scaledDown := fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.UpdatePodScaleDown}
+	changed := fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.Update}
 	deleted := fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Delete}
 	node := func(action fwk.ActionType) fwk.ClusterEvent {
 		return fwk.ClusterEvent{Resource: fwk.Node, ActionType: action}
@@ -354,9 +444,13 @@ func TestEventsAfterWhichNodesTakePods(t *testing.T) {
 		{"a pod leaves a node that is not measured", deleted, unmeasured, nil, fwk.Queue},
 		{"a node is added", node(fwk.Add), nil, &v1.Node{}, fwk.Queue},
 		{"a node's capacity changes", node(fwk.UpdateNodeAllocatable), &v1.Node{}, &v1.Node{}, fwk.Queue},
-		{"a node's thresholds change", node(fwk.UpdateNodeAnnotation), &v1.Node{}, &v1.Node{}, fwk.Queue},
+		{"a node's thresholds change: the load model tells", node(fwk.UpdateNodeAnnotation), &v1.Node{}, &v1.Node{}, fwk.QueueSkip},
 		{"a node's labels change", node(fwk.UpdateNodeLabel), &v1.Node{}, &v1.Node{}, fwk.QueueSkip},
-		{"the pod asks for less", fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.UpdatePodScaleDown}, plain, plain, fwk.Queue},
+		{"a pod on a measured node requests less: the poll will show", scaledDown, plain, plain, fwk.QueueSkip},
+		{"a pod on a node that is not measured requests less", scaledDown, unmeasured, unmeasured, fwk.Queue},
+		{"the pod asks for less", changed, plain, st.MakePod().Req(resources{"cpu": "7"}).Obj(), fwk.Queue},
+		{"the pod is expected to use less", changed, plain, estimated, fwk.Queue},
+		{"the pod changes otherwise", changed, plain, st.MakePod().Label("a", "b").Req(resources{"cpu": "8"}).Obj(), fwk.QueueSkip},
 	} {
 		if got, err := hint(tt.event, tt.oldObj, tt.newObj); got != tt.want || err != nil {
 			t.Errorf("%s: %v, %v, want %v", tt.name, got, err, tt.want)

@@ -148,7 +148,7 @@ func TestNodesRankByWhatStaysOfUse(t *testing.T) {
 }
 
 // The headroom ends at NodeLoad's line, and at the node's own if it has one.
-// Samples that are too old count for nothing.
+// Samples that are far too old count for nothing.
 func TestTheLineThatHeadroomEndsAt(t *testing.T) {
 	c := newCluster()
 	c.nodeLoad = config.DefaultNodeLoadArgs() // 75 % of 64 cores: 48
@@ -193,7 +193,11 @@ func TestTheLineThatHeadroomEndsAt(t *testing.T) {
 	if got := feeds("18001m"); got["general line"] {
 		t.Error("a sample that is just recent does not count")
 	}
-	c.clock.Step(time.Second)
+	c.clock.Step(time.Minute)
+	if got := feeds("18001m"); got["general line"] {
+		t.Error("a node feeds more because it is not measured any more")
+	}
+	c.clock.Step(time.Hour)
 	if got := feeds("60"); !got["own line"] || !got["general line"] {
 		t.Errorf("stale samples still limit what the nodes feed: %v", got)
 	}

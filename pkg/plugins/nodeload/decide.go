@@ -13,6 +13,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
 )
 
 // policy is NodeLoad's arguments in the form that decides fastest.
@@ -154,6 +155,20 @@ func (p *policy) askOf(pod *v1.Pod, estimate amount.Vector) ask {
 	return a
 }
 
+// askIn is askOf with all that depends on what nodes there are, and on what the
+// attempts before have left.
+func (p *policy) askIn(view *load.View, pod *v1.Pod, estimate amount.Vector, before waiting.History) ask {
+	a := p.askOf(pod, estimate)
+	a.rule.Largest = view.Largest()
+	if before.Rejected() {
+		// Where the pod may only run on small nodes, the largest of those is what
+		// counts, or it would wait for ever.
+		a.rule.Largest = a.rule.Largest.Min(before.Largest)
+		a.soft = a.soft || a.overdue(before.Since, view.Now)
+	}
+	return a
+}
+
 // overdue reports whether a pod that waits since then has waited enough.
 func (a *ask) overdue(since, now time.Time) bool {
 	return a.maxWait > 0 && now.Sub(since) >= a.maxWait
@@ -162,20 +177,30 @@ func (a *ask) overdue(since, now time.Time) bool {
 // rejects reports whether there is a node that the policy would reject for the pod.
 func (p *policy) rejects(a ask) bool { return p.stale == config.Reject || !a.soft }
 
-// verdict decides whether a node takes a pod that asks for a. node may be nil
-// only if state is Missing.
-func (p *policy) verdict(state load.State, node *load.Node, allocatable amount.Vector, a ask) verdict {
-	if state != load.Fresh {
-		if p.stale == config.Reject {
-			return staleMetrics
-		}
-		return fits // whether the requests fit is NodeResourcesFit's to say
+// use returns the use by which a node, which may be nil, is judged, and whether
+// there is one.
+func (p *policy) use(view *load.View, node *load.Node, by load.Statistic) (amount.Vector, bool) {
+	if p.stale == config.Ignore && view.State(node) != load.Fresh {
+		return amount.Vector{}, false
+	}
+	return view.Use(node, by)
+}
+
+// verdict decides whether a node, which is nil if the view does not have it, takes
+// a pod that asks for a.
+func (p *policy) verdict(view *load.View, node *load.Node, allocatable amount.Vector, a ask) verdict {
+	if p.stale == config.Reject && view.State(node) != load.Fresh {
+		return staleMetrics
 	}
 	if a.soft {
 		return fits
 	}
+	use, known := p.use(view, node, p.filterBy)
+	if !known {
+		return fits // whether the requests fit is NodeResourcesFit's to say
+	}
 	l := a.rule.On(&node.Own, allocatable)
-	if r, over := l.Over(a.on(&l, node.Predicted[p.filterBy])); over {
+	if r, over := l.Over(a.on(&l, use)); over {
 		return [amount.NumResources]verdict{amount.CPU: overCPU, amount.Memory: overMemory}[r]
 	}
 	return fits
@@ -195,16 +220,15 @@ const (
 	softBand = 10
 )
 
-// predicted returns the use that a node with fresh metrics is ranked by: the
-// statistic, and riskAversion standard deviations on top.
-func (p *policy) predicted(node *load.Node) amount.Vector {
-	predicted := node.Predicted[p.scoreBy]
+// cautious returns the use that a node of this use is ranked by: riskAversion
+// standard deviations on top.
+func (p *policy) cautious(node *load.Node, use amount.Vector) amount.Vector {
 	if p.riskAversion > 0 {
 		for r, deviation := range node.Deviation {
-			predicted[r] += int64(p.riskAversion * float64(deviation))
+			use[r] += int64(p.riskAversion * float64(deviation))
 		}
 	}
-	return predicted
+	return use
 }
 
 // score ranks a node by its predicted use with the pod on it:

@@ -188,19 +188,21 @@ func (pl *NodeLoad) explainNode(e *explain.Node, to *numbers, c *cycle, node *lo
 		to.age = c.view.Age(node).Seconds()
 		e.SampleAgeSeconds = &to.age
 	}
-	if state != load.Fresh {
+	use, known := pl.policy.use(&c.view, node, pl.policy.filterBy)
+	if !known {
 		return
 	}
 	e.Load = &to.loads
-	forScore := pl.policy.predicted(node)
+	forScore, _ := pl.policy.use(&c.view, node, pl.policy.scoreBy)
+	forScore = pl.policy.cautious(node, forScore)
 	l := c.ask.rule.On(&node.Own, node.Allocatable)
 	for r, to := range [amount.NumResources]*explain.Load{amount.CPU: &e.Load.CPU, amount.Memory: &e.Load.Memory} {
 		r := amount.Resource(r)
 		*to = explain.Load{
 			Measured:          r.InUnits(node.Measured[pl.policy.filterBy][r]),
-			InFlight:          r.InUnits(node.InFlight(pl.policy.filterBy)[r]),
+			InFlight:          r.InUnits(use[r] - node.Measured[pl.policy.filterBy][r]),
 			Estimate:          r.InUnits(c.ask.estimate[r]),
-			Predicted:         r.InUnits(node.Predicted[pl.policy.filterBy][r] + c.ask.estimate[r]),
+			Predicted:         r.InUnits(use[r] + c.ask.estimate[r]),
 			ThresholdPercent:  l.Percent[r],
 			Threshold:         r.InUnits(l.Limit[r]),
 			PredictedForScore: r.InUnits(forScore[r] + c.ask.estimate[r]),
@@ -225,8 +227,9 @@ func (n *closestNode) look(pl *NodeLoad, c *cycle, node *load.Node, v verdict) {
 		return
 	}
 	worst, excess, percent := amount.CPU, int64(0), 0.0
+	use, _ := pl.policy.use(&c.view, node, pl.policy.filterBy)
 	l := c.ask.rule.On(&node.Own, node.Allocatable)
-	for r, room := range l.Room(c.ask.on(&l, node.Predicted[pl.policy.filterBy])) {
+	for r, room := range l.Room(c.ask.on(&l, use)) {
 		if room >= 0 || node.Allocatable[r] == 0 {
 			continue
 		}

@@ -21,10 +21,7 @@ func (c *cluster) cycleFor(t testing.TB, name, cpu string) *cycle {
 			c.Score(t.Context(), state, p, c.info(node.Name))
 		}
 	}
-	got, err := cycleOf(state)
-	if err != nil {
-		t.Fatal(err)
-	}
+	got := c.cycleOf(state, p)
 	if trace := explain.Of(state); trace != nil { // as DeviceFit does
 		if slot, known := trace.Slot("cool"); known {
 			trace.DeviceFit.Score(slot, 70)
@@ -94,10 +91,7 @@ func TestDecisionIsBounded(t *testing.T) {
 // nodes, against the same cycle without, one after the other.
 func BenchmarkExplain(b *testing.B) {
 	c, state, infos, p := benchmarkCycle(b)
-	cycle, err := cycleOf(state)
-	if err != nil {
-		b.Fatal(err)
-	}
+	cycle := c.cycleOf(state, p)
 	trace := cycle.trace
 	for _, explained := range []bool{false, true} {
 		b.Run(strings.ReplaceAll(fmt.Sprintf("explained %t", explained), " ", "="), func(b *testing.B) {

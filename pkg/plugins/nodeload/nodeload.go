@@ -15,11 +15,12 @@ package nodeload
 
 import (
 	"context"
+	"sync"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	resourcehelper "k8s.io/component-helpers/resource"
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
@@ -28,6 +29,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
 )
 
 // Name of the plugin in a KubeSchedulerConfiguration.
@@ -35,15 +37,17 @@ const Name = config.NodeLoad
 
 // NodeLoad places pods by the measured load of nodes.
 type NodeLoad struct {
-	handle  fwk.Handle
-	model   *load.Model
-	policy  policy
-	waiting *rejection.Waiting[ask]
-	wishes  *wishes
-	metrics *Metrics
+	handle   fwk.Handle
+	model    *load.Model
+	policy   policy
+	waiting  *waiting.Set[class]
+	metrics  *Metrics
+	statuses *rejection.Statuses
 	// decisions is where decisions are explained; nil if they are not.
 	decisions *explain.Log
-	statuses  *rejection.Statuses
+	lead      func() // see Shared.Lead
+	// late guards making a cycle that PreFilter has not left.
+	late sync.Mutex
 }
 
 var (
@@ -57,31 +61,43 @@ var (
 	_ fwk.SignPlugin        = &NodeLoad{}
 )
 
-// Factory returns what makes the plugin for a profile. model returns the load
-// model of the process, the same each time.
-func Factory(model func(context.Context, fwk.Handle) (*load.Model, error), metrics *Metrics, decisions *explain.Log) func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
+// Shared is what the NodeLoad plugins of a process share.
+type Shared struct {
+	// Model returns the load model, the same each time.
+	Model   func(context.Context, fwk.Handle) (*load.Model, error)
+	Metrics *Metrics
+	// Decisions is where decisions are explained; nil if they are not.
+	Decisions *explain.Log
+	// Dispatch has waiting pods looked at. It defaults to goroutines of their own.
+	Dispatch waiting.Dispatcher
+	// Lead is called when a pod is scheduled: this replica leads. nil is nothing.
+	Lead func()
+}
+
+// Factory returns what makes the plugin for a profile.
+func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
 	return func(ctx context.Context, obj runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
 		fld := field.NewPath("profiles").Key(handle.ProfileName()).Child("pluginConfig").Key(Name).Child("args")
 		args, errs := config.DecodeNodeLoad(obj, fld)
 		if len(errs) > 0 {
 			return nil, errs.ToAggregate()
 		}
-		shared, err := model(ctx, handle)
+		model, err := shared.Model(ctx, handle)
 		if err != nil {
 			return nil, err
 		}
-		return New(args, shared, metrics, decisions, handle), nil
+		return newPlugin(ctx, args, model, shared, handle), nil
 	}
 }
 
-// New returns the plugin for the profile that handle belongs to. decisions may
-// be nil.
-func New(args *config.NodeLoadArgs, model *load.Model, metrics *Metrics, decisions *explain.Log, handle fwk.Handle) *NodeLoad {
+// newPlugin returns the plugin for the profile that handle belongs to. What it
+// runs ends with ctx.
+func newPlugin(ctx context.Context, args *config.NodeLoadArgs, model *load.Model, shared Shared, handle fwk.Handle) *NodeLoad {
 	pl := &NodeLoad{
-		handle: handle, model: model, policy: newPolicy(args), metrics: metrics, decisions: decisions,
-		waiting: rejection.NewWaiting[ask](), wishes: newWishes(), statuses: rejection.NewStatuses(int(numVerdicts), newStatus),
+		handle: handle, model: model, policy: newPolicy(args), metrics: shared.Metrics, decisions: shared.Decisions, lead: shared.Lead,
+		statuses: rejection.NewStatuses(int(numVerdicts), newStatus),
 	}
-	model.Subscribe(pl.afterChange)
+	pl.wait(ctx, shared.Dispatch)
 	return pl
 }
 
@@ -92,18 +108,49 @@ const stateKey fwk.StateKey = Name
 
 // cycle is what one scheduling cycle decides on.
 type cycle struct {
-	pod    types.UID
-	view   load.View
-	ask    ask
-	exempt bool
+	view    load.View
+	attempt *waiting.Attempt // nil if no node is rejected
+	ask     ask
+	// takenAnywhere: no node is rejected for the pod.
+	takenAnywhere bool
+	// trial: the cycle is a copy, for trying things out.
+	trial  bool
 	whatIf whatIf
 	trace  *explain.Trace // nil if nothing is to be explained
 }
 
-func (pl *NodeLoad) newCycle(pod *v1.Pod) *cycle {
-	c := &cycle{pod: pod.UID, view: pl.model.View(), exempt: rejection.IsExempt(pod)}
-	c.ask = pl.askIn(&c.view, pod)
+// begin begins a cycle for the pod.
+func (pl *NodeLoad) begin(state fwk.CycleState, pod *v1.Pod) *cycle {
+	c := &cycle{}
+	var before waiting.History
+	if rejection.IsExempt(pod) {
+		c.view, c.takenAnywhere = pl.model.View(), true
+	} else {
+		c.attempt, c.view = pl.waiting.Begin(pod, state.IsPodGroupSchedulingCycle())
+		before = c.attempt.Before()
+	}
+	c.ask = pl.policy.askIn(&c.view, pod, pl.model.Estimate(pod), before)
+	c.takenAnywhere = c.takenAnywhere || !pl.policy.rejects(c.ask)
+	if !c.takenAnywhere {
+		pl.statuses.Grow(c.view.Slots())
+	}
+	pl.beginTrace(c, state)
+	state.Write(stateKey, c)
 	return c
+}
+
+// cycleOf returns the cycle that PreFilter has begun, or begins it: a profile may
+// enable the plugin at some extension points alone.
+func (pl *NodeLoad) cycleOf(state fwk.CycleState, pod *v1.Pod) *cycle {
+	if data, err := state.Read(stateKey); err == nil {
+		return data.(*cycle)
+	}
+	pl.late.Lock()
+	defer pl.late.Unlock()
+	if data, err := state.Read(stateKey); err == nil {
+		return data.(*cycle)
+	}
+	return pl.begin(state, pod)
 }
 
 // askOf returns what the cycle's pod, and the pods that it is tried with, ask
@@ -118,70 +165,64 @@ func (c *cycle) askOf(node *load.Node, by load.Statistic) ask {
 
 func (pl *NodeLoad) askOf(pod *v1.Pod) ask { return pl.policy.askOf(pod, pl.model.Estimate(pod)) }
 
-// askIn is askOf with all that depends on what nodes there are, and on how long
-// the pod has waited.
-func (pl *NodeLoad) askIn(view *load.View, pod *v1.Pod) ask {
-	a := pl.askOf(pod)
-	a.rule.Largest = view.Largest()
-	if p := pl.waiting.Get(pod.UID); p != nil {
-		a.rule.Largest = a.rule.Largest.Min(p.Ask.rule.Largest)
-		a.soft = a.soft || a.overdue(p.Since, view.Now)
-	}
-	return a
-}
-
-func cycleOf(state fwk.CycleState) (*cycle, error) {
-	data, err := state.Read(stateKey)
-	if err != nil {
-		return nil, err
-	}
-	return data.(*cycle), nil
-}
-
 // PreFilter takes the view of the load model for the cycle, and skips Filter
 // for pods that it never rejects.
+//
+// A pod that has a node is tried only because it is to be resized there: whatever
+// the load of that node, it is no other's turn to take the pod.
 func (pl *NodeLoad) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
-	c := pl.newCycle(pod)
-	pl.beginTrace(c, state)
-	state.Write(stateKey, c)
-	pl.wishes.remove(pod.UID)
-	if c.exempt || !pl.policy.rejects(c.ask) {
+	if pod.Spec.NodeName != "" {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}
-	pl.statuses.Grow(c.view.Slots())
+	if pl.lead != nil {
+		pl.lead()
+	}
+	c := pl.begin(state, pod)
+	if c.takenAnywhere {
+		return nil, fwk.NewStatus(fwk.Skip)
+	}
 	return nil, nil
 }
 
 // Filter rejects a node that is over the line with the pod on it.
-func (pl *NodeLoad) Filter(_ context.Context, state fwk.CycleState, _ *v1.Pod, nodeInfo fwk.NodeInfo) *fwk.Status {
-	c, err := cycleOf(state)
-	if err != nil {
-		return fwk.AsStatus(err)
+func (pl *NodeLoad) Filter(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeInfo fwk.NodeInfo) *fwk.Status {
+	if pod.Spec.NodeName != "" {
+		return nil
 	}
-	node := c.view.NodeOf(nodeInfo)
-	v := pl.policy.verdict(c.view.State(node), node, allocatableOf(nodeInfo), c.askOf(node, pl.policy.filterBy))
+	c := pl.cycleOf(state, pod)
+	if c.takenAnywhere {
+		return nil
+	}
+	node, allocatable := c.view.NodeOf(nodeInfo), allocatableOf(nodeInfo)
+	v := pl.policy.verdict(&c.view, node, allocatable, c.askOf(node, pl.policy.filterBy))
 	if v == fits {
 		c.markFits(node)
 		return nil
 	}
-	c.markRejected(node, v)
+	if c.trial {
+		c.attempt.RejectTrial(node, allocatable)
+	} else {
+		c.attempt.Reject(node, allocatable, int(v))
+		c.markRejected(node, v)
+	}
 	return pl.statuses.For(node, int(v))
 }
 
 // PreScore sees to it that Score has a view, also where Filter is turned off.
 func (pl *NodeLoad) PreScore(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) *fwk.Status {
-	if _, err := cycleOf(state); err != nil {
-		state.Write(stateKey, pl.newCycle(pod))
+	if pod.Spec.NodeName != "" {
+		return fwk.NewStatus(fwk.Skip)
 	}
+	pl.cycleOf(state, pod)
 	return nil
 }
 
 // Score ranks a node by how far below the line it is with the pod on it.
-func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, _ *v1.Pod, nodeInfo fwk.NodeInfo) (int64, *fwk.Status) {
-	c, err := cycleOf(state)
-	if err != nil {
-		return 0, fwk.AsStatus(err)
+func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeInfo fwk.NodeInfo) (int64, *fwk.Status) {
+	if pod.Spec.NodeName != "" {
+		return neutralScore, nil
 	}
+	c := pl.cycleOf(state, pod)
 	node := c.view.NodeOf(nodeInfo)
 	score := pl.scoreOf(&c.view, node, nodeInfo, c.ask)
 	c.markScore(node, score)
@@ -191,20 +232,20 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, _ *v1.Pod, no
 // scoreOf ranks the node, which is nil if the view does not know it, for what is
 // asked of it.
 func (pl *NodeLoad) scoreOf(view *load.View, node *load.Node, nodeInfo fwk.NodeInfo, a ask) int64 {
-	var predicted amount.Vector
 	var own line.Own // of the node; none if it is not known
 	if node != nil {
 		own = node.Own
 	}
+	use, known := pl.policy.use(view, node, pl.policy.scoreBy)
 	switch {
-	case view.State(node) == load.Fresh:
-		predicted = pl.policy.predicted(node)
+	case known:
+		use = pl.policy.cautious(node, use)
 	case pl.policy.stale == config.Ignore:
 		return neutralScore
 	default:
-		predicted = pl.model.Requested(requestedOf(nodeInfo))
+		use = pl.model.Requested(requestedOf(nodeInfo))
 	}
-	return pl.policy.score(predicted.Add(a.estimate), allocatableOf(nodeInfo), &own, a)
+	return pl.policy.score(use.Add(a.estimate), allocatableOf(nodeInfo), &own, a)
 }
 
 // ScoreExtensions returns nil: scores are on an absolute scale.
@@ -212,10 +253,13 @@ func (pl *NodeLoad) ScoreExtensions() fwk.ScoreExtensions { return nil }
 
 // Reserve counts the pod on the node from now on.
 func (pl *NodeLoad) Reserve(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeName string) *fwk.Status {
+	if resourcehelper.IsPodResizeDeferred(pod) {
+		return nil // it runs there already: see PreFilter
+	}
 	pl.model.Reserve(pod, nodeName)
-	pl.stopWaiting(pod.UID)
-	if c, err := cycleOf(state); err == nil {
-		pl.explain(c, pod, explain.Placed, nodeName)
+	pl.waiting.Reserve(pod.UID)
+	if data, err := state.Read(stateKey); err == nil {
+		pl.explain(data.(*cycle), pod, explain.Placed, nodeName)
 	}
 	return nil
 }
@@ -223,9 +267,13 @@ func (pl *NodeLoad) Reserve(_ context.Context, state fwk.CycleState, pod *v1.Pod
 // Unreserve takes back Reserve: binding failed, or the rest of the pod's group
 // found no place.
 func (pl *NodeLoad) Unreserve(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeName string) {
+	if resourcehelper.IsPodResizeDeferred(pod) {
+		return
+	}
 	pl.model.Unreserve(pod)
-	if c, err := cycleOf(state); err == nil {
-		pl.explain(c, pod, explain.TakenBack, nodeName)
+	pl.waiting.Unreserve(pod.UID)
+	if data, err := state.Read(stateKey); err == nil {
+		pl.explain(data.(*cycle), pod, explain.TakenBack, nodeName)
 	}
 }
 

@@ -24,7 +24,7 @@ type whatIf struct {
 // called on copies.
 func (c *cycle) Clone() fwk.StateData {
 	clone := *c
-	clone.trace = nil // what is only tried is not part of the decision
+	clone.trial, clone.trace = true, nil // what is only tried is not part of the decision
 	clone.whatIf.added = maps.Clone(c.whatIf.added)
 	clone.whatIf.trials = nil
 	for slot, trial := range c.whatIf.trials {
@@ -45,10 +45,11 @@ func (pl *NodeLoad) PreFilterExtensions() fwk.PreFilterExtensions { return pl }
 // What is not known to relieve the node is not counted, so that nothing is evicted
 // in vain; it is measured by the next poll, after which the preemptor is tried
 // again.
-func (pl *NodeLoad) RemovePod(_ context.Context, state fwk.CycleState, _ *v1.Pod, removed fwk.PodInfo, nodeInfo fwk.NodeInfo) *fwk.Status {
-	c, node, err := cycleAndNode(state, nodeInfo)
+func (pl *NodeLoad) RemovePod(_ context.Context, state fwk.CycleState, preemptor *v1.Pod, removed fwk.PodInfo, nodeInfo fwk.NodeInfo) *fwk.Status {
+	c := pl.cycleOf(state, preemptor)
+	node := c.view.NodeOf(nodeInfo)
 	if node == nil {
-		return fwk.AsStatus(err)
+		return nil
 	}
 	trial := c.whatIf.trials[node.Slot]
 	if trial == nil {
@@ -61,17 +62,18 @@ func (pl *NodeLoad) RemovePod(_ context.Context, state fwk.CycleState, _ *v1.Pod
 		c.whatIf.trials[node.Slot] = trial
 	}
 	if !trial.Remove(removed.GetPod()) {
-		pl.wishes.add(c.pod, c.view.PodPolls)
+		c.attempt.Wish()
 	}
 	return nil
 }
 
 // AddPod puts on the node what the pod uses: as much as its removal took off,
 // or the estimate of a pod that is nominated to the node and not there yet.
-func (pl *NodeLoad) AddPod(_ context.Context, state fwk.CycleState, _ *v1.Pod, added fwk.PodInfo, nodeInfo fwk.NodeInfo) *fwk.Status {
-	c, node, err := cycleAndNode(state, nodeInfo)
+func (pl *NodeLoad) AddPod(_ context.Context, state fwk.CycleState, preemptor *v1.Pod, added fwk.PodInfo, nodeInfo fwk.NodeInfo) *fwk.Status {
+	c := pl.cycleOf(state, preemptor)
+	node := c.view.NodeOf(nodeInfo)
 	if node == nil {
-		return fwk.AsStatus(err)
+		return nil
 	}
 	pod := added.GetPod()
 	if trial := c.whatIf.trials[node.Slot]; trial != nil && trial.Restore(pod) {
@@ -93,14 +95,4 @@ func (w *whatIf) beside(view *load.View, node *load.Node, by load.Statistic) amo
 		beside = beside.Add(trial.Predicted(by).Sub(use))
 	}
 	return beside
-}
-
-// cycleAndNode returns the cycle, and what its view has of the node: nil if the
-// model does not know it, or if there is an error.
-func cycleAndNode(state fwk.CycleState, nodeInfo fwk.NodeInfo) (*cycle, *load.Node, error) {
-	c, err := cycleOf(state)
-	if err != nil {
-		return nil, nil, err
-	}
-	return c, c.view.NodeOf(nodeInfo), nil
 }

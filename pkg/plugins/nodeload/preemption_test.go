@@ -9,6 +9,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/component-base/metrics"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
@@ -164,8 +165,63 @@ func TestPreemptorWakesWhenItsVictimsAreMeasuredAndGone(t *testing.T) {
 	}
 	c.activated = nil
 	c.model.RemovePod(victim)
-	c.afterChange(t.Context())
+	c.waiting.Wake(t.Context())
 	if !slices.Equal(c.activated, []string{"p"}) {
 		t.Errorf("woken after the victim was gone, with no new sample: %v", c.activated)
+	}
+}
+
+// While preemption is tried a poll may come, and with it a notification, before the
+// cycle ends.
+func TestWishesOutliveANotificationBeforeTheCycleEnds(t *testing.T) {
+	c := newCluster(t, args(nil), "n")
+	victim := c.runningPod("victim", "n", 5)
+	delete(c.podUse, "victim") // it cannot be read yet
+	c.use("n", 9, gi)
+	c.poll(t)
+	p := pod("p", "1", "1Gi")
+	c.add(t, p)
+	c.without(t, p, "n", victim) // no PostFilter of ours has run
+	c.waiting.Wake(t.Context())
+	if len(c.activated) != 0 {
+		t.Fatalf("woken without a reason: %v", c.activated)
+	}
+	c.podUse["victim"] = 5
+	if got := c.afterPoll(t); !slices.Equal(got, []string{"p"}) {
+		t.Errorf("woken after its victim was measured: %v, want the preemptor", got)
+	}
+}
+
+// What is tried with a pod less is not what the attempt failed for.
+func TestTrialsAreNotCounted(t *testing.T) {
+	c := newCluster(t, args(nil), "n")
+	registry := metrics.NewKubeRegistry()
+	registry.MustRegister(c.metrics.All()...)
+	victim := c.runningPod("victim", "n", 1)
+	c.use("n", 5, gi)
+	c.poll(t)
+	state, p := framework.NewCycleState(), pod("p", "1", "1Gi")
+	c.PreFilter(t.Context(), state, p, nil)
+	info, err := framework.NewPodInfo(victim)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tried := state.Clone()
+	c.AddPod(t.Context(), tried, p, info, c.info("n")) // as if it were there twice
+	for range 20 {
+		c.AddPod(t.Context(), tried, p, info, c.info("n"))
+	}
+	if c.Filter(t.Context(), tried, p, c.info("n")).IsSuccess() {
+		t.Fatal("the node takes the pod in the trial")
+	}
+	c.PostFilter(t.Context(), state, p, framework.NewDefaultNodeToStatus())
+	families, err := registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == "plimsoll_rejections_total" {
+			t.Errorf("counted: %v", family.GetMetric())
+		}
 	}
 }

@@ -2,188 +2,129 @@ package nodeload
 
 import (
 	"context"
-	"sync"
 
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	schedutil "k8s.io/kubernetes/pkg/scheduler/util"
+	"k8s.io/utils/clock"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
 )
 
-// wishes are the pods for which preemption was tried, in their last scheduling
-// cycle, without knowing what each pod that it might evict uses; with how often
-// single pods had been measured by then.
-type wishes struct {
-	mu       sync.Mutex
-	podPolls map[types.UID]uint64
+// class is what decides on the room of a node for a pod, besides how much the pod
+// needs.
+type class struct {
+	rule line.Rule
+	soft bool
 }
 
-func newWishes() *wishes { return &wishes{podPolls: map[types.UID]uint64{}} }
-
-func (w *wishes) add(preemptor types.UID, podPolls uint64) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.podPolls[preemptor] = podPolls
-}
-
-func (w *wishes) remove(uid types.UID) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	delete(w.podPolls, uid)
-}
-
-// granted reports whether more may be known by now than the pod's preemption knew.
-func (w *wishes) granted(uid types.UID, podPolls uint64) bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	before, wished := w.podPolls[uid]
-	return wished && before < podPolls
-}
-
-// keep drops the wishes of pods for which waits is false.
-func (w *wishes) keep(waits func(types.UID) bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for uid := range w.podPolls {
-		if !waits(uid) {
-			delete(w.podPolls, uid)
-		}
-	}
-}
-
-// stopWaiting forgets all that is known of the pod.
-func (pl *NodeLoad) stopWaiting(uid types.UID) {
-	pl.waiting.Remove(uid)
-	pl.wishes.remove(uid)
-}
-
-// PostFilter remembers the pod with the nodes that NodeLoad rejected it on. It
-// never makes a pod schedulable.
-func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, statuses fwk.NodeToStatusReader) (*fwk.PostFilterResult, *fwk.Status) {
-	unchanged := fwk.NewStatus(fwk.Unschedulable)
-	c, err := cycleOf(state)
-	if err != nil {
-		pl.stopWaiting(pod.UID)
-		return nil, unchanged // another plugin's PreFilter rejected the pod before ours ran
-	}
-	pl.explain(c, pod, explain.Waits, "")
-	nodes, err := rejection.Nodes(pl.handle.SnapshotSharedLister().NodeInfos(), statuses, Name)
-	if err != nil {
-		return nil, fwk.AsStatus(err)
-	}
-	rejectedBy := rejection.NewSlots(c.view.Slots())
-	var largest amount.Vector
-	var verdicts [numVerdicts]bool
-	for _, nodeInfo := range nodes {
-		if node := c.view.NodeOf(nodeInfo); node != nil {
-			rejectedBy.Add(node.Slot)
-			largest = largest.Max(node.Allocatable)
-			verdicts[pl.policy.verdict(c.view.State(node), node, allocatableOf(nodeInfo), c.ask)] = true
-		}
-	}
-	if verdicts == [numVerdicts]bool{} {
-		if c.ask.maxWait > 0 && c.ask.soft { // overdue: it does not start to wait anew
-			pl.waiting.Put(&rejection.Pod[ask]{Pod: pod, Ask: c.ask})
-		} else {
-			pl.stopWaiting(pod.UID)
-		}
-		return nil, unchanged
-	}
-	pl.metrics.rejected(pl.handle.ProfileName(), verdicts)
-	// Where the pod may only run on small nodes, the largest of those is what
-	// counts, or it would wait for ever.
-	wanted := c.ask
-	wanted.rule.Largest = largest
-	pl.waiting.Put(&rejection.Pod[ask]{Pod: pod, Ask: wanted, RejectedBy: rejectedBy, Since: c.view.Now})
-	return nil, unchanged
-}
-
-// afterChange is called whenever a node may have room that it had not before.
-func (pl *NodeLoad) afterChange(ctx context.Context) {
-	view := pl.model.View()
-	pl.metrics.countOverLine(pl.handle.ProfileName(), &pl.policy, &view)
-	pl.activate(ctx, &view)
-}
-
-// activate puts those waiting pods back into the queue that a node which
-// rejected them would take now.
-func (pl *NodeLoad) activate(ctx context.Context, view *load.View) {
-	waiting := pl.waiting.Len()
-	woken := pl.waiting.Woken(view, rejection.Rules[ask]{
-		IsPending: rejection.IsPending(pl.handle.SharedInformerFactory().Core().V1().Pods().Lister()),
-		Anyway: func(p *rejection.Pod[ask]) bool {
-			return !p.Ask.soft && p.Ask.overdue(p.Since, view.Now) || pl.wishes.granted(p.Pod.UID, view.PodPolls)
-		},
-		Least: leastDemanding,
-		Takes: func(node *load.Node, a ask, taken amount.Vector) (amount.Vector, bool) {
-			a.beside = taken
-			return taken.Add(a.estimate), pl.policy.verdict(view.State(node), node, node.Allocatable, a) == fits
-		},
+// wait has the plugin's rejected pods woken, until ctx ends.
+func (pl *NodeLoad) wait(ctx context.Context, dispatch waiting.Dispatcher) {
+	pl.waiting = waiting.NewSet(waiting.Config[class]{
+		Handle: pl.handle, Rules: pl, View: pl.model.View, Metrics: pl.metrics.waiting,
+		Failed: func(reasons uint32) { pl.metrics.rejected(pl.handle.ProfileName(), reasons) },
 	})
-	pl.wishes.keep(pl.waiting.Has)
-	if len(woken) == 0 {
-		return
+	if dispatch == nil {
+		dispatch = waiting.Background(clock.RealClock{})
 	}
-	for _, p := range woken {
-		pl.metrics.woken(pl.handle.ProfileName(), view.Now.Sub(p.Since))
-	}
-	logger := klog.FromContext(ctx)
-	logger.V(3).Info("Load dropped: retrying pods", "profile", pl.handle.ProfileName(), "pods", len(woken), "waiting", waiting)
-	pl.handle.Activate(logger, rejection.ByName(woken))
+	pl.model.Subscribe(pl.waiting.Start(ctx, dispatch, func(view *load.View) {
+		pl.metrics.countOverLine(pl.handle.ProfileName(), &pl.policy, view)
+	}))
 }
 
-// leastDemanding returns an ask that every node grants which grants a or b.
-func leastDemanding(a, b ask) ask {
-	a.rule.Band, a.soft = a.rule.Band && b.rule.Band, a.soft || b.soft
-	a.estimate, a.rule.Largest = a.estimate.Min(b.estimate), a.rule.Largest.Min(b.rule.Largest)
-	for r := range amount.NumResources {
-		if a.rule.Percent[r] == 0 || b.rule.Percent[r] == 0 {
-			a.rule.Percent[r] = 0 // no threshold is the most generous one
-		} else {
-			a.rule.Percent[r] = max(a.rule.Percent[r], b.rule.Percent[r])
+var _ waiting.Rules[class] = &NodeLoad{}
+
+// Class returns what decides on the room for the pod.
+func (pl *NodeLoad) Class(view *load.View, pod *v1.Pod, before waiting.History) class {
+	a := pl.policy.askIn(view, pod, amount.Vector{}, before)
+	if a.soft {
+		return class{soft: true} // whatever the rule
+	}
+	return class{rule: a.rule}
+}
+
+// Need returns the pod's estimate.
+func (pl *NodeLoad) Need(pod *v1.Pod) amount.Vector { return pl.model.Estimate(pod) }
+
+// Room returns how much the estimate of a pod of the class may be for Filter to
+// take the node.
+func (pl *NodeLoad) Room(view *load.View, node *load.Node, of class, taken amount.Vector) (amount.Vector, bool) {
+	room := amount.Vector{line.Unlimited, line.Unlimited}
+	if pl.policy.verdict(view, node, node.Allocatable, ask{soft: true}) != fits {
+		return room, false
+	}
+	use, known := pl.policy.use(view, node, pl.policy.filterBy)
+	if of.soft || !known {
+		return room, true
+	}
+	l := of.rule.On(&node.Own, node.Allocatable)
+	use = use.Add(taken)
+	left := l.Room(use)
+	for r, most := range l.Cap(use) {
+		if left[r] < most { // else no pod counts for more than what is left
+			room[r] = left[r]
 		}
 	}
-	return a
+	return room, true
 }
 
-// EventsToRegister returns the cluster events after which a node may take a
-// pod that it rejected for load. Measured load is none of them: see activate.
+// PostFilter says that the attempt has failed. It never makes a pod schedulable.
+func (pl *NodeLoad) PostFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ fwk.NodeToStatusReader) (*fwk.PostFilterResult, *fwk.Status) {
+	if data, err := state.Read(stateKey); err == nil {
+		c := data.(*cycle)
+		if c.attempt != nil {
+			pl.waiting.Finish(c.attempt)
+		}
+		pl.explain(c, pod, explain.Waits, "")
+	}
+	return nil, fwk.NewStatus(fwk.Unschedulable)
+}
+
+// EventsToRegister returns the cluster events after which a pod is retried that
+// the plugin rejected, where they tell sooner than the load model what it is
+// waiting for.
 func (pl *NodeLoad) EventsToRegister(context.Context) ([]fwk.ClusterEventWithHint, error) {
 	return []fwk.ClusterEventWithHint{
 		{
-			Event:          fwk.ClusterEvent{Resource: fwk.Node, ActionType: fwk.Add | fwk.UpdateNodeAllocatable | fwk.UpdateNodeAnnotation},
+			Event:          fwk.ClusterEvent{Resource: fwk.Node, ActionType: fwk.Add | fwk.UpdateNodeAllocatable},
 			QueueingHintFn: pl.afterNodeChange,
 		},
 		{
-			Event:          fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.UpdatePodScaleDown},
-			QueueingHintFn: pl.afterScaleDown,
+			Event:          fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.Update},
+			QueueingHintFn: pl.afterOwnChange,
 		},
 	}, nil
 }
 
 // afterNodeChange queues the pod if the node that was added or changed would
-// take it.
+// take it, as far as is known now.
 func (pl *NodeLoad) afterNodeChange(_ klog.Logger, pod *v1.Pod, oldObj, newObj any) (fwk.QueueingHint, error) {
 	_, changed, err := schedutil.As[*v1.Node](oldObj, newObj)
 	if err != nil {
 		return fwk.Queue, err
 	}
 	view := pl.model.View()
-	node := view.Node(changed.Name)
-	allocatable := amount.FromList(changed.Status.Allocatable)
-	if pl.policy.verdict(view.State(node), node, allocatable, pl.askIn(&view, pod)) != fits {
+	a := pl.policy.askIn(&view, pod, pl.model.Estimate(pod), pl.waiting.History(pod.UID))
+	if pl.policy.verdict(&view, view.Node(changed.Name), amount.FromList(changed.Status.Allocatable), a) != fits {
 		return fwk.QueueSkip, nil
 	}
 	return fwk.Queue, nil
 }
 
-// afterScaleDown queues the pod: it asks for less than when it was rejected.
-func (pl *NodeLoad) afterScaleDown(klog.Logger, *v1.Pod, any, any) (fwk.QueueingHint, error) {
+// afterOwnChange queues the pod if it asks for something else than before, because
+// of its annotations or its requests.
+func (pl *NodeLoad) afterOwnChange(_ klog.Logger, _ *v1.Pod, oldObj, newObj any) (fwk.QueueingHint, error) {
+	before, after, err := schedutil.As[*v1.Pod](oldObj, newObj)
+	if err != nil {
+		return fwk.Queue, err
+	}
+	if pl.askOf(before) == pl.askOf(after) {
+		return fwk.QueueSkip, nil
+	}
 	return fwk.Queue, nil
 }

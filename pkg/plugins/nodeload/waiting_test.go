@@ -21,17 +21,22 @@ import (
 // reject schedules the pods, each of which must be rejected by all nodes.
 func (c *cluster) reject(t *testing.T, pods ...*v1.Pod) {
 	t.Helper()
-	store := c.informers.Core().V1().Pods().Informer().GetStore()
 	for _, p := range pods {
-		if err := store.Add(p); err != nil {
-			t.Fatal(err)
-		}
+		c.add(t, p)
 		for node, result := range c.schedule(t, p) {
 			if result.reason == "" {
 				t.Fatalf("%s is not rejected by %s", p.Name, node)
 			}
 		}
 		c.clock.Step(time.Millisecond) // the order in which they wait
+	}
+}
+
+// add has the informer know the pod.
+func (c *cluster) add(t *testing.T, p *v1.Pod) {
+	t.Helper()
+	if err := c.informers.Core().V1().Pods().Informer().GetStore().Add(p); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -89,6 +94,7 @@ func TestTooLargeForALine(t *testing.T) {
 	if results["large"].reason != "" || results["small"].reason == "" {
 		t.Errorf("the huge pod is judged %v, want it on the large node only", results)
 	}
+	c.Reserve(t.Context(), framework.NewCycleState(), pod("huge", "28", "1Gi"), "large")
 
 	// The next one may only run on small: another plugin rejects the large node.
 	pinned := pod("pinned", "28", "1Gi")
@@ -143,6 +149,50 @@ func TestPodsWakeOnlyForNodesThatRejectedThemForLoad(t *testing.T) {
 	}
 }
 
+// It does not matter which plugin ends a cycle: PostFilter runs for us only if no
+// plugin before us has made the pod schedulable, and never for a member of a group.
+func TestPodsWakeWhoeverEndsTheCycle(t *testing.T) {
+	c := newCluster(t, args(nil), "a", "b")
+	c.use("a", 9, gi)
+	c.use("b", 9, gi)
+	c.poll(t)
+	p := pod("p", "1", "1Gi")
+	c.add(t, p)
+	state := framework.NewCycleState()
+	c.PreFilter(t.Context(), state, p, nil)
+	if c.Filter(t.Context(), state, p, c.info("b")).IsSuccess() {
+		t.Fatal("b takes the pod")
+	}
+	c.use("a", 1, gi)
+	if got := c.afterPoll(t); len(got) != 0 {
+		t.Errorf("woken for a node that another plugin rejected: %v", got)
+	}
+	c.use("b", 1, gi)
+	if got := c.afterPoll(t); !slices.Equal(got, []string{"p"}) {
+		t.Errorf("woken when load dropped: %v", got)
+	}
+}
+
+// A node that is added is not measured yet.
+func TestPodsWakeWhenANewNodeIsMeasured(t *testing.T) {
+	c := newCluster(t, args(func(a *config.NodeLoadArgs) { a.StalePolicy = config.Reject }), "a")
+	c.use("a", 9, gi)
+	c.poll(t)
+	tried, before := pod("tried on it", "1", "1Gi"), pod("not tried on it", "1", "1Gi")
+	c.reject(t, before)
+	node := st.MakeNode().Name("new").Capacity(map[v1.ResourceName]string{"cpu": "10", "memory": "100Gi"}).Obj()
+	c.nodes = append(c.nodes, node)
+	c.reject(t, tried) // the scheduler knows the node before the load model does
+	c.model.SetNode("new", amount.FromList(node.Status.Allocatable), line.Own{})
+	if got := c.afterPoll(t); len(got) != 0 {
+		t.Errorf("woken before it is measured: %v", got)
+	}
+	c.use("new", 1, gi)
+	if got := c.afterPoll(t); !slices.Equal(got, []string{before.Name, tried.Name}) {
+		t.Errorf("woken when it is measured: %v", got)
+	}
+}
+
 func TestPodsThatNoLongerWaitAreForgotten(t *testing.T) {
 	c := newCluster(t, args(nil), "a")
 	c.use("a", 9, gi)
@@ -162,6 +212,15 @@ func TestPodsThatNoLongerWaitAreForgotten(t *testing.T) {
 	if got := c.afterPoll(t); len(got) != 0 {
 		t.Errorf("woken: %v", got)
 	}
+	if n := c.waiting.Len(); n != 1 {
+		t.Errorf("%d pods are remembered, want the one that may yet be taken back", n)
+	}
+	reserved = reserved.DeepCopy()
+	reserved.Spec.NodeName = "a"
+	if err := store.Update(reserved); err != nil {
+		t.Fatal(err)
+	}
+	c.afterPoll(t)
 	if n := c.waiting.Len(); n != 0 {
 		t.Errorf("%d pods are still remembered", n)
 	}
@@ -199,9 +258,6 @@ func TestMaxWait(t *testing.T) {
 		}
 		c.reject(t, pod("new", "1", "1Gi"))
 		c.Reserve(t.Context(), framework.NewCycleState(), p, "b")
-		if c.waiting.Has(p.UID) {
-			t.Error("the pod is still remembered")
-		}
 	})
 	t.Run("is not waited anew because another plugin rejects the pod", func(t *testing.T) {
 		c := hot(t, func(*config.NodeLoadArgs) {})
@@ -216,6 +272,27 @@ func TestMaxWait(t *testing.T) {
 		if got := c.schedule(t, p); got["a"].reason != "" {
 			t.Errorf("rejected again: %+v", got)
 		}
+	})
+	t.Run("is not waited anew because another plugin rejects the pod before us", func(t *testing.T) {
+		c := hot(t, func(*config.NodeLoadArgs) {})
+		p := pod("p", "1", "1Gi")
+		c.reject(t, p)
+		wantWoken(t, c, nil)
+		// Its PreFilter does, so that ours is not run.
+		c.PostFilter(t.Context(), framework.NewCycleState(), p, framework.NewDefaultNodeToStatus())
+		wantWoken(t, c, nil, []string{"p"})
+		if got := c.schedule(t, p); got["a"].reason != "" {
+			t.Errorf("rejected 45 s after the first rejection: %+v", got)
+		}
+	})
+	t.Run("goes on when a place is taken back", func(t *testing.T) {
+		c := hot(t, func(*config.NodeLoadArgs) {})
+		p := pod("p", "1", "1Gi")
+		c.reject(t, p)
+		c.Reserve(t.Context(), framework.NewCycleState(), p, "b")
+		wantWoken(t, c, nil, nil, nil)
+		c.Unreserve(t.Context(), framework.NewCycleState(), p, "b")
+		wantWoken(t, c, []string{"p"})
 	})
 	t.Run("is not for bands", func(t *testing.T) {
 		c := hot(t, func(a *config.NodeLoadArgs) { a.Bands = []config.Band{{Thresholds: map[string]int64{"cpu": 50}}} })
@@ -236,9 +313,8 @@ func TestMaxWait(t *testing.T) {
 		p := pod("p", "1", "1Gi")
 		c.reject(t, p)
 		clear(c.measured)
-		wantWoken(t, c, nil, nil, []string{"p"})
+		wantWoken(t, c, nil, nil, nil, nil) // that would be in vain
 		c.reject(t, p)
-		wantWoken(t, c, nil, nil, nil) // once is enough
 		c.use("a", 9, gi)
 		wantWoken(t, c, []string{"p"})
 		if got := c.schedule(t, p); got["a"].reason != "" {
@@ -277,7 +353,7 @@ func TestQueueingHints(t *testing.T) {
 		old, new any
 		want     fwk.QueueingHint
 	}{
-		{"a node without metrics is added", nil, st.MakeNode().Name("new").Obj(), fwk.Queue},
+		{"a node that is not measured is added", nil, st.MakeNode().Name("new").Obj(), fwk.Queue},
 		{"a hot node changes", c.nodes[0], c.nodes[0], fwk.QueueSkip},
 		{"a hot node grows", c.nodes[0], larger, fwk.Queue},
 		{"a cool node changes", c.nodes[1], c.nodes[1], fwk.Queue},
@@ -290,6 +366,31 @@ func TestQueueingHints(t *testing.T) {
 	}
 	if _, err := c.afterNodeChange(klog.Background(), pod("p", "1", "1Gi"), "no node", nil); err == nil {
 		t.Error("an event without a node: no error")
+	}
+
+	annotated := func(key, value string) *v1.Pod {
+		p := pod("p", "1", "1Gi")
+		p.Annotations = map[string]string{key: value}
+		return p
+	}
+	for name, test := range map[string]struct {
+		after *v1.Pod
+		want  fwk.QueueingHint
+	}{
+		"nothing that matters": {annotated("a", "b"), fwk.QueueSkip},
+		"a bad estimate":       {annotated(config.EstimateAnnotation, "{"), fwk.QueueSkip},
+		"its estimate":         {annotated(config.EstimateAnnotation, `{"cpu": "1m"}`), fwk.Queue},
+		"whenUnsatisfiable":    {annotated(config.WhenUnsatisfiableAnnotation, "ScheduleAnyway"), fwk.Queue},
+		"its requests":         {pod("p", "900m", "1Gi"), fwk.Queue},
+	} {
+		t.Run("the pod changes: "+name, func(t *testing.T) {
+			if got, err := c.afterOwnChange(klog.Background(), pod("p", "1", "1Gi"), pod("p", "1", "1Gi"), test.after); got != test.want || err != nil {
+				t.Errorf("%v, %v, want %v", got, err, test.want)
+			}
+		})
+	}
+	if _, err := c.afterOwnChange(klog.Background(), pod("p", "1", "1Gi"), "no pod", nil); err == nil {
+		t.Error("an event without a pod: no error")
 	}
 }
 

@@ -232,6 +232,7 @@ func TestAWaitingPodIsRetriedWhenItsReasonEnds(t *testing.T) {
 				t.Fatalf("p is on %q, and is to be retried: %v", d.Node, f.HasWork())
 			}
 			test.end(f)
+			f.NotifyIfRelieved(t.Context())
 			if !f.HasWork() {
 				t.Fatal("p is not retried")
 			}

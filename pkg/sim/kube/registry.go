@@ -13,6 +13,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
 )
 
 // pluginKey names an instance of a plugin.
@@ -29,6 +30,7 @@ func (c *Cluster) registry(o *Options, profiles []schedconfig.KubeSchedulerProfi
 		return c.sharedModel(o, handle, args.Shared())
 	})
 	shared.Clock, shared.Decisions = o.Clock, o.Decisions
+	shared.Dispatch = waiting.Inline() // in one goroutine, and in its time
 	registry := shared.Registry()
 	for name, factory := range o.Plugins {
 		registry[name] = factory
