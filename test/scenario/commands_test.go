@@ -16,9 +16,9 @@ type command func(*runner, *args, *printer) error
 func commands() map[string]command {
 	return map[string]command{
 		"node": (*runner).addNode, "base": (*runner).changeBase, "pod": (*runner).addPod, "pods": (*runner).addPods,
-		"sample": (*runner).sample, "run": (*runner).runFor,
+		"sample": (*runner).sample, "span": (*runner).span, "run": (*runner).runFor,
 
-		"start": (*runner).start, "stop": (*runner).stopContainers, "crash": (*runner).crash,
+		"start": (*runner).start, "tell": (*runner).tellOf, "stop": (*runner).stopContainers, "crash": (*runner).crash,
 		"restart": (*runner).restart, "crashloop": (*runner).crashLoop, "uses": (*runner).changeUse,
 		"delete": (*runner).deletePod, "end": (*runner).end,
 
@@ -116,7 +116,7 @@ func (r *runner) makePod(name string, a *args) error {
 	if nodeName != "" && ago < 0 {
 		r.startLater(p)
 	}
-	return nil
+	return r.tick()
 }
 
 // startLater has a pod that is bound start by itself, if it does.
@@ -134,7 +134,7 @@ func (r *runner) startLater(p *pod) {
 
 // later does something after a while, if the pod is still there.
 func (r *runner) later(p *pod, after time.Duration, do func() error) {
-	r.world.clock.At(r.world.clock.Elapsed()+after, func() error {
+	r.world.clock.At(r.elapsed()+after, func() error {
 		if r.pods[p.name] != p || p.machine == nil {
 			return nil
 		}
@@ -151,14 +151,14 @@ func (r *runner) sample(a *args, p *printer) error {
 			first, given = a.next()
 		}
 	}
-	memory := a.flag("memory")
+	q := questionOf(a)
 	var nodes []string
 	for given {
 		nodes = append(nodes, first)
 		first, given = a.next()
 	}
 	for range count {
-		wait := interval - r.world.clock.Elapsed()%interval
+		wait := interval - r.elapsed()%interval
 		if !r.begun {
 			wait = 0
 		}
@@ -166,11 +166,27 @@ func (r *runner) sample(a *args, p *printer) error {
 			return err
 		}
 		for _, node := range nodes {
-			if err := r.printPrediction(node, memory, p); err != nil {
-				return err
-			}
+			p.prediction(r.predictionOf(node, q))
 		}
 	}
+	return nil
+}
+
+// span has time pass, and prints between what and what the predictions were on the
+// way, and what was true, as of each second.
+func (r *runner) span(a *args, p *printer) error {
+	name := a.name()
+	d := a.seconds(a.name())
+	q := questionOf(a)
+	var s spread
+	start := r.elapsed()
+	for end := start + d; r.elapsed() < end; {
+		if err := r.advance(time.Second); err != nil {
+			return err
+		}
+		s.add(r.predictionOf(name, q))
+	}
+	p.spread(&s, start)
 	return nil
 }
 
@@ -180,11 +196,11 @@ func (r *runner) runFor(a *args, p *printer) error {
 	if err := r.begin(); err != nil {
 		return err
 	}
-	for end := r.world.clock.Elapsed() + d; ; {
+	for end := r.elapsed() + d; ; {
 		if err := r.scheduleAll(p, true); err != nil {
 			return err
 		}
-		if r.world.clock.Elapsed() >= end {
+		if r.elapsed() >= end {
 			return nil
 		}
 		if err := r.advance(time.Second); err != nil {

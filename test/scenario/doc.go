@@ -47,10 +47,14 @@
 //	+15s                        time passes: the model polls each 15 s
 //	sample [n] [node ...]       time passes until the next poll, and n polls; predict of
 //	                            the nodes follows each
+//	span n 2h           time passes, and between what and what predictions of the
+//	                            node were is printed, as of each second
 //	run 2m                      time passes, and pods that can be tried are, each second
-//	start p [container ...]     the containers run, stop p [container ...] exit=0 ends them,
-//	crash p [container] exit=1  ends one that is to run again, after its back-off; restart
-//	                            p [container ...] exit=1 ends and starts in the same second
+//	start p [container ...]     its containers run; silent, without a word of the kubelet,
+//	                            until tell p
+//	stop p [container ...] exit=0
+//	                            they end; crash, they end and are in back-off; restart, they
+//	                            end and start in the same second
 //	crashloop p container runs=5s
 //	                            it ends so long after each start, and starts after a
 //	                            back-off that doubles from 10 s to 5 m
@@ -74,9 +78,11 @@
 //
 // # What is printed
 //
-//	predict n [memory]          measured, predicted for the newest sample (in flight is the
-//	                            difference) and three statistics, their deviation, and what
-//	                            is true: used now, and with all running that is to
+//	predict n [memory] [statistics]
+//	                            measured, predicted for the newest sample (in flight is the
+//	                            difference), and what is true: used now, and with all running
+//	                            that is to. statistics adds three of the window, and the
+//	                            deviation
 //	phases n                    the phase of each pod, and what it is expected to use
 //	filter p, score p           what the plugins say of each node; also of a pod that is
 //	                            not there: filter request=2

@@ -17,7 +17,24 @@ func (r *runner) start(a *args, _ *printer) error {
 	if err != nil {
 		return err
 	}
-	if err := p.start(r.world, a.names(), 0); err != nil {
+	silent := a.flag("silent")
+	names := a.names()
+	if err := p.start(r.world, names, 0); err != nil {
+		return err
+	}
+	for _, name := range names {
+		p.container(name).looping = false
+	}
+	if silent {
+		return nil
+	}
+	return r.tell(p)
+}
+
+// tellOf has the kubelet tell what it has not told.
+func (r *runner) tellOf(a *args, _ *printer) error {
+	p, err := r.pod(a.name())
+	if err != nil {
 		return err
 	}
 	return r.tell(p)
@@ -150,16 +167,21 @@ func (r *runner) deletePod(a *args, _ *printer) error {
 	return r.tellToEnd(p, a.duration("grace", p.grace))
 }
 
-// tellToEnd is what the API server does with a pod that is deleted: one that is on
-// no node is gone.
+// tellToEnd is what the API server does with a pod that is deleted: one that is
+// bound to no node is gone.
 func (r *runner) tellToEnd(p *pod, grace time.Duration) error {
-	if p.machine == nil {
+	object, err := r.cluster.Pod(nameOf(p.name))
+	if err != nil {
+		return err
+	}
+	if object.Spec.NodeName == "" {
+		p.leave()
 		delete(r.pods, p.name)
 		return r.cluster.DeletePod(nameOf(p.name))
 	}
 	seconds := int64(grace / time.Second)
-	err := r.changePod(p.name, func(object *v1.Pod) {
-		at := metav1.NewTime(r.world.clock.Now().Add(grace))
+	err = r.changePod(p.name, func(object *v1.Pod) {
+		at := metav1.NewTime(r.world.clock.Time(r.elapsed() + grace))
 		object.DeletionTimestamp, object.DeletionGracePeriodSeconds = &at, &seconds
 	})
 	if p.takes >= 0 {
@@ -210,7 +232,7 @@ func (r *runner) endPod(p *pod, e ending) error {
 		return r.cluster.DeletePod(nameOf(p.name))
 	}
 	if e.late > 0 {
-		r.world.clock.At(r.world.clock.Elapsed()+e.late, forget)
+		r.world.clock.At(r.elapsed()+e.late, forget)
 		return nil
 	}
 	return forget()

@@ -14,7 +14,7 @@ import (
 // now returns what the clock of the pod's node shows.
 func (p *pod) now(w *world) metav1.Time {
 	if p.machine == nil {
-		return metav1.NewTime(w.clock.Now())
+		return metav1.NewTime(w.clock.Time(time.Duration(w.second()) * time.Second))
 	}
 	return metav1.NewTime(w.on(p.machine, w.second()))
 }

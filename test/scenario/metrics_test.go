@@ -3,6 +3,8 @@ package scenario
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -33,7 +35,10 @@ type metricsServer struct {
 	podOf func(name string) *pod       // nil if there is none
 }
 
-var _ load.PodSource = &metricsServer{}
+var (
+	_ load.PodSource = &metricsServer{}
+	_ load.PodLister = &metricsServer{}
+)
 
 func newMetricsServer(w *world, podOf func(string) *pod) *metricsServer {
 	s := &metricsServer{world: w, nodes: map[string]points{}, pods: map[string]map[string]points{}, podOf: podOf}
@@ -141,6 +146,16 @@ func (s *metricsServer) PollPods(_ context.Context, pods []types.NamespacedName)
 		}
 	}
 	return readings, nil
+}
+
+// ListPods implements load.PodLister.
+func (s *metricsServer) ListPods(ctx context.Context) ([]load.PodReading, error) {
+	var pods []types.NamespacedName
+	for name := range s.pods {
+		pods = append(pods, nameOf(name))
+	}
+	slices.SortFunc(pods, func(a, b types.NamespacedName) int { return strings.Compare(a.Name, b.Name) })
+	return s.PollPods(ctx, pods)
 }
 
 // reading is podStorage.GetMetrics, and what the source makes of it: the sum over

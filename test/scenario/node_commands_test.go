@@ -127,10 +127,10 @@ func (r *runner) unreserve(a *args, _ *printer) error {
 	if err != nil {
 		return err
 	}
-	if p.machine == nil {
-		return fmt.Errorf("pod %s is not reserved", p.name)
+	name := ""
+	if p.machine != nil {
+		name = p.machine.name
 	}
-	name := p.machine.name
 	plugin, object, err := r.reserving(p)
 	if err != nil {
 		return err
@@ -204,8 +204,12 @@ func (r *runner) replace(a *args, _ *printer) error {
 	after.UID = types.UID(a.textOr("uid", "2"))
 	after.Status.NodeInfo.BootID = string(after.UID)
 	r.metrics.forget(before)
+	assigned := slices.DeleteFunc(slices.Clone(before.pods), func(p *pod) bool { return p.phase() != v1.PodPending })
 	r.world.remove(before)
 	r.world.machines = append(r.world.machines, m)
+	for _, p := range assigned {
+		p.join(m) // it is to run on whatever has the name
+	}
 	if seen == "update" {
 		return r.cluster.UpdateNode(after)
 	}
@@ -256,7 +260,7 @@ func (r *runner) reboot(a *args, _ *printer) error {
 		return err
 	}
 	if down := a.duration("down", 0); down > 0 {
-		r.world.clock.At(r.world.clock.Elapsed()+down, up)
+		r.world.clock.At(r.elapsed()+down, up)
 		return nil
 	}
 	return up()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -16,45 +17,40 @@ import (
 
 // predict prints what is predicted of nodes.
 func (r *runner) predict(a *args, p *printer) error {
-	memory := a.flag("memory")
+	q := questionOf(a)
 	for _, name := range a.names() {
-		if err := r.printPrediction(name, memory, p); err != nil {
-			return err
-		}
+		p.prediction(r.predictionOf(name, q))
 	}
 	return nil
 }
 
-func (r *runner) printPrediction(name string, memory bool, p *printer) error {
+// predictionOf returns what is predicted of a node, and what is true.
+func (r *runner) predictionOf(name string, q question) *prediction {
 	view := r.cluster.Model().View()
-	of := amount.CPU
-	if memory {
-		of = amount.Memory
-	}
-	row := prediction{at: r.world.clock.Elapsed(), node: name, of: of}
+	of := q.of
+	row := &prediction{at: r.elapsed(), node: name, question: q}
 	if m := r.world.machine(name); m != nil {
 		second := r.world.second()
 		used := m.demand(second)
 		used[amount.CPU] = min(used[amount.CPU], m.cpu)
 		row.used, row.toCome = used[of], m.toCome(second)[of]
 	}
-	if node := view.Node(name); node != nil {
-		row.known, row.sampled = true, node.Sampled
-		row.measured, row.deviation = node.Measured[load.Latest][of], node.Deviation[of]
-		for i, s := range []load.Statistic{load.Latest, load.Average, load.P95, load.Peak} {
-			row.predicted[i] = node.Predicted[s][of]
-		}
-		if state := view.State(node); state == load.Stale {
-			row.note = fmt.Sprintf("stale for %s", since(view.Age(node)))
-			if use, judged := view.Use(node, load.Latest); judged {
-				row.note += ", judged by " + inUnits(of, use[of])
-			} else {
-				row.note += ", not judged"
-			}
+	node := view.Node(name)
+	if node == nil {
+		return row
+	}
+	row.known, row.sampled = true, node.Sampled
+	row.measured, row.deviation = node.Measured[load.Latest][of], node.Deviation[of]
+	for i, s := range []load.Statistic{load.Latest, load.Average, load.P95, load.Peak} {
+		row.predicted[i] = node.Predicted[s][of]
+	}
+	if view.State(node) == load.Stale {
+		row.note = fmt.Sprintf("stale for %s, not judged", since(view.Age(node).Round(time.Second)))
+		if use, judged := view.Use(node, load.Latest); judged {
+			row.note = fmt.Sprintf("stale for %s, judged by %s", since(view.Age(node).Round(time.Second)), inUnits(of, use[of]))
 		}
 	}
-	p.prediction(&row)
-	return nil
+	return row
 }
 
 // phases prints the phases of the pods on a node.

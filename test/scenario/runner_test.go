@@ -97,13 +97,25 @@ func (r *runner) advance(by time.Duration) error {
 	if err := r.begin(); err != nil {
 		return err
 	}
-	for end := r.world.clock.Elapsed() + by; r.world.clock.Elapsed() < end; {
-		if err := r.world.clock.RunUntil(r.world.clock.Elapsed() + time.Second); err != nil {
+	for end := r.elapsed() + by; r.elapsed() < end; {
+		if err := r.world.clock.RunUntil(r.elapsed() + time.Second); err != nil {
 			return err
 		}
 		r.observeQueue()
 	}
 	return nil
+}
+
+// elapsed returns the time since the start in whole seconds.
+func (r *runner) elapsed() time.Duration { return r.world.clock.Elapsed().Truncate(time.Second) }
+
+// tick has so little time pass that nothing happens in it, but that the queue knows
+// what came first: for scheduling cycles, and pods that are made together.
+func (r *runner) tick() error {
+	if !r.begun {
+		return nil
+	}
+	return r.world.clock.RunUntil(r.world.clock.Elapsed() + time.Millisecond)
 }
 
 // begin has the time begin to pass: what is due at the start happens.
@@ -142,7 +154,7 @@ func (r *runner) startScheduler(nodes []*v1.Node, pods []*v1.Pod) error {
 		}
 	}
 	for _, routine := range cluster.Routines() {
-		first := r.world.clock.Elapsed()
+		first := r.elapsed()
 		if r.begun {
 			first = first/routine.Interval*routine.Interval + routine.Interval
 		}
@@ -165,7 +177,7 @@ func (r *runner) observeQueue() {
 	for _, name := range r.parked {
 		pod, err := r.cluster.Pod(name)
 		if err == nil && pod.Spec.NodeName == "" && !slices.Contains(now, name) {
-			r.retried = append(r.retried, fmt.Sprintf("%s %s", since(r.world.clock.Elapsed()), name.Name))
+			r.retried = append(r.retried, fmt.Sprintf("%s %s", since(r.elapsed()), name.Name))
 		}
 	}
 	r.parked = now

@@ -43,6 +43,9 @@ func (r *runner) scheduleAll(p *printer, bind bool) error {
 		if err := r.carryOut(&d, p, bind); err != nil {
 			return err
 		}
+		if err := r.tick(); err != nil {
+			return err
+		}
 		r.observeQueue()
 	}
 	return fmt.Errorf("after %d cycles there are still pods to try", maxCycles)
@@ -50,7 +53,7 @@ func (r *runner) scheduleAll(p *printer, bind bool) error {
 
 // carryOut does what the API server does after a decision.
 func (r *runner) carryOut(d *kube.Decision, p *printer, bind bool) error {
-	at, name := since(r.world.clock.Elapsed()), d.Pod.Name
+	at, name := since(r.elapsed()), d.Pod.Name
 	pod := r.pods[name]
 	switch {
 	case d.Node != "":
@@ -73,7 +76,7 @@ func (r *runner) carryOut(d *kube.Decision, p *printer, bind bool) error {
 	}
 	r.reasons[name] = rejectionsOf(d)
 	p.line("%s %s waits: %s", at, name, r.reasons[name])
-	if d.Nominated != "" {
+	if d.Nominated != "" && pod.machine == nil {
 		if err := r.changePod(name, func(object *v1.Pod) { object.Status.NominatedNodeName = d.Nominated }); err != nil {
 			return err
 		}
@@ -108,7 +111,7 @@ func (r *runner) evict(d *kube.Decision, p *printer) error {
 		if err != nil {
 			return err
 		}
-		p.line("%s %s evicts %s", since(r.world.clock.Elapsed()), d.Pod.Name, name)
+		p.line("%s %s evicts %s", since(r.elapsed()), d.Pod.Name, name)
 		if err := r.tellToEnd(victim, victim.grace); err != nil {
 			return err
 		}

@@ -149,11 +149,16 @@ func (m *machine) pass(second int) {
 func (m *machine) toCome(second int) amount.Vector {
 	sum := m.base
 	for _, p := range m.pods {
+		var now, then amount.Vector // init containers do not run beside the others
 		for _, c := range p.containers {
-			if c.state.Running != nil || c.isToRun() {
-				sum = sum.Add(c.demand(second))
+			if runs(c) {
+				now = now.Add(c.demand(second))
+			}
+			if c.kind != initial && (runs(c) || c.isToRun()) {
+				then = then.Add(c.demand(second))
 			}
 		}
+		sum = sum.Add(now.Max(then))
 	}
 	return sum
 }
@@ -228,11 +233,8 @@ func (c *container) demand(second int) amount.Vector {
 	return amount.Vector{amount.CPU: c.cpu.at(second), amount.Memory: c.memory}
 }
 
-// isToRun reports whether it does not run and will, beside all others of its pod.
+// isToRun reports whether it does not run and will.
 func (c *container) isToRun() bool {
-	if c.kind == initial {
-		return false
-	}
 	if ended := c.state.Terminated; ended != nil {
 		return c.runsAgain(ended.ExitCode)
 	}
