@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -25,11 +26,16 @@ type fakePodSource struct {
 	f     *fixture
 	cores map[string]float64
 	err   error
-	asked int // pods, in the last poll
+	asked []types.NamespacedName // in the last poll
+}
+
+// hasAsked reports whether the pod was asked for in the last poll.
+func (s *fakePodSource) hasAsked(name string) bool {
+	return slices.Contains(s.asked, types.NamespacedName{Name: name})
 }
 
 func (s *fakePodSource) PollPods(_ context.Context, pods []types.NamespacedName) ([]PodReading, error) {
-	s.asked = len(pods)
+	s.asked = slices.Clone(pods)
 	var readings []PodReading
 	for _, pod := range pods {
 		if cores, ok := s.cores[pod.Name]; ok {
@@ -215,8 +221,8 @@ func TestPodsAreMeasuredWithinTheBudgetAndInTurn(t *testing.T) {
 	for range 3 {
 		f.now.Step(window)
 		f.sample("n", 1)
-		if pods.asked != podBudget {
-			t.Fatalf("asked for %d pods, want %d", pods.asked, podBudget)
+		if len(pods.asked) != podBudget {
+			t.Fatalf("asked for %d pods, want %d", len(pods.asked), podBudget)
 		}
 	}
 	for name, p := range f.pods {

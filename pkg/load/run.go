@@ -161,7 +161,9 @@ func (m *Model) observePart(logger klog.Logger, readings []Reading) {
 		case sample.Timestamp.Before(n.since):
 			reason = dropOlder
 		default:
-			reason = n.doubtZero(&sample, &doubt)
+			if reason = n.doubtZero(&sample, &doubt); reason == "" && n.awaitsRest(&doubt, m.clock.Now(), m.config.Expiration) {
+				reason = doubt.any()
+			}
 		}
 		if reason != "" {
 			m.metrics.dropped(reason)

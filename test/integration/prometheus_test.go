@@ -62,7 +62,7 @@ func TestPrometheusSource(t *testing.T) {
 
 	server.stop()
 	s.waitMetric(freshNodes, none)
-	place("by-requests", "free", "without Prometheus") // not on the node that was hot
+	place("by-what-was-known", "cool", "without Prometheus")
 	if log, err := s.Log(); err != nil || !strings.Contains(log, "ask Prometheus at "+server.address+" for ") {
 		t.Errorf("the scheduler does not say what fails (%v)", err)
 	}

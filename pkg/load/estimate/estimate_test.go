@@ -69,6 +69,46 @@ func TestEstimate(t *testing.T) {
 	}
 }
 
+// An init container counts until it has done its work: from then on it does not run
+// again unless the pod does.
+func TestInitContainersThatHaveDoneTheirWork(t *testing.T) {
+	estimator := Estimator{Factors: [amount.NumResources]int64{100, 100}}
+	first, second := container("10", "1Gi"), container("5", "1Gi")
+	first.Name, second.Name = "first", "second"
+	ended := func(name string, exitCode int32) v1.ContainerStatus {
+		return v1.ContainerStatus{Name: name, State: v1.ContainerState{Terminated: &v1.ContainerStateTerminated{ExitCode: exitCode}}}
+	}
+	runs := v1.ContainerStatus{Name: "second", State: v1.ContainerState{Running: &v1.ContainerStateRunning{}}}
+	for name, test := range map[string]struct {
+		statuses []v1.ContainerStatus
+		want     int64
+	}{
+		"nothing is known":             {nil, 10_000},
+		"the first has":                {[]v1.ContainerStatus{ended("first", 0), runs}, 5000},
+		"the first has failed":         {[]v1.ContainerStatus{ended("first", 1)}, 10_000},
+		"both have":                    {[]v1.ContainerStatus{ended("first", 0), ended("second", 0)}, 1000},
+		"the statuses are in disorder": {[]v1.ContainerStatus{runs, ended("first", 0)}, 5000},
+	} {
+		pod := &v1.Pod{
+			Spec:   v1.PodSpec{InitContainers: []v1.Container{first, second}, Containers: []v1.Container{container("1", "1Gi")}},
+			Status: v1.PodStatus{InitContainerStatuses: test.statuses},
+		}
+		if got := estimator.Pod(pod); got[amount.CPU] != test.want {
+			t.Errorf("%s: estimate %v, want %dm", name, got, test.want)
+		}
+	}
+}
+
+func TestRequested(t *testing.T) {
+	estimator := Estimator{Factors: [amount.NumResources]int64{50, 200}}
+	if got, want := estimator.Requested(amount.Vector{1000, 1000}), (amount.Vector{500, 2000}); got != want {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if got, want := estimator.Requested(amount.Vector{math.MaxInt64, 0}), (amount.Vector{amount.Limit / 2, 0}); got != want {
+		t.Errorf("an absurd request: %v, want %v", got, want)
+	}
+}
+
 // With a factor of 100 and no defaults an estimate is the pod's request, which
 // Kubernetes' own helper computes in another way.
 func TestEstimateIsTheRequestAsKubernetesCountsIt(t *testing.T) {
@@ -110,11 +150,4 @@ func randomSpec(random *rand.Rand) v1.PodSpec {
 		spec.Overhead = list()
 	}
 	return spec
-}
-
-func TestAmountsAddHoldsAtTheLimit(t *testing.T) {
-	a := amount.Vector{math.MaxInt64 - 1, 5}
-	if got, want := a.Add(amount.Vector{2, 2}), (amount.Vector{math.MaxInt64, 7}); got != want {
-		t.Errorf("%v, want %v", got, want)
-	}
 }

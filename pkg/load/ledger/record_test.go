@@ -1,0 +1,284 @@
+package ledger
+
+import (
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
+)
+
+// story is a record to which things happen, one after another.
+type story struct{ Record }
+
+// ofContainers returns the record of a pod with such containers, each of which is
+// expected to use its share.
+func ofContainers(shares ...int64) *story {
+	s := &story{}
+	for _, share := range shares {
+		s.Estimate = s.Estimate.Add(both(share))
+	}
+	return s
+}
+
+// says has the pod's status say this of its containers.
+func (s *story) says(now int, states ...State) *story {
+	for i := range states {
+		if states[i].Share == (amount.Vector{}) {
+			states[i].Share = both(s.Estimate[amount.CPU] / int64(len(states)))
+		}
+	}
+	s.Observe(states, at(now), warmUp)
+	return s
+}
+
+// sampled has samples of the node arrive that end then.
+func (s *story) sampled(ends ...int) *story {
+	for _, end := range ends {
+		sample := ending(end, both(0))
+		s.Sampled(&sample, at(end), warmUp)
+	}
+	return s
+}
+
+// used has the pod be seen to use this in windows that end then.
+func (s *story) used(use int64, ends ...int) *story {
+	for _, end := range ends {
+		s.Read(ending(end, both(use)), at(end), warmUp)
+	}
+	return s
+}
+
+// missing is Missing of the sample that ends at the second, when it arrives.
+func (s *story) missing(end int) (int64, bool) {
+	sample := ending(end, both(0))
+	use, known := s.Missing(&sample, at(end), warmUp)
+	return use[amount.CPU], known
+}
+
+// usedIn is UsedIn of the sample that ends at the second.
+func (s *story) usedIn(end int) (amount.Vector, bool) {
+	sample := ending(end, both(0))
+	return s.UsedIn(&sample)
+}
+
+func TestPhasesOfARecord(t *testing.T) {
+	runs, failed := State{Since: at(10)}, State{Before: ran(10, 100)}
+	again := State{Since: at(130), Before: ran(10, 100)}
+	for name, test := range map[string]struct {
+		story *story
+		want  Phase
+	}{
+		"nothing":                                     {ofContainers(1), Absent},
+		"a status without a run":                      {ofContainers(1).says(0, State{}), Assigned},
+		"samples show nothing of it":                  {ofContainers(1).says(0, State{}).sampled(20), Assigned},
+		"one of two runs":                             {ofContainers(1, 1).says(11, runs, State{}), Starting},
+		"a sample from before":                        {ofContainers(1).says(11, runs).sampled(10), Starting},
+		"a sample that may show a part":               {ofContainers(1).says(11, runs).sampled(11), PartlyMeasured},
+		"a window that began in the warm-up":          {ofContainers(1).says(11, runs).sampled(84), PartlyMeasured},
+		"a window that began after it":                {ofContainers(1).says(11, runs).sampled(85), Measured},
+		"one of two is measured":                      {ofContainers(1, 1).says(11, runs, State{}).sampled(85), PartlyMeasured},
+		"one of two has done its work":                {ofContainers(1, 1).says(11, runs, State{Before: ran(1, 5), Ended: true}).sampled(85), Measured},
+		"a run that has ended is a run":               {ofContainers(1).says(103, failed), Starting},
+		"it failed before it was measured":            {ofContainers(1).says(11, runs).sampled(11).says(103, failed), PartlyMeasured},
+		"it failed":                                   {ofContainers(1).says(11, runs).sampled(90).says(103, failed), Remeasuring},
+		"it failed, and samples show it still":        {ofContainers(1).says(11, runs).sampled(90).says(103, failed).sampled(100), Measured},
+		"it failed, and no sample shows it":           {ofContainers(1).says(11, runs).sampled(90).says(103, failed).sampled(101), Remeasuring},
+		"it runs again":                               {ofContainers(1).says(11, runs).sampled(90).says(131, again).sampled(204), Remeasuring},
+		"it runs again, and is measured":              {ofContainers(1).says(11, runs).sampled(90).says(131, again).sampled(205), Measured},
+		"it fails for so long that it does not count": {ofContainers(1).says(11, runs).sampled(90).says(103, failed).sampled(401), Measured},
+		"one of two has done its work since":          {ofContainers(1, 1).says(11, runs, runs).sampled(90).says(103, runs, State{Before: ran(10, 100), Ended: true}), Measured},
+	} {
+		if test.story.Phase != test.want {
+			t.Errorf("%s: %v, want %v", name, test.story.Phase, test.want)
+		}
+	}
+}
+
+func TestWhatIsExpectedOfAPod(t *testing.T) {
+	runs, failed, ended := State{Since: at(0)}, State{Before: ran(0, 100)}, State{Before: ran(0, 100), Ended: true}
+	patience := int(Patience.Seconds())
+	for name, test := range map[string]struct {
+		story *story
+		now   int
+		want  int64
+		seen  bool
+	}{
+		"its estimate, before it runs":                      {ofContainers(10, 20), 0, 30, false},
+		"its estimate, when it runs":                        {ofContainers(10, 20).says(0, runs, runs), 50, 30, false},
+		"not what it used in the warm-up":                   {ofContainers(30).says(0, runs).used(4, 50, 70), 80, 30, false},
+		"what it was seen to use":                           {ofContainers(30).says(0, runs).used(4, 75), 80, 4, true},
+		"the mean of what it was seen to use":               {ofContainers(30).says(0, runs).used(4, 50).used(10, 75).used(20, 90), 90, 15, true},
+		"of late":                                           {ofContainers(30).says(0, runs).used(99, 75).used(10, 90, 105, 120, 135, 150, 165), 165, 10, true},
+		"a container that has just failed is to":            {ofContainers(10, 20).says(0, runs, runs).says(100, runs, failed), 100 + patience - 1, 30, false},
+		"one that fails for long is not":                    {ofContainers(20, 20).says(0, runs, runs).says(100, runs, failed), 100 + patience, 20, false},
+		"what it used with both, though one fails for long": {ofContainers(20, 20).says(0, runs, runs).used(30, 90).says(100, runs, failed), 100 + patience, 30, true},
+		"nothing if nothing is to run":                      {ofContainers(0, 0).says(0, ended, failed), 100 + patience, 0, false},
+	} {
+		if use, seen := test.story.Expected(at(test.now)); use != both(test.want) || seen != test.seen {
+			t.Errorf("%s: %v, seen %t, want %d, seen %t", name, use, seen, test.want, test.seen)
+		}
+	}
+}
+
+func TestShareOfAnEstimateIsNeverBelowZero(t *testing.T) {
+	s := ofContainers(10)
+	failed := State{Before: ran(0, 100), Share: both(11)} // rounding may give more
+	s.Observe([]State{failed}, at(100), warmUp)
+	if use, _ := s.Expected(at(3600)); use != both(0) {
+		t.Errorf("%v expected", use)
+	}
+}
+
+// What a sample does not show of a pod: of two containers that are expected to use
+// 10 each, or of one that is expected to use 20.
+func TestWhatASampleDoesNotShow(t *testing.T) {
+	runs, later := State{Since: at(0)}, State{Since: at(50)}
+	for name, test := range map[string]struct {
+		story *story
+		end   int
+		want  int64
+		known bool
+	}{
+		"a sample from before":              {ofContainers(20).says(0, runs), 0, 20, false},
+		"a sample that may show a part":     {ofContainers(20).says(0, runs), 1, 20, false},
+		"a sample that shows all":           {ofContainers(20).says(0, runs), 75, 0, true},
+		"one of two containers in full":     {ofContainers(10, 10).says(50, runs, later), 75, 10, false},
+		"both containers":                   {ofContainers(10, 10).says(50, runs, later), 125, 0, true},
+		"one that has not started":          {ofContainers(10, 10).says(50, runs, State{}), 500, 10, false},
+		"one that has done its work":        {ofContainers(10, 10).says(50, runs, State{Before: ran(0, 5), Ended: true}), 75, 0, true},
+		"it is seen to use a part":          {ofContainers(20).says(0, runs).used(8, 30), 30, 12, false},
+		"of a third of the window":          {ofContainers(20).says(0, runs).used(9, 30), 20, 17, false},
+		"and at the end of an earlier one":  {ofContainers(20).says(0, runs).used(8, 30), 60, 12, false},
+		"it is seen to use more than that":  {ofContainers(20).says(0, runs).used(25, 30), 30, 0, false},
+		"a fifteenth is from before that":   {ofContainers(20).says(0, runs).used(15, 75), 74, 1, true},
+		"a sample from before, use is seen": {ofContainers(20).says(0, runs).used(4, 75), 0, 4, true},
+		"shares are of what is believed":    {ofContainers(10, 10).says(50, runs, later).used(4, 130), 75, 2, true},
+	} {
+		if use, known := test.story.missing(test.end); use != test.want || known != test.known {
+			t.Errorf("%s: %d is missing, known %t, want %d, known %t", name, use, known, test.want, test.known)
+		}
+	}
+}
+
+// What a pod was measured to use before it was resized upwards says little of what
+// it will use.
+func TestResizedUpwards(t *testing.T) {
+	s := ofContainers(10).says(0, State{Since: at(0)}).sampled(75).used(4, 75)
+	s.Estimate = both(30)
+	s.says(100, State{Since: at(0)})
+	s.Outgrow(at(100))
+	s.says(101, State{Since: at(0)}).sampled(120)
+	if use, seen := s.Expected(at(120)); s.Phase != Remeasuring || use != both(30) || seen {
+		t.Errorf("%v, %v expected, seen %t: want the new estimate", s.Phase, use, seen)
+	}
+	for end, want := range map[int]int64{
+		75:  20, // what it was expected to use then is less
+		90:  20,
+		130: 26, // what it was seen to use, it uses still
+		175: 0,
+	} {
+		if use, _ := s.missing(end); use != want {
+			t.Errorf("the sample that ends at %d lacks %d, want %d", end, use, want)
+		}
+	}
+	if since := s.RunningSince(at(120)); !since.Equal(at(100)) {
+		t.Errorf("running as it does now since %v", since)
+	}
+	if s.sampled(174); s.Phase != Remeasuring {
+		t.Errorf("%v in the warm-up after it was resized", s.Phase)
+	}
+	if s.sampled(175).used(25, 180); s.Phase != Measured {
+		t.Errorf("%v after it", s.Phase)
+	}
+	if use, seen := s.Expected(at(180)); use != both(25) || !seen {
+		t.Errorf("%v expected, seen %t, want what it was seen to use since", use, seen)
+	}
+	s.says(300, State{Since: at(310), Before: ran(0, 300)}).sampled(330)
+	if s.Phase != Remeasuring || s.containers[0].written() != "0-100 100-300 310-" {
+		t.Errorf("restarted after it was resized: %v, runs %s", s.Phase, s.containers[0].written())
+	}
+}
+
+func TestOutgrowBeforeItRuns(t *testing.T) {
+	s := ofContainers(10).says(0, State{})
+	s.Outgrow(at(5))
+	if s.says(11, State{Since: at(10)}).sampled(85); s.Phase != Measured || s.containers[0].written() != "10-" {
+		t.Errorf("%v, runs %s", s.Phase, s.containers[0].written())
+	}
+}
+
+func TestACloneSharesNothing(t *testing.T) {
+	build := func() *story {
+		return ofContainers(10, 10).says(0, State{Since: at(0)}, State{Since: at(0)}).sampled(75).used(4, 75, 90)
+	}
+	original, untouched := build(), build()
+	clone := story{original.Clone()}
+	change := func(s *story) {
+		s.says(100, State{Since: at(101), Before: ran(0, 100)}, State{Before: ran(0, 99)}).used(5, 105)
+		s.Outgrow(at(110))
+		s.readings[0].Usage = both(1)
+		s.Depart(at(120), warmUp)
+	}
+	if change(&clone); !reflect.DeepEqual(original, untouched) {
+		t.Errorf("a change of the clone has made %+v of the original", original)
+	}
+	clone = story{original.Clone()}
+	if change(original); !reflect.DeepEqual(&clone, untouched) {
+		t.Errorf("a change of the original has made %+v of the clone", clone)
+	}
+}
+
+func TestDepart(t *testing.T) {
+	s := ofContainers(10).says(0, State{Since: at(0)}).sampled(75)
+	if !s.Left().IsZero() {
+		t.Errorf("left at %v while it is there", s.Left())
+	}
+	s.Depart(at(80), warmUp)
+	if s.Phase != Departing || !s.Left().Equal(at(80)) || s.containers[0].written() != "0-80" {
+		t.Errorf("%v, left at %v, runs %s", s.Phase, s.Left(), s.containers[0].written())
+	}
+	s.sampled(90).says(91, State{Since: at(0)})
+	if s.Phase != Departing {
+		t.Errorf("a late status brings it back: %v", s.Phase)
+	}
+	unseen := ofContainers(10).says(0, State{})
+	if unseen.Depart(at(80), warmUp); unseen.Phase != Absent {
+		t.Errorf("a pod that no sample shows is %v after it left", unseen.Phase)
+	}
+}
+
+func TestRunningSince(t *testing.T) {
+	runs, later, ended := State{Since: at(0)}, State{Since: at(60)}, State{Before: ran(0, 10), Ended: true}
+	for name, test := range map[string]struct {
+		states []State
+		now    int
+		want   time.Time
+	}{
+		"the last one's start counts": {[]State{later, runs}, 100, at(60)},
+		"one has not started":         {[]State{runs, {}}, 100, time.Time{}},
+		"one has failed":              {[]State{runs, {Before: ran(0, 10)}}, 100, time.Time{}},
+		"one fails for long":          {[]State{runs, {Before: ran(0, 10)}}, 3600, at(0)},
+		"one has done its work":       {[]State{runs, ended}, 100, at(0)},
+		"all have":                    {[]State{ended, ended}, 100, time.Time{}},
+		"nothing is known":            {nil, 100, time.Time{}},
+	} {
+		s := ofContainers(10).says(0, test.states...)
+		if got := s.RunningSince(at(test.now)); !got.Equal(test.want) {
+			t.Errorf("%s: since %v, want %v", name, got, test.want)
+		}
+	}
+}
+
+func TestARecordOfNothing(t *testing.T) {
+	var r Record
+	s := history.Sample{Timestamp: at(100), Window: window}
+	r.Sampled(&s, at(100), warmUp)
+	if use, _ := r.Missing(&s, at(100), warmUp); r.Phase != Absent || use != both(0) || r.AtLeastIn(&s) != both(0) {
+		t.Errorf("%v, %v is missing, %v used at the least", r.Phase, use, r.AtLeastIn(&s))
+	}
+	if use, known := r.UsedIn(&s); known || use != both(0) {
+		t.Errorf("it is known to have used %v", use)
+	}
+}

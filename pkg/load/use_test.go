@@ -1,0 +1,142 @@
+package load
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
+)
+
+// viewOf returns a view of a node at a time after its last sample was seen, and the
+// newest of all nodes.
+func viewOf(node, newest time.Duration) (View, *Node) {
+	now := epoch.Add(24 * time.Hour)
+	view := View{Now: now, expiration: expiration, newest: now.Add(-newest)}
+	return view, &Node{
+		Sampled: true, SeenAt: now.Add(-node), Requested: amount.Vector{2000, 9 << 30},
+		Predicted: history.Statistics{Latest: {6000, 1 << 30}, Average: {1000, 1 << 30}},
+	}
+}
+
+func TestStateIsByWhenTheSampleWasSeen(t *testing.T) {
+	for seen, want := range map[time.Duration]State{
+		-time.Hour: Fresh, 0: Fresh, expiration: Fresh, expiration + 1: Stale, 24 * time.Hour: Stale,
+	} {
+		view, n := viewOf(seen, 0)
+		// The sample's own time is by the node's clock, and says nothing of that.
+		for _, timestamp := range []time.Time{{}, view.Now, view.Now.Add(24 * time.Hour)} {
+			n.Sample.Timestamp = timestamp
+			if got := view.State(n); got != want || view.Age(n) != seen {
+				t.Errorf("seen %v ago, timestamp %v: %v of age %v, want %v", seen, timestamp, got, view.Age(n), want)
+			}
+		}
+		if n.Sampled = false; view.State(n) != Missing {
+			t.Errorf("without a sample: %v", view.State(n))
+		}
+	}
+	if got := fmt.Sprint(Missing, Stale, Fresh); got != "Missing Stale Fresh" {
+		t.Errorf("states are called %s", got)
+	}
+}
+
+func TestUse(t *testing.T) {
+	const stale = expiration + time.Second
+	half := outageHold + outageFade/2
+	for name, test := range map[string]struct {
+		node, newest time.Duration // ago
+		statistic    Statistic
+		want         amount.Vector
+		known        bool
+	}{
+		"fresh":                               {0, 0, Latest, amount.Vector{6000, 1 << 30}, true},
+		"fresh, another statistic":            {0, 0, Average, amount.Vector{1000, 1 << 30}, true},
+		"stale while others are measured":     {stale, 0, Latest, amount.Vector{6000, 9 << 30}, true}, // what is requested is the least
+		"stale, another statistic":            {stale, 0, Average, amount.Vector{2000, 9 << 30}, true},
+		"for a day":                           {24 * time.Hour, expiration, Latest, amount.Vector{6000, 9 << 30}, true},
+		"others are stale as well":            {stale, stale, Latest, amount.Vector{6000, 9 << 30}, true},
+		"for as long as what was known holds": {expiration + outageHold, expiration + outageHold, Latest, amount.Vector{6000, 9 << 30}, true},
+		"halfway to requests":                 {expiration + half, expiration + half, Latest, amount.Vector{4000, 9 << 30}, true},
+		"halfway, of less than is requested":  {expiration + half, expiration + half, Average, amount.Vector{2000, 9 << 30}, true},
+		"a moment before": {
+			24 * time.Hour, expiration + outageHold + outageFade - 1, Latest, amount.Vector{2000, 9 << 30}, true,
+		},
+		"from then on requests alone count": {24 * time.Hour, expiration + outageHold + outageFade, Latest, amount.Vector{}, false},
+		"for a day, like all":               {24 * time.Hour, 24 * time.Hour, Latest, amount.Vector{}, false},
+	} {
+		view, n := viewOf(test.node, test.newest)
+		if got, known := view.Use(n, test.statistic); got != test.want || known != test.known {
+			t.Errorf("%s: %v, known %t, want %v, known %t", name, got, known, test.want, test.known)
+		}
+	}
+	view, n := viewOf(0, 0)
+	if _, known := view.Use(nil, Latest); known {
+		t.Error("the use of a node that is not known is known")
+	}
+	n.Sampled = false
+	if use, known := view.Use(n, Latest); known || use != (amount.Vector{}) {
+		t.Errorf("without a sample: %v, known %t", use, known)
+	}
+}
+
+// An outage never makes a node look emptier than its pods request, nor, from one
+// moment to the next, much different from what it was.
+func TestAnOutageIsNoJump(t *testing.T) {
+	view, n := viewOf(0, 0)
+	before, _ := view.Use(n, Latest)
+	before = before.Max(n.Requested)
+	for since := expiration + time.Second; since < expiration+outageHold+outageFade; since += time.Second {
+		view, n := viewOf(since, since)
+		use, known := view.Use(n, Latest)
+		for r := range use {
+			step := (n.Predicted[Latest][r] - n.Requested[r]) / int64(outageFade.Seconds())
+			if !known || use[r] < n.Requested[r] || use[r] > before[r] || before[r]-use[r] > max(step, 0)+1 {
+				t.Fatalf("%v after the last sample: %v, a second before %v", since, use, before)
+			}
+		}
+		before = use
+	}
+}
+
+// The whole of an outage, as the model sees it: of one node, and of the source.
+func TestANodeThatIsNotMeasuredAnyMore(t *testing.T) {
+	f := newFixture(t)
+	for _, name := range []string{"a", "b"} {
+		f.SetNode(name, amount.Vector{8000, 1 << 34}, line.Own{})
+		f.sample(name, 6)
+	}
+	use := func() (int64, bool) {
+		view := f.View()
+		use, known := view.Use(view.Node("a"), Latest)
+		return use[amount.CPU], known
+	}
+	for range 240 { // an hour
+		f.now.Step(window)
+		f.sample("b", 1)
+	}
+	if got, known := use(); !known || got != 6000 {
+		t.Errorf("others are measured: %d, known %t, want what was last known", got, known)
+	}
+	f.Reserve(boundPod("p", "a"), "a")
+	if got, known := use(); !known || got != 7000 {
+		t.Errorf("with a pod that was placed since: %d, known %t", got, known)
+	}
+	f.now.Step(expiration + outageHold)
+	if got, known := use(); !known || got != 7000 {
+		t.Errorf("the source fails: %d, known %t", got, known)
+	}
+	f.now.Step(outageFade / 2)
+	if got, known := use(); !known || got != 4000 {
+		t.Errorf("it fails on: %d, known %t, want half way from 7000 to the request of 1000", got, known)
+	}
+	f.now.Step(outageFade / 2)
+	if got, known := use(); known {
+		t.Errorf("it has failed for long: %d is known", got)
+	}
+	f.sample("a", 2)
+	if got, known := use(); !known || got != 3000 {
+		t.Errorf("it works again: %d, known %t", got, known)
+	}
+}
