@@ -158,7 +158,7 @@ func (r *runner) printEvents(_ *args, p *printer) error {
 	return nil
 }
 
-// describe returns an event as it is printed; empty for those that schedule prints.
+// describe returns an event as it is printed.
 func describe(e *kube.Event) string {
 	name := "?"
 	switch object := e.Object.(type) {

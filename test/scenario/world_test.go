@@ -43,7 +43,7 @@ func (w *world) pass(to int) {
 		}
 		w.passed++
 		for _, m := range w.machines {
-			if w.passed%int(interval/time.Second) == m.phase || w.passed%int(interval/time.Second) == m.phase-int(interval/time.Second) {
+			if (w.passed-m.phase)%int(interval/time.Second) == 0 {
 				w.scrape(m, w.passed)
 			}
 		}
