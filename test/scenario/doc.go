@@ -47,7 +47,7 @@
 //	+15s                        time passes: the model polls each 15 s
 //	sample [n] [node ...]       time passes until the next poll, and n polls; predict of
 //	                            the nodes follows each
-//	span n 2h           time passes, and between what and what predictions of the
+//	span n 2h                   time passes, and between what and what predictions of the
 //	                            node were is printed, as of each second
 //	run 2m                      time passes, and pods that can be tried are, each second
 //	start p [container ...]     its containers run; silent, without a word of the kubelet,
