@@ -3,6 +3,7 @@ module github.com/plimsoll-scheduler/plimsoll
 go 1.26.4
 
 require (
+	github.com/cockroachdb/datadriven v1.0.3
 	github.com/go-logr/logr v1.4.4
 	github.com/jedib0t/go-pretty/v6 v6.8.3
 	github.com/paypal/load-watcher v0.2.4

@@ -56,7 +56,7 @@ func Predict(h *history.History, present, departed []*Record, now time.Time, war
 	p.Sampled = p.Measured
 	var inPart []*Record // shown by some samples, and not in full by all
 	for _, r := range present {
-		if r.Phase == PartlyMeasured || r.Phase == Remeasuring || r.Phase == Measured && !r.allShownBy(oldest, now, warmUp) {
+		if r.Phase == PartlyMeasured || r.Phase == Remeasuring || r.Phase == Measured && !r.runsShownBy(oldest, now, warmUp) {
 			inPart = append(inPart, r)
 		}
 	}
@@ -89,7 +89,7 @@ func missingFrom(s *history.Sample, inPart []*Record, now time.Time, warmUp time
 	for _, r := range inPart {
 		missing, known := r.Missing(s, now, warmUp)
 		sum = sum.Add(missing)
-		unknown = unknown || !known && r.Phase == Measured
+		unknown = unknown || !known && (r.Phase == Measured || r.Phase == Remeasuring)
 	}
 	return sum, unknown
 }

@@ -69,14 +69,7 @@ func (r rules) Room(view *load.View, node *load.Node, of class, taken amount.Vec
 		return room, true
 	}
 	l := of.rule.On(&node.Own, node.Allocatable)
-	use = use.Add(taken)
-	left := l.Room(use)
-	for i, most := range l.Cap(use) {
-		if left[i] < most { // else no pod counts for more than what is left
-			room[i] = left[i]
-		}
-	}
-	return room, true
+	return l.Takes(use.Add(taken)), true
 }
 
 // PostFilter says that the attempt has failed. It never makes a pod schedulable.
