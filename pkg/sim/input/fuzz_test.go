@@ -3,10 +3,10 @@ package input
 import (
 	"bytes"
 	"compress/gzip"
+	"encoding/json"
 	"io/fs"
 	"math"
 	"math/rand/v2"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -76,6 +76,15 @@ func FuzzSeries(f *testing.F) {
 }
 
 func FuzzSnapshot(f *testing.F) {
+	const node, reading = `{"kind":"Node","metadata":{"name":"n"},"status":{"allocatable":{"cpu":4,"memory":"8Gi"}}}`, `{"kind":"NodeMetrics","metadata":{"name":"n"},"usage":{"cpu":"1","memory":"1Gi"}}`
+	for _, pod := range []string{
+		`{"kind":"Pod","metadata":{"name":"p"},"spec":{"containers":[{"name":"c"}]}}`,
+		`{"kind":"Pod","metadata":{"name":"p"},"spec":{"nodeName":"n","containers":[{"resources":{"requests":{"cpu":"1","memory":"1"}}}],"overhead":{"cpu":"1"}}}`,
+		`{"kind":"Pod","metadata":{"name":"p","uid":"u","ownerReferences":[{"kind":"ReplicaSet","name":"r","controller":true}]},"spec":{"nodeName":"n","containers":[{"name":"c"}]}},{"kind":"PodMetrics","metadata":{"name":"p"},"containers":[{"name":"c","usage":{"cpu":"2","memory":"2Gi"}}]}`,
+	} {
+		f.Add("[" + node + "," + reading + "," + pod + "]")
+		f.Add("- " + node + "\n- " + reading + "\n- " + strings.ReplaceAll(pod, "}},{", "}}\n- {"))
+	}
 	model := Calm()
 	model.FillTime, model.ChurnTime = time.Minute, time.Minute
 	fuzz(f, "clusters", func(t *testing.T, file *textfile.File, warnings *warning.List) error {
@@ -83,39 +92,49 @@ func FuzzSnapshot(f *testing.F) {
 		if err != nil {
 			return err
 		}
-		for _, x := range s.members(&model, rand.New(rand.NewPCG(1, 1))) {
-			for _, amount := range []float64{x.use.cpu, x.use.memory} {
-				if !(amount >= 0 && amount < math.MaxInt64) {
-					t.Errorf("pod %s uses %v", x.pod.Name, x.use)
-				}
-			}
-		}
-		scenario, err := s.populate("fuzzed", &model, 1)
-		if err != nil { // there is nothing to schedule
-			return nil
-		}
-		if _, err := sim.Run(t.Context(), scenario, nil, sim.Options{}); err != nil {
-			t.Error(err)
-		}
+		checkSnapshot(t, s, &model)
 		return nil
 	})
 }
 
-// fuzz runs read over the files in a directory of testdata, and what is like them.
+// checkSnapshot checks that all use is an amount and that what the snapshot makes can be
+// simulated.
+func checkSnapshot(t *testing.T, s *snapshot, model *Model) {
+	t.Helper()
+	random := rand.New(rand.NewPCG(1, 1))
+	for _, x := range s.members(model, random) {
+		for _, amount := range []float64{x.use.cpu, x.use.memory} {
+			if !(amount >= 0 && amount < math.MaxInt64) {
+				t.Errorf("pod %s uses %v", x.pod.Name, x.use)
+			}
+		}
+	}
+	scenario, err := s.scenario("fuzzed", model, [][]float64{{1}}, random, 1)
+	if err != nil { // there is nothing to schedule
+		return
+	}
+	if _, err := sim.Run(t.Context(), scenario, nil, sim.Options{}); err != nil {
+		t.Error(err)
+	}
+}
+
+// fuzz runs read over the texts of the files in a directory of testdata, and what is
+// like them. Package textfile fuzzes how text is stored.
 func fuzz(f *testing.F, dir string, read func(*testing.T, *textfile.File, *warning.List) error) {
 	f.Helper()
 	if err := filepath.WalkDir(filepath.Join("testdata", dir), func(path string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err
 		}
-		data, err := os.ReadFile(path)
-		f.Add(data)
-		return err
+		if file, err := textfile.Read(path); err == nil {
+			f.Add(compact(file.Text))
+		}
+		return nil
 	}); err != nil {
 		f.Fatal(err)
 	}
-	f.Fuzz(func(t *testing.T, data []byte) {
-		file, err := textfile.Decode(fuzzed, data)
+	f.Fuzz(func(t *testing.T, text string) {
+		file, err := textfile.Decode(fuzzed, []byte(text))
 		if err != nil {
 			checkNamed(t, err)
 			return
@@ -136,6 +155,15 @@ func fuzz(f *testing.F, dir string, read func(*testing.T, *textfile.File, *warni
 			t.Errorf("it is said %q, and %q of the same as UTF-16 in gzip", plain, other)
 		}
 	})
+}
+
+// compact returns JSON without white space, which takes the longest to mutate.
+func compact(text string) string {
+	var short bytes.Buffer
+	if json.Compact(&short, []byte(text)) != nil {
+		return text
+	}
+	return short.String()
 }
 
 func checkNamed(t *testing.T, err error) {

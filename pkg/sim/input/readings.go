@@ -77,14 +77,7 @@ func (s *snapshot) takeNodeReadings(from []found[v1beta1.NodeMetrics], nodes nod
 }
 
 func (s *snapshot) takePodReadings(from *objects, warnings *warning.List) {
-	pods := map[types.NamespacedName]*v1.Pod{}
-	for i := range from.pods { // those that have ended or are left out are known as well
-		pod := &from.pods[i].object
-		pods[nameOfPod(pod)] = nil
-	}
-	for _, pod := range s.pods {
-		pods[nameOfPod(pod)] = pod
-	}
+	pods := s.podsByName(from)
 	all := newReadings[types.NamespacedName]()
 	for i := range from.podMetrics {
 		reading, where := &from.podMetrics[i].object, from.podMetrics[i].origin.Where()
@@ -95,23 +88,35 @@ func (s *snapshot) takePodReadings(from *objects, warnings *warning.List) {
 		pod, known := pods[name]
 		if !known {
 			warnings.Add(readingsOfNothing, where, "there is a reading of pod %s, which is not in the snapshot: it is left out", name)
-			continue
 		}
 		if pod == nil {
 			continue
 		}
-		if missing := containersMissing(pod, reading); missing != "" {
-			warnings.Add(readingsIncomplete, where, "the reading of pod %s has no container %s: it counts as missing", name, missing)
-			continue
-		}
+		missing := containersMissing(pod, reading)
 		use, fault := usageOfContainers(reading.Containers)
-		if fault != "" {
+		switch {
+		case missing != "":
+			warnings.Add(readingsIncomplete, where, "the reading of pod %s has no container %s: it counts as missing", name, missing)
+		case fault != "":
 			warnings.Add(readingsUnusable, where, "pod %s: %s; the reading counts as missing", name, fault)
-		} else if all.put(name, use, reading.Timestamp.Time) {
+		case all.put(name, use, reading.Timestamp.Time):
 			warnings.Add(readingsTwice, where, "there is a second reading of pod %s: the later one is taken", name)
 		}
 	}
 	s.podUse = all.use
+}
+
+// podsByName returns all pods by their names: nil for those that have ended or are left
+// out, whose readings are of no use, and no surprise.
+func (s *snapshot) podsByName(from *objects) map[types.NamespacedName]*v1.Pod {
+	pods := map[types.NamespacedName]*v1.Pod{}
+	for i := range from.pods {
+		pods[nameOfPod(&from.pods[i].object)] = nil
+	}
+	for _, pod := range s.pods {
+		pods[nameOfPod(pod)] = pod
+	}
+	return pods
 }
 
 // usageOf returns the CPU and memory in use, or what is wrong with them.

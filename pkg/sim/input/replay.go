@@ -20,7 +20,11 @@ const mirrorAnnotation = "kubernetes.io/config.mirror"
 // populate makes a scenario of the snapshot. See Snapshot.
 func (s *snapshot) populate(name string, m *Model, seed uint64) (*sim.Scenario, error) {
 	random := rand.New(rand.NewPCG(seed, 3))
-	series := m.scaled(generateSeries(random))
+	return s.scenario(name, m, m.scaled(generateSeries(random)), random, seed)
+}
+
+// scenario makes a scenario of the snapshot in which use follows the series.
+func (s *snapshot) scenario(name string, m *Model, series [][]float64, random *rand.Rand, seed uint64) (*sim.Scenario, error) {
 	scenario := &sim.Scenario{
 		Name: name, Nodes: s.nodes, Seed: seed,
 		MeasureFrom: m.FillTime, End: m.FillTime + m.ChurnTime,

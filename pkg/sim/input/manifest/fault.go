@@ -82,10 +82,11 @@ func faultOfEntry(entries []json.RawMessage, kind reflect.Type) *fault {
 
 func faultOfMember(members map[string]json.RawMessage, kind reflect.Type) *fault {
 	for _, name := range slices.Sorted(maps.Keys(members)) {
-		member, path := kind, "["+name+"]"
+		var member reflect.Type
+		path := "." + name
 		if kind.Kind() == reflect.Map {
-			member = kind.Elem()
-		} else if member, path = fieldOf(kind, name), "."+name; member == nil {
+			member, path = kind.Elem(), "["+name+"]"
+		} else if member = fieldOf(kind, name); member == nil {
 			continue
 		}
 		if bad := faultOf(members[name], member); bad != nil {
