@@ -11,6 +11,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/klog/v2"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
@@ -43,12 +44,18 @@ func (s *fakePodSource) askedOf(prefix string) (count int) {
 	return count
 }
 
-// allRead has all pods be known, so that they are on the agenda for nothing but what
-// a test does.
+// allRead has all pods have been read, so that they are on the agenda for nothing but
+// what a test does.
 func (f *fixture) allRead() {
 	f.mu.Lock()
-	defer f.mu.Unlock()
-	clear(f.agenda.unread)
+	var readings []PodReading
+	for name := range f.pods {
+		readings = append(readings, PodReading{Pod: name, Reading: Reading{
+			Timestamp: f.now.Now(), Window: window, Usage: [amount.NumResources]float64{1, 1 << 30},
+		}})
+	}
+	f.mu.Unlock()
+	f.observePods(klog.Background(), readings)
 }
 
 func TestEachPurposeHasItsPartOfTheBudget(t *testing.T) {

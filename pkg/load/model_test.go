@@ -584,8 +584,8 @@ func BenchmarkMemory(b *testing.B) {
 			perPod := held(func() *Model {
 				m := NewModel(Config{Learn: true, Clock: testingclock.NewFakeClock(epoch)}, &fakePodSource{})
 				for i := range pods {
-					pod.Name, pod.UID = fmt.Sprint("p", i), types.UID(fmt.Sprint(i))
-					pod.OwnerReferences[0].UID = types.UID(fmt.Sprint("w", i/30))
+					pod.Name, pod.UID, pod.Spec.NodeName = fmt.Sprint("p", i), types.UID(fmt.Sprint(i)), fmt.Sprint("node-", i/100)
+					pod.OwnerReferences[0].Name = fmt.Sprint("w", i/30, "-1")
 					m.SetPod(pod)
 				}
 				return m
