@@ -21,6 +21,7 @@ import (
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	"k8s.io/kubernetes/pkg/features"
+	"k8s.io/kubernetes/pkg/scheduler/apis/config/validation"
 	"k8s.io/utils/clock"
 
 	// The scheme of Trimaran's arguments.
@@ -53,7 +54,7 @@ pods choose it by schedulerName.`,
 				return nil
 			}
 			verflag.PrintAndExitIfRequested()
-			profiles, err := decodeProfiles(opts.ConfigFile)
+			profiles, err := decodeProfiles(opts)
 			if err != nil {
 				return err
 			}
@@ -119,6 +120,7 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 		mutable.AddMetrics()
 	}
 	opts.ComponentGlobalsRegistry.AddMetrics()
+	sayWhoLeads(cc, clock.RealClock{})
 	if err := serveDecisions(ctx, cc, shared.Decisions, decisionsPort, opts.SecureServing.BindPort); err != nil {
 		klog.FromContext(ctx).Error(err, "Decisions are not explained; scheduling goes on")
 	}
@@ -150,20 +152,28 @@ func (e *configError) Error() string {
 	return text
 }
 
-// decodeProfiles returns the profiles of a configuration file. It reports every
-// fault in our plugins' arguments at once: kube-scheduler would stop at the
-// first plugin that does not start.
-func decodeProfiles(file string) (config.Profiles, error) {
-	if file == "" {
+// decodeProfiles returns the profiles of the configuration file. It reports every
+// fault of that at once: kube-scheduler would stop at the first plugin that does
+// not start.
+func decodeProfiles(opts *options.Options) (config.Profiles, error) {
+	if opts.ConfigFile == "" {
 		return nil, nil
 	}
-	cfg, err := options.LoadConfigFromFile(klog.FromContext(context.Background()), file)
+	cfg, err := options.LoadConfigFromFile(klog.FromContext(context.Background()), opts.ConfigFile)
 	if err != nil {
-		return nil, &configError{file: file, faults: []error{err}}
+		return nil, &configError{file: opts.ConfigFile, faults: []error{err}}
+	}
+	opts.ApplyLeaderElectionTo(cfg) // as Setup will do: flags have precedence
+	var faults []error
+	if err := validation.ValidateKubeSchedulerConfiguration(cfg); err != nil {
+		faults = err.Errors()
 	}
 	profiles, errs := config.DecodeProfiles(cfg.Profiles)
-	if len(errs) > 0 {
-		return nil, &configError{file: file, faults: errs.ToAggregate().Errors()}
+	for _, fault := range append(errs, checkLease(cfg)...) {
+		faults = append(faults, fault)
+	}
+	if len(faults) > 0 {
+		return nil, &configError{file: opts.ConfigFile, faults: faults}
 	}
 	return profiles, nil
 }

@@ -2,7 +2,6 @@ package config
 
 import (
 	"reflect"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
@@ -23,8 +22,9 @@ func (p Profiles) Shared() *NodeLoadArgs {
 }
 
 // DecodeProfiles decodes the arguments of Plimsoll's plugins in all profiles.
-// It returns every fault of them, and of what the profiles must have in common;
-// the result is valid only if there is none.
+// It returns every fault of them, of how the plugins are named and enabled, and of
+// what the profiles must have in common; the result is valid only if there is
+// none.
 func DecodeProfiles(profiles []schedconfig.KubeSchedulerProfile) (Profiles, field.ErrorList) {
 	var errs field.ErrorList
 	decoded := Profiles{}
@@ -32,6 +32,7 @@ func DecodeProfiles(profiles []schedconfig.KubeSchedulerProfile) (Profiles, fiel
 	var sharedBy *field.Path
 	for i := range profiles {
 		profile := field.NewPath("profiles").Index(i)
+		errs = append(errs, checkPlugins(&profiles[i], profile)...)
 		for _, pc := range profiles[i].PluginConfig {
 			if pc.Name == DeviceFit {
 				_, faults := DecodeDeviceFit(pc.Args, argsPath(profile, DeviceFit))
@@ -70,14 +71,6 @@ func nodeLoadArgs(profile *schedconfig.KubeSchedulerProfile, fld *field.Path) (*
 		}
 	}
 	return DefaultNodeLoadArgs(), enables(profile.Plugins, NodeLoad), nil
-}
-
-func enables(plugins *schedconfig.Plugins, name string) bool {
-	if plugins == nil {
-		return false
-	}
-	isNamed := func(p schedconfig.Plugin) bool { return p.Name == name }
-	return slices.ContainsFunc(plugins.MultiPoint.Enabled, isNamed) || slices.Contains(plugins.Names(), name)
 }
 
 // conflicts returns the fields of the load model, of which the process has
