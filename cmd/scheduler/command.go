@@ -96,7 +96,7 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 	}
 	ctx := server.SetupSignalContext()
 
-	model := sharedModel{args: profiles.Shared()}
+	model := sharedModel{profiles: profiles}
 	shared := plugins.NewShared(profiles, model.get)
 	shared.Lead = model.lead
 	if gate.Enabled(features.DynamicResourceAllocation) {

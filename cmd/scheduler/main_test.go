@@ -152,7 +152,7 @@ func TestFaultyConfigurationEndsTheStart(t *testing.T) {
 				"profiles[0].pluginConfig[NodeLoad].args.filter.thresholds[cpu]: Invalid value: 140: must be between 0 and 100",
 				`profiles[0].pluginConfig[NodeLoad].args.source.interval: Invalid value: "-1s": must be between 1s and 10m0s`,
 				`profiles[0].pluginConfig[NodeLoad].args.source.type: Unsupported value: "Graphite": supported values: "MetricsServer"`,
-				"profiles[0].pluginConfig[NodeLoad].args.scores: Forbidden: unknown field; known here: bands, estimate, expiration, filter, score, source, stalePolicy, window",
+				"profiles[0].pluginConfig[NodeLoad].args.scores: Forbidden: unknown field; known here: bands, estimate, expiration, filter, overrides, score, source, stalePolicy, window",
 				`profiles[0].pluginConfig[NodeLoad].args.expiration: Invalid value: "soon": must be a duration such as "15s"`,
 				`profiles[0].pluginConfig[DeviceFit].args.strategy: Unsupported value: "Best": supported values: "LeastFragmentation", "MostAllocated", "LeastAllocated"`,
 				`profiles[0].pluginConfig[DeviceFit].args.resources[0]: Invalid value: "[a"`,
@@ -168,6 +168,16 @@ func TestFaultyConfigurationEndsTheStart(t *testing.T) {
 			"profiles that want different load models",
 			profile("  - name: NodeLoad\n    args: {source: {interval: 20s}}\n") + "- schedulerName: other\n  plugins: {multiPoint: {enabled: [{name: NodeLoad}]}}\n",
 			[]string{"profiles[1].pluginConfig[NodeLoad].args.source", "all profiles share one load model: must be the same as profiles[0].pluginConfig[NodeLoad].args.source"},
+		},
+		{
+			"profiles that believe estimates differently",
+			profile("  - name: NodeLoad\n    args: {overrides: {estimate: {minPercent: {cpu: 20}}}}\n") + `- schedulerName: other
+  plugins: {multiPoint: {enabled: [{name: NodeLoad}]}}
+  pluginConfig:
+  - name: NodeLoad
+    args: {overrides: {whenUnsatisfiable: Ignore}}
+`,
+			[]string{"profiles[1].pluginConfig[NodeLoad].args.overrides.estimate: Invalid value: ", "must be the same as profiles[0].pluginConfig[NodeLoad].args.overrides.estimate"},
 		},
 		{
 			"what would be ignored, and the same twice",

@@ -5,7 +5,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Annotations by which objects override the arguments for themselves.
+// Annotations by which objects override the arguments for themselves. Which of
+// those of pods count is in NodeLoadArgs.Overrides; package annotation goes by it.
 const (
 	// ThresholdsAnnotation, on a node, is the node's own thresholds, as
 	// filter.thresholds, in JSON: {"cpu": 60}.

@@ -32,6 +32,7 @@ func TestGivenValuesReplaceDefaultsAndTheOthersStay(t *testing.T) {
 		"score": {"weights": {"memory": 0}, "riskAversion": 0.5},
 		"bands": [{"minPriority": 1000000, "thresholds": {"cpu": 90}}],
 		"estimate": {"defaults": {"memory": "1Gi", "cpu": 2}, "warmUp": "0s"},
+		"overrides": {"estimate": {"minPercent": {"cpu": 50}}},
 		"expiration": null
 	}`), field.NewPath("args"))
 	if len(errs) > 0 {
@@ -42,6 +43,9 @@ func TestGivenValuesReplaceDefaultsAndTheOthersStay(t *testing.T) {
 	}
 	if got.StalePolicy != Reject || got.Filter.Thresholds[CPU] != 60 || got.Filter.Thresholds[Memory] != 85 {
 		t.Errorf("stalePolicy %v, thresholds %v", got.StalePolicy, got.Filter.Thresholds)
+	}
+	if o := got.Overrides; o.WhenUnsatisfiable != AllowOverride || !o.Estimate.Allow || o.Estimate.MinPercent[CPU] != 50 || o.Estimate.MinPercent[Memory] != 25 {
+		t.Errorf("overrides %+v", o)
 	}
 	if got.Score.RiskAversion != 0.5 || len(got.Bands) != 1 || *got.Bands[0].MinPriority != 1000000 || got.Bands[0].MaxPriority != nil {
 		t.Errorf("riskAversion %v, bands %+v", got.Score.RiskAversion, got.Bands)
@@ -146,6 +150,16 @@ func TestFaults(t *testing.T) {
 			"args.bands[2].name: Forbidden: unknown field; known here: maxPriority, minPriority, thresholds",
 			"args.bands[2].thresholds[gpu]: Invalid value: 1: no source reports this resource",
 		}},
+		{nodeLoad, `{"overrides": {"whenUnsatisfiable": "Tighten", "estimate": {"allow": true, "minPercent": {"cpu": 0, "memory": 100}}}}`, nil},
+		{nodeLoad, `{"overrides": {"whenUnsatisfiable": "Never", "estimate": {"allow": "yes", "minPercent": {"cpu": 101, "gpu": 1, "memory": -1}}, "thresholds": "Allow"}}`, []string{
+			`args.overrides.estimate.allow: Invalid value: "yes": must be true or false`,
+			"args.overrides.estimate.minPercent[cpu]: Invalid value: 101: must be between 0 and 100",
+			"args.overrides.estimate.minPercent[gpu]: Invalid value: 1: no source reports this resource; must be one of cpu, memory",
+			"args.overrides.estimate.minPercent[memory]: Invalid value: -1: must be between 0 and 100",
+			"args.overrides.thresholds: Forbidden: unknown field; known here: estimate, whenUnsatisfiable",
+			`args.overrides.whenUnsatisfiable: Unsupported value: "Never": supported values: "Allow", "Tighten", "Ignore"`,
+		}},
+		{nodeLoad, `{"overrides": {"estimate": "Ignore"}}`, []string{`args.overrides.estimate: Invalid value: "Ignore": must be an object`}},
 		{nodeLoad, `{"stalePolicy": "Guess"}`, []string{`args.stalePolicy: Unsupported value: "Guess"`}},
 		{nodeLoad, `{"estimate": {"factors": {"cpu": -5}, "warmUp": "2h", "defaults": {"cpu": "lots", "memory": "-1"}}}`, []string{
 			`args.estimate.defaults[cpu]: Invalid value: "lots": must be a quantity`,
@@ -154,7 +168,7 @@ func TestFaults(t *testing.T) {
 			`args.estimate.warmUp: Invalid value: "2h0m0s": must be between 0s and 1h0m0s`,
 		}},
 		{nodeLoad, `{"windows": "5m", "Source": {}}`, []string{
-			"args.Source: Forbidden: unknown field; known here: bands, estimate, expiration, filter, score, source, stalePolicy, window",
+			"args.Source: Forbidden: unknown field; known here: bands, estimate, expiration, filter, overrides, score, source, stalePolicy, window",
 			"args.windows: Forbidden: unknown field",
 		}},
 		{nodeLoad, `[]`, []string{"args: Invalid value: []: must be an object"}},

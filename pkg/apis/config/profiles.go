@@ -87,6 +87,7 @@ func (a *NodeLoadArgs) conflicts(fld *field.Path, other *NodeLoadArgs, otherFld 
 	same("expiration", a.Expiration.String(), other.Expiration.String())
 	same("window", a.Window.String(), other.Window.String())
 	same("estimate", a.Estimate.comparable(), other.Estimate.comparable())
+	same("overrides.estimate", a.Overrides.Estimate.comparable(), other.Overrides.Estimate.comparable())
 	return errs
 }
 
@@ -98,4 +99,9 @@ func (e Estimate) comparable() map[string]any {
 		defaults[name] = quantity.AsDec().String()
 	}
 	return map[string]any{"factors": e.Factors, "defaults": defaults, "warmUp": e.WarmUp.String(), "learn": e.Learn}
+}
+
+// comparable returns o in a form that is told in a message.
+func (o EstimateOverride) comparable() map[string]any {
+	return map[string]any{"allow": o.Allow, "minPercent": o.MinPercent}
 }
