@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -21,7 +20,6 @@ import (
 	"k8s.io/kubernetes/cmd/kube-scheduler/app"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	"k8s.io/kubernetes/pkg/features"
-	"k8s.io/kubernetes/pkg/scheduler/apis/config/validation"
 	"k8s.io/utils/clock"
 
 	// The scheme of Trimaran's arguments.
@@ -135,45 +133,4 @@ func printVersion(cmd *cobra.Command, version string) bool {
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Plimsoll %s (Kubernetes %s)\n", version, utilversion.Get())
 	return true
-}
-
-// configError says what is wrong with a configuration file.
-type configError struct {
-	file   string
-	faults []error
-}
-
-// Error names each fault on a line of its own.
-func (e *configError) Error() string {
-	text := "the configuration file " + e.file + " is not valid:"
-	for _, fault := range e.faults {
-		text += "\n  " + fault.Error()
-	}
-	return text
-}
-
-// decodeProfiles returns the profiles of the configuration file. It reports every
-// fault of that at once: kube-scheduler would stop at the first plugin that does
-// not start.
-func decodeProfiles(opts *options.Options) (config.Profiles, error) {
-	if opts.ConfigFile == "" {
-		return nil, nil
-	}
-	cfg, err := options.LoadConfigFromFile(klog.FromContext(context.Background()), opts.ConfigFile)
-	if err != nil {
-		return nil, &configError{file: opts.ConfigFile, faults: []error{err}}
-	}
-	opts.ApplyLeaderElectionTo(cfg) // as Setup will do: flags have precedence
-	var faults []error
-	if err := validation.ValidateKubeSchedulerConfiguration(cfg); err != nil {
-		faults = err.Errors()
-	}
-	profiles, errs := config.DecodeProfiles(cfg.Profiles)
-	for _, fault := range append(errs, checkLease(cfg)...) {
-		faults = append(faults, fault)
-	}
-	if len(faults) > 0 {
-		return nil, &configError{file: opts.ConfigFile, faults: faults}
-	}
-	return profiles, nil
 }

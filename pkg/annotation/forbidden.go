@@ -26,7 +26,7 @@ func WatchForbidden(factory informers.SharedInformerFactory, profiles config.Pro
 	}
 	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(handler(func(before, pod *v1.Pod) {
 		for _, fault := range c.check(before, pod) {
-			report(pod, Forbidden, fault.Error())
+			report(pod, Forbidden, brief(fault.Error()))
 		}
 	}))
 	if err != nil {
@@ -56,9 +56,6 @@ func (c *forbiddenCheck) check(before, pod *v1.Pod) field.ErrorList {
 	}
 	return faults
 }
-
-// ignored ends the message of an annotation that does not count at all.
-const ignored = "; the annotation is ignored"
 
 func (o *Overrides) checkWhenUnsatisfiable(pod *v1.Pod) field.ErrorList {
 	said, err := config.ParseWhenUnsatisfiable(pod.Annotations[config.WhenUnsatisfiableAnnotation])

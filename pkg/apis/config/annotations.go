@@ -33,7 +33,10 @@ func ParseEstimate(value string) (map[string]resource.Quantity, error) {
 func ParseWhenUnsatisfiable(value string) (UnsatisfiablePolicy, error) {
 	policy := UnsatisfiablePolicy(value)
 	fld := field.NewPath("metadata", "annotations").Key(WhenUnsatisfiableAnnotation)
-	return policy, oneOf(fld, policy, DoNotSchedule, ScheduleAnyway).ToAggregate()
+	if policy != DoNotSchedule && policy != ScheduleAnyway {
+		return "", field.NotSupported(fld, brief(value), []UnsatisfiablePolicy{DoNotSchedule, ScheduleAnyway})
+	}
+	return policy, nil
 }
 
 // parseAnnotation decodes and checks an object of values by resource. The
