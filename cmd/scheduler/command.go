@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -53,7 +52,7 @@ pods choose it by schedulerName.`,
 				return nil
 			}
 			verflag.PrintAndExitIfRequested()
-			profiles, err := decodeProfiles(opts.ConfigFile)
+			profiles, err := decodeProfiles(opts)
 			if err != nil {
 				return err
 			}
@@ -95,7 +94,7 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 	}
 	ctx := server.SetupSignalContext()
 
-	model := sharedModel{args: profiles.Shared()}
+	model := sharedModel{profiles: profiles}
 	shared := plugins.NewShared(profiles, model.get)
 	shared.Lead = model.lead
 	if gate.Enabled(features.DynamicResourceAllocation) {
@@ -119,6 +118,7 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 		mutable.AddMetrics()
 	}
 	opts.ComponentGlobalsRegistry.AddMetrics()
+	sayWhoLeads(cc, clock.RealClock{})
 	if err := serveDecisions(ctx, cc, shared.Decisions, decisionsPort, opts.SecureServing.BindPort); err != nil {
 		klog.FromContext(ctx).Error(err, "Decisions are not explained; scheduling goes on")
 	}
@@ -133,37 +133,4 @@ func printVersion(cmd *cobra.Command, version string) bool {
 	}
 	fmt.Fprintf(cmd.OutOrStdout(), "Plimsoll %s (Kubernetes %s)\n", version, utilversion.Get())
 	return true
-}
-
-// configError says what is wrong with a configuration file.
-type configError struct {
-	file   string
-	faults []error
-}
-
-// Error names each fault on a line of its own.
-func (e *configError) Error() string {
-	text := "the configuration file " + e.file + " is not valid:"
-	for _, fault := range e.faults {
-		text += "\n  " + fault.Error()
-	}
-	return text
-}
-
-// decodeProfiles returns the profiles of a configuration file. It reports every
-// fault in our plugins' arguments at once: kube-scheduler would stop at the
-// first plugin that does not start.
-func decodeProfiles(file string) (config.Profiles, error) {
-	if file == "" {
-		return nil, nil
-	}
-	cfg, err := options.LoadConfigFromFile(klog.FromContext(context.Background()), file)
-	if err != nil {
-		return nil, &configError{file: file, faults: []error{err}}
-	}
-	profiles, errs := config.DecodeProfiles(cfg.Profiles)
-	if len(errs) > 0 {
-		return nil, &configError{file: file, faults: errs.ToAggregate().Errors()}
-	}
-	return profiles, nil
 }

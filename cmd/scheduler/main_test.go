@@ -43,6 +43,12 @@ func scheduler(t *testing.T, args ...string) (output string, exitCode int) {
 // before anything is scheduled (--write-config-to).
 func setUp(t *testing.T, configuration string) (output string, exitCode int) {
 	t.Helper()
+	return setUpWith(t, configuration, "--leader-elect=false")
+}
+
+// setUpWith is setUp with flags of the caller's choice.
+func setUpWith(t *testing.T, configuration string, flags ...string) (output string, exitCode int) {
+	t.Helper()
 	dir := t.TempDir()
 	file := filepath.Join(dir, "config.yaml")
 	// kube-scheduler takes the kubeconfig from the file if there is one.
@@ -50,14 +56,20 @@ func setUp(t *testing.T, configuration string) (output string, exitCode int) {
 	if err := os.WriteFile(file, []byte(configuration), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	return scheduler(t, "--config="+file, "--write-config-to="+filepath.Join(dir, "out.yaml"), "--secure-port=0", "--leader-elect=false")
+	return scheduler(t, append(flags, "--config="+file, "--write-config-to="+filepath.Join(dir, "out.yaml"), "--secure-port=0")...)
 }
 
 // kubeconfig returns one that leads to an API server which has nothing: set-up
 // asks for nothing that it could not do without.
 func kubeconfig(t *testing.T) string {
 	t.Helper()
-	server := httptest.NewServer(http.NotFoundHandler())
+	return kubeconfigOf(t, http.NotFoundHandler())
+}
+
+// kubeconfigOf returns one that leads to the API server.
+func kubeconfigOf(t *testing.T, api http.Handler) string {
+	t.Helper()
+	server := httptest.NewServer(api)
 	t.Cleanup(server.Close)
 	file := filepath.Join(t.TempDir(), "kubeconfig")
 	content := `apiVersion: v1
@@ -114,6 +126,28 @@ func TestManifestsRunTheRecommendedProfile(t *testing.T) {
 	}
 }
 
+func TestDocumentsOfAFile(t *testing.T) {
+	for content, valid := range map[string]bool{
+		"":                                    true,
+		"a: 1\n":                              true,
+		"---\na: 1\n":                         true,
+		"# ours\n---\na: 1\n---\n# no more\n": true,
+		"a: 1\n---\n---\n":                    true,
+		"a: |\n  ---\n  b: 2\n":               true,
+		"a: 1\n---\nb: 2\n":                   false,
+		"---\na: 1\n---\nb: [\n":              false, // whatever is there
+		"a: 1\r\n---\r\nb: 2\r\n":             false,
+	} {
+		file := filepath.Join(t.TempDir(), "config.yaml")
+		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := checkDocuments(file); (err == nil) != valid {
+			t.Errorf("%q: %v, want that it is valid: %t", content, err, valid)
+		}
+	}
+}
+
 const header = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n"
 
 func profile(args string) string {
@@ -140,7 +174,7 @@ func TestFaultyConfigurationEndsTheStart(t *testing.T) {
 				"profiles[0].pluginConfig[NodeLoad].args.filter.thresholds[cpu]: Invalid value: 140: must be between 0 and 100",
 				`profiles[0].pluginConfig[NodeLoad].args.source.interval: Invalid value: "-1s": must be between 1s and 10m0s`,
 				`profiles[0].pluginConfig[NodeLoad].args.source.type: Unsupported value: "Graphite": supported values: "MetricsServer"`,
-				"profiles[0].pluginConfig[NodeLoad].args.scores: Forbidden: unknown field; known here: bands, estimate, expiration, filter, score, source, stalePolicy, window",
+				"profiles[0].pluginConfig[NodeLoad].args.scores: Forbidden: unknown field; known here: bands, estimate, expiration, filter, overrides, score, source, stalePolicy, window",
 				`profiles[0].pluginConfig[NodeLoad].args.expiration: Invalid value: "soon": must be a duration such as "15s"`,
 				`profiles[0].pluginConfig[DeviceFit].args.strategy: Unsupported value: "Best": supported values: "LeastFragmentation", "MostAllocated", "LeastAllocated"`,
 				`profiles[0].pluginConfig[DeviceFit].args.resources[0]: Invalid value: "[a"`,
@@ -156,6 +190,41 @@ func TestFaultyConfigurationEndsTheStart(t *testing.T) {
 			"profiles that want different load models",
 			profile("  - name: NodeLoad\n    args: {source: {interval: 20s}}\n") + "- schedulerName: other\n  plugins: {multiPoint: {enabled: [{name: NodeLoad}]}}\n",
 			[]string{"profiles[1].pluginConfig[NodeLoad].args.source", "all profiles share one load model: must be the same as profiles[0].pluginConfig[NodeLoad].args.source"},
+		},
+		{
+			"profiles that believe estimates differently",
+			profile("  - name: NodeLoad\n    args: {overrides: {estimate: {minPercent: {cpu: 20}}}}\n") + `- schedulerName: other
+  plugins: {multiPoint: {enabled: [{name: NodeLoad}]}}
+  pluginConfig:
+  - name: NodeLoad
+    args: {overrides: {whenUnsatisfiable: Ignore}}
+`,
+			[]string{"profiles[1].pluginConfig[NodeLoad].args.overrides.estimate: Invalid value: ", "must be the same as profiles[0].pluginConfig[NodeLoad].args.overrides.estimate"},
+		},
+		{
+			"what would be ignored, and the same twice",
+			header + `profiles:
+- schedulerName: plimsoll
+  plugins: {multiPoint: {enabled: [{name: NodeLoad}]}, permit: {enabled: [{name: NodeLoad}]}, score: {disabled: [{name: nodeload}]}}
+  pluginConfig:
+  - {name: Nodeload, args: {stalePolicy: Reject}}
+  - {name: NodeLoad, args: {stalePolicy: Guess}}
+  - {name: NodeLoad, args: {stalePolicy: Reject}}
+  - {name: DeviceFit, args: {avoidDeviceNodes: false}}
+`,
+			[]string{
+				`profiles[0].pluginConfig[Nodeload]: Invalid value: "Nodeload": no plugin has this name, so its arguments would be ignored; probably meant: NodeLoad`,
+				`profiles[0].plugins.permit.enabled[NodeLoad]: Invalid value: "NodeLoad": the plugin has no such extension point`,
+				`profiles[0].plugins.score.disabled[nodeload]: Invalid value: "nodeload": no plugin has this name; probably meant: NodeLoad`,
+				"profiles[0].pluginConfig[DeviceFit]: Forbidden: the profile enables DeviceFit at no extension point",
+				`profiles[0].pluginConfig[NodeLoad].args.stalePolicy: Unsupported value: "Guess"`,
+				`profiles[0].pluginConfig[2]: Duplicate value: "NodeLoad"`, // kube-scheduler's own check
+			},
+		},
+		{
+			"a second document",
+			"---\n" + profile("  - {name: NodeLoad, args: {stalePolicy: Guess}}\n") + "---\n" + profile("  - {name: NodeLoad, args: {stalePolicy: Reject}}\n"),
+			[]string{"there is more than one YAML document in the file, and only the first would be read", `args.stalePolicy: Unsupported value: "Guess"`},
 		},
 		{"a broken file", header + "profiles: [", []string{"config.yaml is not valid:", "yaml: line "}},
 		{"an unknown field of kube-scheduler's", header + "profile: []\n", []string{"config.yaml is not valid:", `unknown field "profile"`}},

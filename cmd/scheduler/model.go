@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"sync/atomic"
 
@@ -21,7 +22,7 @@ import (
 // sharedModel is the load model of the process. It is built for the first
 // plugin that asks for it: only then are there informers and a client.
 type sharedModel struct {
-	args     *config.NodeLoadArgs
+	profiles config.Profiles
 	mu       sync.Mutex
 	model    *load.Model
 	reporter atomic.Pointer[faults.Reporter] // nil before get
@@ -41,11 +42,12 @@ func (s *sharedModel) get(ctx context.Context, handle fwk.Handle) (*load.Model, 
 	if s.model != nil {
 		return s.model, nil
 	}
-	source, remedy, err := newSource(s.args, handle.KubeConfig())
+	args := s.profiles.Shared()
+	source, remedy, err := newSource(args, handle.KubeConfig())
 	if err != nil {
 		return nil, err
 	}
-	cfg := plugins.ModelConfig(s.args)
+	cfg := plugins.ModelConfig(args)
 	cfg.Remedy, cfg.Await = remedy, true
 	reporter := faults.NewReporter(func(f faults.Fault) {
 		handle.EventRecorder().Eventf(f.Object, nil, v1.EventTypeWarning, f.Reason, "Scheduling", "%s", f.Message)
@@ -57,7 +59,10 @@ func (s *sharedModel) get(ctx context.Context, handle fwk.Handle) (*load.Model, 
 	if err != nil {
 		return nil, err
 	}
-	if err := annotation.Watch(handle.SharedInformerFactory(), reporter.Report); err != nil {
+	if err := errors.Join(
+		annotation.Watch(handle.SharedInformerFactory(), reporter.Report),
+		annotation.WatchForbidden(handle.SharedInformerFactory(), s.profiles, reporter.Report),
+	); err != nil {
 		return nil, err
 	}
 	legacyregistry.MustRegister(model.Counters()...)

@@ -103,9 +103,14 @@ func FromList(list v1.ResourceList) Vector {
 
 // FromQuantity returns quantity in the unit of r, held between 0 and Limit.
 func FromQuantity(r Resource, quantity resource.Quantity) int64 {
-	whole := quantity.Value()
-	if r == CPU && whole < Limit/1000 {
-		whole = quantity.MilliValue()
+	switch {
+	case quantity.Sign() <= 0:
+		return 0
+	case quantity.AsApproximateFloat64()*r.PerUnit() >= Limit:
+		return Limit // Value returns anything for what does not fit into 64 bits
+	case r == CPU:
+		return quantity.MilliValue()
+	default:
+		return quantity.Value()
 	}
-	return min(max(whole, 0), Limit)
 }

@@ -2,6 +2,7 @@ package annotation
 
 import (
 	"fmt"
+	"strings"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -19,7 +20,7 @@ const Invalid = "InvalidAnnotation"
 // valid reported, each once. Call it before the informers start.
 func Watch(factory informers.SharedInformerFactory, report func(object runtime.Object, reason, message string)) error {
 	invalid := func(object runtime.Object, err error) {
-		report(object, Invalid, err.Error()+"; the annotation is ignored")
+		report(object, Invalid, brief(err.Error())+ignored)
 	}
 	if _, err := factory.Core().V1().Nodes().Informer().AddEventHandler(handler(func(before, node *v1.Node) {
 		if changed(before, node, config.ThresholdsAnnotation) {
@@ -36,6 +37,21 @@ func Watch(factory informers.SharedInformerFactory, report func(object runtime.O
 		return fmt.Errorf("watch pods: %w", err)
 	}
 	return nil
+}
+
+// maxMessage is how long a message may be. With more than 1,024 letters the API
+// server takes no event.
+const maxMessage = 900
+
+// ignored ends the message of an annotation that does not count at all.
+const ignored = "; the annotation is ignored"
+
+// brief returns as much of a message as an event can say.
+func brief(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxMessage], "") + " ..."
 }
 
 func checkPod(before, pod *v1.Pod, invalid func(runtime.Object, error)) {

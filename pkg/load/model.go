@@ -34,6 +34,9 @@ type Config struct {
 	Learn bool
 	// Await has AwaitFirstPoll wait. Only who calls Run wants that.
 	Await bool
+	// Overrides says which estimates of pods' annotations count. It defaults to what
+	// NodeLoad's default arguments say.
+	Overrides *annotation.Overrides
 	// Remedy is what to check when no node has a fresh sample. It is logged.
 	Remedy string
 	// Report is told what is wrong with an object of the cluster: a reason in
@@ -81,6 +84,9 @@ func NewModel(config Config, source Source) *Model {
 	if config.Report == nil {
 		config.Report = func(runtime.Object, string, string) {}
 	}
+	if config.Overrides == nil {
+		config.Overrides = annotation.DefaultOverrides()
+	}
 	podSource, _ := source.(PodSource)
 	return &Model{
 		podSource:   podSource,
@@ -99,9 +105,9 @@ func NewModel(config Config, source Source) *Model {
 	}
 }
 
-// Estimate returns how much pod is expected to use: what its annotation says,
-// else what its workload's pods use if that is known, else what it requests
-// suggests.
+// Estimate returns how much pod is expected to use: what its annotation says, as
+// far as that counts, else what its workload's pods use if that is known, else what
+// it requests suggests.
 func (m *Model) Estimate(pod *v1.Pod) amount.Vector {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -116,8 +122,8 @@ func (m *Model) estimate(pod *v1.Pod, requested amount.Vector) amount.Vector {
 			use = m.workloads.Estimate(key)
 		}
 	}
-	annotated := m.annotations.Of(pod)
-	return annotated.Over(use)
+	said := m.annotations.Of(pod)
+	return m.config.Overrides.Estimate(&said, use)
 }
 
 // Requested returns the use to expect from pods that request this much. It

@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/scheduler-plugins/pkg/trimaran/targetloadpacking"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/annotation"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
@@ -81,6 +82,7 @@ func ModelConfig(args *config.NodeLoadArgs) load.Config {
 		Window:     args.Window,
 		WarmUp:     args.Estimate.WarmUp,
 		Learn:      args.Estimate.Learn,
+		Overrides:  annotation.OverridesOf(args),
 	}
 	for r := range amount.NumResources {
 		cfg.Estimator.Factors[r] = args.Estimate.Factors[string(r.Name())]

@@ -66,6 +66,9 @@ func newProfile(t *testing.T, plugin, args string, set int) framework.Framework 
 			*point(profile.Plugins) = enabled(plugin)
 		}
 	}
+	if set == 0 {
+		profile.PluginConfig = nil // which nothing would read
+	}
 	profiles, errs := config.DecodeProfiles([]schedconfig.KubeSchedulerProfile{profile})
 	if len(errs) > 0 {
 		t.Fatal(errs.ToAggregate())

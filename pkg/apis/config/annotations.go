@@ -5,7 +5,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/validation/field"
 )
 
-// Annotations by which objects override the arguments for themselves.
+// Annotations by which objects override the arguments for themselves. Which of
+// those of pods count is in NodeLoadArgs.Overrides; package annotation goes by it.
 const (
 	// ThresholdsAnnotation, on a node, is the node's own thresholds, as
 	// filter.thresholds, in JSON: {"cpu": 60}.
@@ -32,7 +33,10 @@ func ParseEstimate(value string) (map[string]resource.Quantity, error) {
 func ParseWhenUnsatisfiable(value string) (UnsatisfiablePolicy, error) {
 	policy := UnsatisfiablePolicy(value)
 	fld := field.NewPath("metadata", "annotations").Key(WhenUnsatisfiableAnnotation)
-	return policy, oneOf(fld, policy, DoNotSchedule, ScheduleAnyway).ToAggregate()
+	if policy != DoNotSchedule && policy != ScheduleAnyway {
+		return "", field.NotSupported(fld, brief(value), []UnsatisfiablePolicy{DoNotSchedule, ScheduleAnyway})
+	}
+	return policy, nil
 }
 
 // parseAnnotation decodes and checks an object of values by resource. The

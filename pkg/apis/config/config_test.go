@@ -32,6 +32,7 @@ func TestGivenValuesReplaceDefaultsAndTheOthersStay(t *testing.T) {
 		"score": {"weights": {"memory": 0}, "riskAversion": 0.5},
 		"bands": [{"minPriority": 1000000, "thresholds": {"cpu": 90}}],
 		"estimate": {"defaults": {"memory": "1Gi", "cpu": 2}, "warmUp": "0s"},
+		"overrides": {"estimate": {"minPercent": {"cpu": 50}}},
 		"expiration": null
 	}`), field.NewPath("args"))
 	if len(errs) > 0 {
@@ -42,6 +43,9 @@ func TestGivenValuesReplaceDefaultsAndTheOthersStay(t *testing.T) {
 	}
 	if got.StalePolicy != Reject || got.Filter.Thresholds[CPU] != 60 || got.Filter.Thresholds[Memory] != 85 {
 		t.Errorf("stalePolicy %v, thresholds %v", got.StalePolicy, got.Filter.Thresholds)
+	}
+	if o := got.Overrides; o.WhenUnsatisfiable != AllowOverride || !o.Estimate.Allow || o.Estimate.MinPercent[CPU] != 50 || o.Estimate.MinPercent[Memory] != 25 {
+		t.Errorf("overrides %+v", o)
 	}
 	if got.Score.RiskAversion != 0.5 || len(got.Bands) != 1 || *got.Bands[0].MinPriority != 1000000 || got.Bands[0].MaxPriority != nil {
 		t.Errorf("riskAversion %v, bands %+v", got.Score.RiskAversion, got.Bands)
@@ -146,6 +150,16 @@ func TestFaults(t *testing.T) {
 			"args.bands[2].name: Forbidden: unknown field; known here: maxPriority, minPriority, thresholds",
 			"args.bands[2].thresholds[gpu]: Invalid value: 1: no source reports this resource",
 		}},
+		{nodeLoad, `{"overrides": {"whenUnsatisfiable": "Tighten", "estimate": {"allow": true, "minPercent": {"cpu": 0, "memory": 100}}}}`, nil},
+		{nodeLoad, `{"overrides": {"whenUnsatisfiable": "Never", "estimate": {"allow": "yes", "minPercent": {"cpu": 101, "gpu": 1, "memory": -1}}, "thresholds": "Allow"}}`, []string{
+			`args.overrides.estimate.allow: Invalid value: "yes": must be true or false`,
+			"args.overrides.estimate.minPercent[cpu]: Invalid value: 101: must be between 0 and 100",
+			"args.overrides.estimate.minPercent[gpu]: Invalid value: 1: no source reports this resource; must be one of cpu, memory",
+			"args.overrides.estimate.minPercent[memory]: Invalid value: -1: must be between 0 and 100",
+			"args.overrides.thresholds: Forbidden: unknown field; known here: estimate, whenUnsatisfiable",
+			`args.overrides.whenUnsatisfiable: Unsupported value: "Never": supported values: "Allow", "Tighten", "Ignore"`,
+		}},
+		{nodeLoad, `{"overrides": {"estimate": "Ignore"}}`, []string{`args.overrides.estimate: Invalid value: "Ignore": must be an object`}},
 		{nodeLoad, `{"stalePolicy": "Guess"}`, []string{`args.stalePolicy: Unsupported value: "Guess"`}},
 		{nodeLoad, `{"estimate": {"factors": {"cpu": -5}, "warmUp": "2h", "defaults": {"cpu": "lots", "memory": "-1"}}}`, []string{
 			`args.estimate.defaults[cpu]: Invalid value: "lots": must be a quantity`,
@@ -154,11 +168,20 @@ func TestFaults(t *testing.T) {
 			`args.estimate.warmUp: Invalid value: "2h0m0s": must be between 0s and 1h0m0s`,
 		}},
 		{nodeLoad, `{"windows": "5m", "Source": {}}`, []string{
-			"args.Source: Forbidden: unknown field; known here: bands, estimate, expiration, filter, score, source, stalePolicy, window",
+			"args.Source: Forbidden: unknown field; known here: bands, estimate, expiration, filter, overrides, score, source, stalePolicy, window",
 			"args.windows: Forbidden: unknown field",
 		}},
 		{nodeLoad, `[]`, []string{"args: Invalid value: []: must be an object"}},
 		{nodeLoad, `{} {}`, []string{`args: Invalid value: "{} {}": must be one JSON value`}},
+		{nodeLoad, `{"window": "5m", "bands": [{"thresholds": {"cpu": 1, "cpu": 2, "memory": 3}, "minPriority": 1, "minPriority": 1}], "window": "5m", "windows": "5m"}`, []string{
+			`args.bands[0].minPriority: Duplicate value: "minPriority"`,
+			`args.bands[0].thresholds.cpu: Duplicate value: "cpu"`,
+			`args.window: Duplicate value: "window"`,
+		}},
+		{nodeLoad, `{"estimate": {"defaults": {"cpu": "1e-2147483648", "memory": 1e1000000}}}`, []string{
+			`args.estimate.defaults[cpu]: Invalid value: "1e-2147483648": must be a quantity`,
+			`args.estimate.defaults[memory]: Invalid value: "1e1000000": must be a quantity`,
+		}},
 		{nodeLoad, `{"a`, []string{`args: Invalid value: "{\"a": not JSON`}},
 		{deviceFit, `{"weights": {"nvidia.com/gpu": -1, "nvidia.com/*": 1, "cpu": 1, "amd.com/gpu": 101}}`, []string{
 			"args.weights[amd.com/gpu]: Invalid value: 101: must be between 0 and 100",
@@ -248,27 +271,16 @@ func TestAnnotations(t *testing.T) {
 			t.Errorf("%s: %v, want %s", value, err, want)
 		}
 	}
+	if _, err := ParseEstimate(`{"cpu": "1", "cpu": "9"}`); err == nil || !strings.Contains(err.Error(), `metadata.annotations[plimsoll.io/estimate].cpu: Duplicate value: "cpu"`) {
+		t.Error(err)
+	}
+	if _, err := ParseEstimate(`{"memory": "99999999999999999999999999E"}`); err == nil || !strings.Contains(err.Error(), "must be a quantity") {
+		t.Error(err)
+	}
 	if _, err := ParseEstimate(`{"cpu": "-1"}`); err == nil || !strings.Contains(err.Error(), "must not be negative") {
 		t.Error(err)
 	}
 	if _, err := ParseWhenUnsatisfiable("Whenever"); err == nil || !strings.Contains(err.Error(), `supported values: "DoNotSchedule", "ScheduleAnyway"`) {
 		t.Error(err)
 	}
-}
-
-// Whatever the arguments are, decoding ends without a panic, and what it finds
-// no fault with is valid.
-func FuzzDecode(f *testing.F) {
-	f.Add(`{"filter": {"thresholds": {"cpu": 140}}, "source": {"interval": "-1s"}, "estimate": {"defaults": {"cpu": 1}}}`)
-	f.Add(`{"resources": ["*", null], "strategy": "MostAllocated"}`)
-	f.Add(`{"source": {"type": "Prometheus", "prometheus": {"address": "http://p:9090", "window": "30s", "queries": {"cpu": "1"}}}}`)
-	f.Fuzz(func(t *testing.T, args string) {
-		fld := field.NewPath("args")
-		if decoded, errs := DecodeNodeLoad(raw(args), fld); len(errs) == 0 && len(decoded.Validate(fld)) > 0 {
-			t.Errorf("%s: invalid, but no fault was found", args)
-		}
-		if decoded, errs := DecodeDeviceFit(raw(args), fld); len(errs) == 0 && len(decoded.Validate(fld)) > 0 {
-			t.Errorf("%s: invalid, but no fault was found", args)
-		}
-	})
 }

@@ -71,12 +71,41 @@ func decode(raw []byte, fld *field.Path, into any) field.ErrorList {
 	decoder.UseNumber()
 	var tree any
 	if err := decoder.Decode(&tree); err != nil {
-		return field.ErrorList{field.Invalid(fld, string(raw), "not JSON: "+err.Error())}
+		return field.ErrorList{field.Invalid(fld, brief(string(raw)), "not JSON: "+err.Error())}
 	}
 	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return field.ErrorList{field.Invalid(fld, string(raw), "must be one JSON value")}
+		return field.ErrorList{field.Invalid(fld, brief(string(raw)), "must be one JSON value")}
+	}
+	if errs := repeated(json.NewDecoder(bytes.NewReader(raw)), fld); len(errs) > 0 {
+		return errs
 	}
 	return assign(fld, tree, reflect.ValueOf(into).Elem())
+}
+
+// repeated returns the fields that a JSON value names twice. Only the last would
+// count. The value is known to be valid.
+func repeated(decoder *json.Decoder, fld *field.Path) (errs field.ErrorList) {
+	token, _ := decoder.Token()
+	switch token {
+	case json.Delim('['):
+		for i := 0; decoder.More(); i++ {
+			errs = append(errs, repeated(decoder, fld.Index(i))...)
+		}
+		_, _ = decoder.Token()
+	case json.Delim('{'):
+		named := map[json.Token]bool{}
+		for decoder.More() {
+			name, _ := decoder.Token()
+			at := fld.Child(fmt.Sprint(name))
+			if named[name] {
+				errs = append(errs, field.Duplicate(at, name))
+			}
+			named[name] = true
+			errs = append(errs, repeated(decoder, at)...)
+		}
+		_, _ = decoder.Token()
+	}
+	return errs
 }
 
 var (
@@ -103,7 +132,7 @@ func assign(fld *field.Path, value any, to reflect.Value) field.ErrorList {
 		if number, ok := value.(json.Number); ok {
 			value = number.String()
 		}
-		return assignText(fld, value, to, resource.ParseQuantity, `a quantity such as "250m" or "1Gi"`)
+		return assignText(fld, value, to, parseQuantity, `a quantity such as "250m" or "1Gi"`)
 	case to.Kind() == reflect.Struct:
 		return assignStruct(fld, value, to)
 	case to.Kind() == reflect.Map:
@@ -223,7 +252,21 @@ func mismatch(fld *field.Path, value any, want string) field.ErrorList {
 	if number, ok := value.(json.Number); ok {
 		value = number.String()
 	}
+	if text, ok := value.(string); ok {
+		value = brief(text)
+	}
 	return field.ErrorList{field.Invalid(fld, value, "must be "+want)}
+}
+
+// maxValue is how much of a value a message repeats, so that the reason is not lost
+// behind it.
+const maxValue = 200
+
+func brief(value string) string {
+	if len(value) <= maxValue {
+		return value
+	}
+	return strings.ToValidUTF8(value[:maxValue], "") + "..."
 }
 
 func between(low, high int64) string { return fmt.Sprintf("must be between %d and %d", low, high) }

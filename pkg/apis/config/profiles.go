@@ -2,7 +2,6 @@ package config
 
 import (
 	"reflect"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
@@ -23,8 +22,9 @@ func (p Profiles) Shared() *NodeLoadArgs {
 }
 
 // DecodeProfiles decodes the arguments of Plimsoll's plugins in all profiles.
-// It returns every fault of them, and of what the profiles must have in common;
-// the result is valid only if there is none.
+// It returns every fault of them, of how the plugins are named and enabled, and of
+// what the profiles must have in common; the result is valid only if there is
+// none.
 func DecodeProfiles(profiles []schedconfig.KubeSchedulerProfile) (Profiles, field.ErrorList) {
 	var errs field.ErrorList
 	decoded := Profiles{}
@@ -32,6 +32,7 @@ func DecodeProfiles(profiles []schedconfig.KubeSchedulerProfile) (Profiles, fiel
 	var sharedBy *field.Path
 	for i := range profiles {
 		profile := field.NewPath("profiles").Index(i)
+		errs = append(errs, checkPlugins(&profiles[i], profile)...)
 		for _, pc := range profiles[i].PluginConfig {
 			if pc.Name == DeviceFit {
 				_, faults := DecodeDeviceFit(pc.Args, argsPath(profile, DeviceFit))
@@ -72,14 +73,6 @@ func nodeLoadArgs(profile *schedconfig.KubeSchedulerProfile, fld *field.Path) (*
 	return DefaultNodeLoadArgs(), enables(profile.Plugins, NodeLoad), nil
 }
 
-func enables(plugins *schedconfig.Plugins, name string) bool {
-	if plugins == nil {
-		return false
-	}
-	isNamed := func(p schedconfig.Plugin) bool { return p.Name == name }
-	return slices.ContainsFunc(plugins.MultiPoint.Enabled, isNamed) || slices.Contains(plugins.Names(), name)
-}
-
 // conflicts returns the fields of the load model, of which the process has
 // one, in which a differs from other.
 func (a *NodeLoadArgs) conflicts(fld *field.Path, other *NodeLoadArgs, otherFld *field.Path) field.ErrorList {
@@ -94,6 +87,7 @@ func (a *NodeLoadArgs) conflicts(fld *field.Path, other *NodeLoadArgs, otherFld 
 	same("expiration", a.Expiration.String(), other.Expiration.String())
 	same("window", a.Window.String(), other.Window.String())
 	same("estimate", a.Estimate.comparable(), other.Estimate.comparable())
+	same("overrides.estimate", a.Overrides.Estimate.comparable(), other.Overrides.Estimate.comparable())
 	return errs
 }
 
@@ -105,4 +99,9 @@ func (e Estimate) comparable() map[string]any {
 		defaults[name] = quantity.AsDec().String()
 	}
 	return map[string]any{"factors": e.Factors, "defaults": defaults, "warmUp": e.WarmUp.String(), "learn": e.Learn}
+}
+
+// comparable returns o in a form that is told in a message.
+func (o EstimateOverride) comparable() map[string]any {
+	return map[string]any{"allow": o.Allow, "minPercent": o.MinPercent}
 }

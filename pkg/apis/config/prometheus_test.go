@@ -78,7 +78,9 @@ func TestPrometheusFiles(t *testing.T) {
 		},
 	} {
 		args := raw(`{"source": {"type": "Prometheus", "prometheus": {"address": "https://p", ` + strings.ReplaceAll(fields, "DIR", dir) + `}}}`)
-		_, errs := DecodeProfiles([]schedconfig.KubeSchedulerProfile{{PluginConfig: []schedconfig.PluginConfig{{Name: NodeLoad, Args: args}}}})
+		_, errs := DecodeProfiles([]schedconfig.KubeSchedulerProfile{{
+			Plugins: &schedconfig.Plugins{MultiPoint: set(NodeLoad)}, PluginConfig: []schedconfig.PluginConfig{{Name: NodeLoad, Args: args}},
+		}})
 		if len(errs) != len(want) {
 			t.Errorf("%s: %d faults, want %d: %v", fields, len(errs), len(want), errs.ToAggregate())
 			continue

@@ -53,6 +53,18 @@ const (
 	ScheduleAnyway UnsatisfiablePolicy = "ScheduleAnyway"
 )
 
+// Override says whether pods may override an argument by an annotation.
+type Override string
+
+const (
+	// AllowOverride has the annotation count.
+	AllowOverride Override = "Allow"
+	// TightenOverride has it count only where it is stricter than the argument.
+	TightenOverride Override = "Tighten"
+	// IgnoreOverride has it not count.
+	IgnoreOverride Override = "Ignore"
+)
+
 // Statistic names what condenses a node's history into one number.
 type Statistic string
 
@@ -83,8 +95,9 @@ const (
 
 // NodeLoadArgs are the arguments of the NodeLoad plugin.
 type NodeLoadArgs struct {
-	// Source, Expiration, Window and Estimate configure the load model. All profiles of
-	// a process share one model, so they must be the same in each.
+	// Source, Expiration, Window, Estimate and Overrides.Estimate configure the load
+	// model. All profiles of a process share one model, so they must be the same in
+	// each.
 	Source Source `json:"source"`
 	// Expiration is the age from which a sample is stale. At least
 	// source.interval + source.timeout, at most 24h.
@@ -101,6 +114,8 @@ type NodeLoadArgs struct {
 	// Bands are other thresholds for pods by priority. The first that a pod is
 	// in applies.
 	Bands []Band `json:"bands"`
+	// Overrides says what the authors of pods may override.
+	Overrides Overrides `json:"overrides"`
 }
 
 // Source configures where measured use is read, and how often.
@@ -168,6 +183,30 @@ type Estimate struct {
 	// Learn has the real use of a workload's running pods be the estimate for
 	// its next one.
 	Learn bool `json:"learn"`
+}
+
+// Overrides says which annotations of pods count. Whoever may create a pod may
+// annotate it; so what annotations may do to others' pods is for who configures the
+// scheduler to say. An annotation that does not count is reported by an event on
+// the pod. (Nodes' annotations always count: who may change nodes may do more.)
+type Overrides struct {
+	// WhenUnsatisfiable is for WhenUnsatisfiableAnnotation. With TightenOverride
+	// DoNotSchedule counts, and ScheduleAnyway does not, unless that is what
+	// filter.whenUnsatisfiable says as well.
+	WhenUnsatisfiable Override         `json:"whenUnsatisfiable"`
+	Estimate          EstimateOverride `json:"estimate"`
+}
+
+// EstimateOverride is for EstimateAnnotation.
+type EstimateOverride struct {
+	// Allow has the annotation count.
+	Allow bool `json:"allow"`
+	// MinPercent is the least that an annotated pod counts as, by resource, in
+	// percent of what it would count as without the annotation: by what was learned
+	// of its workload, or else its requests. 0 to 100. 0 has the annotation count
+	// as it is, also if it says 0; with 100 it can only raise the estimate. A
+	// resource that is not named keeps its default.
+	MinPercent map[string]int64 `json:"minPercent"`
 }
 
 // DeviceFitArgs are the arguments of the DeviceFit plugin.

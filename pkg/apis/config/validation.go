@@ -41,7 +41,12 @@ func (a *NodeLoadArgs) Validate(fld *field.Path) field.ErrorList {
 
 	errs = append(errs, byResource(estimate.Child("factors"), a.Estimate.Factors, intIn(0, 1000))...)
 	errs = append(errs, byResource(estimate.Child("defaults"), a.Estimate.Defaults, notNegative)...)
-	return errs
+	return append(errs, a.Overrides.validate(fld.Child("overrides"))...)
+}
+
+func (o *Overrides) validate(fld *field.Path) field.ErrorList {
+	errs := oneOf(fld.Child("whenUnsatisfiable"), o.WhenUnsatisfiable, AllowOverride, TightenOverride, IgnoreOverride)
+	return append(errs, byResource(fld.Child("estimate", "minPercent"), o.Estimate.MinPercent, intIn(0, 100))...)
 }
 
 // validateType checks the type and what belongs to it.

@@ -9,6 +9,7 @@ import (
 	corev1helpers "k8s.io/component-helpers/scheduling/corev1"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/annotation"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -29,6 +30,8 @@ type policy struct {
 	soft bool
 	// maxWait is how long a pod waits for load; 0 is for as long as it takes.
 	maxWait time.Duration
+	// overrides says which annotations of pods count.
+	overrides *annotation.Overrides
 }
 
 // band is the rule for the pods of a range of priorities.
@@ -48,6 +51,7 @@ func newPolicy(args *config.NodeLoadArgs) policy {
 		stale:        args.StalePolicy,
 		soft:         args.Filter.WhenUnsatisfiable == config.ScheduleAnyway,
 		maxWait:      args.Filter.MaxWait,
+		overrides:    annotation.OverridesOf(args),
 	}
 	for _, b := range args.Bands {
 		p.bands = append(p.bands, band{
@@ -126,11 +130,8 @@ func (p *policy) askOf(pod *v1.Pod, estimate amount.Vector) ask {
 	if a.rule.Band {
 		a.maxWait = 0 // a band is a promise to the pods above it
 	}
-	if value, given := pod.Annotations[config.WhenUnsatisfiableAnnotation]; given {
-		// One that is not valid is reported by the load model, and ignored.
-		if override, err := config.ParseWhenUnsatisfiable(value); err == nil {
-			a.soft, a.maxWait = override == config.ScheduleAnyway, 0
-		}
+	if said, counts := p.overrides.WhenUnsatisfiable(pod); counts {
+		a.soft, a.maxWait = said == config.ScheduleAnyway, 0
 	}
 	return a
 }

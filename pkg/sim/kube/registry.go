@@ -27,7 +27,7 @@ func (c *Cluster) registry(o *Options, profiles []schedconfig.KubeSchedulerProfi
 		return nil, errs.ToAggregate()
 	}
 	shared := plugins.NewShared(args, func(_ context.Context, handle fwk.Handle) (*load.Model, error) {
-		return c.sharedModel(o, handle, args.Shared())
+		return c.sharedModel(o, handle, args)
 	})
 	shared.Clock, shared.Decisions = o.Clock, o.Decisions
 	shared.Dispatch = waiting.Inline() // in one goroutine, and in its time
@@ -54,16 +54,19 @@ func (c *Cluster) kept(factory frameworkruntime.PluginFactory) frameworkruntime.
 
 // sharedModel returns the load model, the same each time. It watches the
 // cluster's informers; what its Run does is done by Routines.
-func (c *Cluster) sharedModel(o *Options, handle fwk.Handle, args *config.NodeLoadArgs) (*load.Model, error) {
+func (c *Cluster) sharedModel(o *Options, handle fwk.Handle, profiles config.Profiles) (*load.Model, error) {
 	if c.model != nil {
 		return c.model, nil
 	}
-	cfg := plugins.ModelConfig(args)
+	cfg := plugins.ModelConfig(profiles.Shared())
 	cfg.Clock = o.Clock
 	cfg.Report = func(object runtime.Object, reason, message string) {
 		handle.EventRecorder().Eventf(object, nil, v1.EventTypeWarning, reason, "Scheduling", "%s", message)
 	}
 	if err := annotation.Watch(handle.SharedInformerFactory(), cfg.Report); err != nil {
+		return nil, err
+	}
+	if err := annotation.WatchForbidden(handle.SharedInformerFactory(), profiles, cfg.Report); err != nil {
 		return nil, err
 	}
 	source := o.Source
