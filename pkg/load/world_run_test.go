@@ -51,9 +51,9 @@ func (w *world) create(name string, number int, n *trueNode) *truePod {
 	if w.hazards.inits && number%3 == 0 {
 		p.containers = append([]*trueContainer{{name: "init", init: true, asks: int64(120 * (1 + number%6))}}, p.containers...)
 	}
-	expected, asks := p.expected()
+	_, asks := p.expected()
 	w.pods[name], w.byUID[p.uid], n.pods[p.uid] = p, p, p
-	w.known[p] = &knowledge{largest: expected, asks: asks, resized: -warmUpSeconds}
+	w.known[p] = &knowledge{largest: p.most(), asks: asks, resized: -warmUpSeconds}
 	return p
 }
 
