@@ -6,9 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 
 	"github.com/jedib0t/go-pretty/v6/table"
@@ -18,6 +16,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input/warning"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/policy"
 )
 
@@ -56,7 +55,10 @@ nodes in another order, by which ties are broken.
 
 The strategies are those of DeviceFit alone, kube-scheduler's defaults, and random
 placement. Shares of a GPU count as a whole one. When all pods of the list have
-come, they come again.`,
+come, they come again.
+
+Files may be compressed by gzip. What is odd in them is left out, with a warning that
+says where and why; what cannot be read is an error.`,
 		Example: `  kubectl plimsoll fill --nodes openb_node_list_gpu_node.csv \
     --pods openb_pod_list_default.csv,openb_pod_list_multigpu20.csv,openb_pod_list_multigpu30.csv --seeds 10`,
 		Args: cobra.NoArgs,
@@ -77,8 +79,8 @@ come, they come again.`,
 	flags.Float64SliceVar(&o.marks, "marks", []float64{1, 1.3}, "when to look: when pods have asked for these `PARTS` of all devices")
 	flags.IntVar(&o.parallel, "parallel", 0, "simulations at the same time (default: one a core)")
 	flags.StringVarP(&o.output, "output", "o", formatTable, "format of the result: table or json")
-	must(cmd.MarkFlagFilename("nodes", "csv"))
-	must(cmd.MarkFlagFilename("pods", "csv"))
+	must(cmd.MarkFlagFilename("nodes", "csv", "gz"))
+	must(cmd.MarkFlagFilename("pods", "csv", "gz"))
 	must(cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{formatTable, formatJSON}, cobra.ShellCompDirectiveNoFileComp)))
 	for _, name := range []string{"seeds", "marks", "parallel"} {
 		must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
@@ -127,15 +129,41 @@ func (o *fillOptions) policies() ([]sim.Policy, error) {
 	return policies, nil
 }
 
-func (o *fillOptions) scenario(pods string, seed uint64) (*sim.Scenario, error) {
+// source is where the scenarios of a row of the result come from.
+type source struct {
+	name     string
+	scenario func(seed uint64) (*sim.Scenario, error)
+}
+
+// sources reads the files, each once. What is odd about those that are read all the same
+// it says on stderr.
+func (o *fillOptions) sources(stderr io.Writer) ([]source, error) {
 	f := input.Filling{Ask: o.marks[len(o.marks)-1]}
 	if o.load {
 		f.Hot, f.HotFrom, f.HotTo, f.Use = 1./3, 0.70, 0.95, 0.6
 	}
 	if o.nodes == "" {
-		return input.FillSynthetic(input.Calm().Nodes, f, seed)
+		return []source{{"generated", func(seed uint64) (*sim.Scenario, error) {
+			return input.FillSynthetic(input.Calm().Nodes, f, seed)
+		}}}, nil
 	}
-	return input.FillOpenb(o.nodes, pods, f, seed)
+	var warnings warning.List
+	defer func() { warnings.Print(stderr) }()
+	nodes, err := input.ReadNodes(o.nodes, &warnings)
+	if err != nil {
+		return nil, err
+	}
+	var all []source
+	for _, file := range o.pods {
+		pods, err := input.ReadPods(file, nodes, &warnings)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, source{pods.Name, func(seed uint64) (*sim.Scenario, error) {
+			return pods.Fill(nodes, f, seed)
+		}})
+	}
+	return all, nil
 }
 
 func (o *fillOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
@@ -143,9 +171,9 @@ func (o *fillOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	if err != nil {
 		return err
 	}
-	lists := o.pods
-	if len(lists) == 0 {
-		lists = []string{"generated"}
+	sources, err := o.sources(stderr)
+	if err != nil {
+		return err
 	}
 	var rows []*fillRow
 	group, ctx := errgroup.WithContext(ctx)
@@ -154,17 +182,17 @@ func (o *fillOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 	}
 	group.SetLimit(o.parallel)
 	var mu sync.Mutex
-	done, all := 0, len(lists)*len(policies)*o.seeds
-	for _, list := range lists {
+	done, all := 0, len(sources)*len(policies)*o.seeds
+	for _, from := range sources {
 		for _, p := range policies {
-			row := &fillRow{Pods: strings.TrimSuffix(filepath.Base(list), ".csv"), Policy: p.Name, Points: make([][]sim.FillPoint, len(o.marks))}
+			row := &fillRow{Pods: from.name, Policy: p.Name, Points: make([][]sim.FillPoint, len(o.marks))}
 			for i := range row.Points {
 				row.Points[i] = make([]sim.FillPoint, o.seeds)
 			}
 			rows = append(rows, row)
 			for seed := range o.seeds {
 				group.Go(func() error {
-					if err := o.fill(ctx, list, p, seed, row); err != nil {
+					if err := o.fill(ctx, from, p, seed, row); err != nil {
 						return err
 					}
 					mu.Lock()
@@ -189,8 +217,8 @@ func (o *fillOptions) run(ctx context.Context, stdout, stderr io.Writer) error {
 }
 
 // fill fills the cluster once.
-func (o *fillOptions) fill(ctx context.Context, list string, p sim.Policy, seed int, row *fillRow) error {
-	scenario, err := o.scenario(list, uint64(seed)+1)
+func (o *fillOptions) fill(ctx context.Context, from source, p sim.Policy, seed int, row *fillRow) error {
+	scenario, err := from.scenario(uint64(seed) + 1)
 	if err != nil {
 		return err
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input/warning"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/policy"
 )
 
@@ -19,17 +21,20 @@ const (
 	loadHot  = "hot"
 )
 
-// scenario returns the pods and nodes that the flags ask for.
-func (o *simulateOptions) scenario() (*sim.Scenario, error) {
+// scenario returns the pods and nodes that the flags ask for. What is odd about files
+// that are read all the same it says on stderr.
+func (o *simulateOptions) scenario(stderr io.Writer) (*sim.Scenario, error) {
 	model, err := o.modelOf()
 	if err != nil {
 		return nil, err
 	}
+	var warnings warning.List
+	defer func() { warnings.Print(stderr) }()
 	switch {
 	case o.cluster != "":
-		return input.Snapshot(o.cluster, model, o.seed)
+		return input.Snapshot(o.cluster, model, o.seed, &warnings)
 	case o.nodes != "":
-		return input.Openb(o.nodes, o.pods, o.series, model, o.seed)
+		return input.Openb(o.nodes, o.pods, o.series, model, o.seed, &warnings)
 	}
 	return input.Synthetic(model, o.seed)
 }

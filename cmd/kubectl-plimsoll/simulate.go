@@ -58,6 +58,11 @@ The pods come from one of:
       kubectl get nodes -o json > nodes.json
       kubectl get pods --all-namespaces -o json > pods.json
       kubectl get nodes.metrics.k8s.io -o json > nodemetrics.json
+      kubectl get pods.metrics.k8s.io --all-namespaces -o json > podmetrics.json
+    of which the last may be missing; YAML and one file for all will do as well
+
+Files may be compressed by gzip. What is odd in them is left out, with a warning that
+says where and why; what cannot be read is an error.
 
 The policies are the profiles "plimsoll" (the recommended one) and "stock"
 (kube-scheduler's defaults), or those of a KubeSchedulerConfiguration.`,
@@ -87,7 +92,7 @@ func (o *simulateOptions) addFlags(cmd *cobra.Command) {
 	flags.SortFlags = false
 	flags.StringVar(&o.nodes, "nodes", "", "`FILE` with nodes, in openb's format")
 	flags.StringVar(&o.pods, "pods", "", "`FILE` with pods, in openb's format")
-	flags.StringVar(&o.series, "series", "", "`FILE` with CPU use over time, in PlanetLab's format (.csv or .csv.gz)")
+	flags.StringVar(&o.series, "series", "", "`FILE` with CPU use over time, in PlanetLab's format")
 	flags.StringVar(&o.cluster, "cluster", "", "`DIRECTORY` with a snapshot of a cluster")
 	flags.StringVar(&o.load, "load", loadCalm, "how much of their requests pods use: calm or hot")
 	flags.StringToStringVar(&o.model, "model", nil, "parameters of the model, as `NAME=VALUE`[,...]: "+strings.Join(modelNames(), ", "))
@@ -105,11 +110,10 @@ func (o *simulateOptions) addFlags(cmd *cobra.Command) {
 		must(cmd.RegisterFlagCompletionFunc(name, cobra.FixedCompletions(values, cobra.ShellCompDirectiveNoFileComp)))
 	}
 	for name, extensions := range map[string][]string{
-		"nodes": {"csv"}, "pods": {"csv"}, "series": {"csv", "gz"}, "config": {"yaml", "yml", "json"}, "report": {"html"},
+		"nodes": {"csv", "gz"}, "pods": {"csv", "gz"}, "series": {"csv", "gz"}, "cluster": {"json", "yaml", "yml", "gz"}, "config": {"yaml", "yml", "json"}, "report": {"html"},
 	} {
 		must(cmd.MarkFlagFilename(name, extensions...))
 	}
-	must(cmd.MarkFlagDirname("cluster"))
 	must(cmd.RegisterFlagCompletionFunc("profiles", o.completeProfiles))
 	must(cmd.RegisterFlagCompletionFunc("model", completeModel))
 	for _, name := range []string{"seed", "parallel"} {
@@ -164,7 +168,7 @@ func (o *simulateOptions) run(ctx context.Context, stdout, stderr io.Writer) (er
 	if err != nil {
 		return err
 	}
-	scenario, err := o.scenario()
+	scenario, err := o.scenario(stderr)
 	if err != nil {
 		return err
 	}

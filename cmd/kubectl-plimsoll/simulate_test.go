@@ -173,6 +173,48 @@ func TestSnapshotOfACluster(t *testing.T) {
 	}
 }
 
+func TestOddFilesAreReadWithWarnings(t *testing.T) {
+	dir := snapshotFiles(t)
+	lost := `{"metadata": {"namespace": "default", "name": "lost", "uid": "lost"}, "spec": {"nodeName": "gone", "containers": [{"name": "c"}]}, "status": {"phase": "Running"}}`
+	file := filepath.Join(dir, "pods-2.json")
+	if err := os.WriteFile(file, []byte("\ufeff"+`{"kind": "PodList", "items": [`+lost+`]}`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	stdout, stderr, exit := plimsoll(t, "simulate", "--cluster", dir, "--model", "fill-time=10m,churn-time=20m", "-o", "json")
+	if want := "warning: " + file + ":1: pod default/lost is on node gone, which is not in the snapshot: the pod is left out\n"; exit != 0 || stderr != want {
+		t.Errorf("exit status %d, on stderr is %q, want %q", exit, stderr, want)
+	}
+	if !json.Valid([]byte(stdout)) {
+		t.Errorf("the result is not JSON: %q", stdout)
+	}
+}
+
+func TestFillReadsOddListsOnceWithWarnings(t *testing.T) {
+	dir := t.TempDir()
+	nodes, pods := filepath.Join(dir, "nodes.csv"), filepath.Join(dir, "pods.csv")
+	for file, text := range map[string]string{
+		nodes: "sn;CPU_milli;memory_mib;gpu\rn1;8000.0;16384;2\rn2;0;16384;2",
+		pods:  "name,cpu_milli,memory_mib,num_gpu\np1,1000,1024,1\nbig,9000,1024,1\n",
+	} {
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	stdout, stderr, exit := plimsoll(t, "fill", "--nodes", nodes, "--pods", pods, "--seeds", "2")
+	want := "warning: " + nodes + ":3: node n2 has 0 millicores and 16384 MiB: it is left out\n" +
+		"warning: " + pods + ":3: no node has room for pod big: 9000 millicores, 1024 MiB and 1 GPUs; it is left out\n"
+	if exit != 0 || stderr != want || !strings.Contains(stdout, "pods") {
+		t.Errorf("exit status %d, printed %q and %q, want %q", exit, stdout, stderr, want)
+	}
+	if err := os.WriteFile(pods, []byte("name,cpu_milli,memory_mib,num_gpu\np1,1000,1024,\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, stderr, exit = plimsoll(t, "fill", "--nodes", nodes, "--pods", pods)
+	if want := "error: " + pods + `:2: num_gpu is "": must be a whole number from 0 to `; exit != exitError || !strings.Contains(stderr, want) {
+		t.Errorf("exit status %d, the error is %q, want %q in it", exit, stderr, want)
+	}
+}
+
 func TestFaultsOfAConfigurationNameFileAndField(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
 	text := `apiVersion: kubescheduler.config.k8s.io/v1

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/utils/clock"
 )
 
 // Catalogue is all that a plugin needs to know of devices: what pods ask for and
@@ -21,19 +22,27 @@ type Catalogue struct {
 // NewCatalogue returns a catalogue of what the matcher accepts. It knows of no
 // node yet. Several catalogues may share the classes: they are watched by whoever
 // made them.
-func NewCatalogue(matcher *Matcher, classes ClassInventory) *Catalogue {
-	return &Catalogue{matcher: matcher, kinds: NewKinds(matcher), classes: classes}
+func NewCatalogue(matcher *Matcher, classes ClassInventory, clock clock.PassiveClock) *Catalogue {
+	return &Catalogue{matcher: matcher, kinds: NewKinds(matcher, clock), classes: classes}
 }
 
-// Watch learns from the informer of nodes which device resources they offer. It
-// is to be called once, before the informers start.
-func (c *Catalogue) Watch(factory informers.SharedInformerFactory) error {
-	return c.kinds.Watch(factory)
+// Watch learns from the informer of nodes which resources they have, and has the
+// reporter, if it is not nil, tell what they are taken for. It is to be called once,
+// before the informers start.
+func (c *Catalogue) Watch(factory informers.SharedInformerFactory, reporter *Reporter) error {
+	return c.kinds.Watch(factory, reporter)
 }
 
-// SetNode notes which device resources the node offers: none if it is gone. Watch
-// does that for all nodes.
-func (c *Catalogue) SetNode(name string, allocatable v1.ResourceList) { c.kinds.Set(name, allocatable) }
+// SetNode notes which resources the node has. Watch does that for all nodes.
+func (c *Catalogue) SetNode(node *v1.Node) { c.kinds.Set(node) }
+
+// RemoveNode notes that the node is gone. Watch does that, too.
+func (c *Catalogue) RemoveNode(name string) { c.kinds.Remove(name) }
+
+// Resources returns the extended resources that nodes have, sorted by name, with
+// what each is taken for and why. Device classes are not among them: each that the
+// matcher accepts is a kind of device.
+func (c *Catalogue) Resources() []Resource { return c.kinds.Resources() }
 
 // HasSynced reports whether all nodes, classes and claims are known that there
 // were when the informers started.
@@ -68,19 +77,19 @@ func (c *Catalogue) InitialRequests(pod *v1.Pod) (requests []Request, ok bool) {
 // requests returns the devices that the pod asks for, with those that are claimed
 // for it.
 func (c *Catalogue) requests(pod *v1.Pod, claimed []Request) []Request {
-	view := c.classes.View()
-	requests := requestsOfContainers(pod, func(name v1.ResourceName) (v1.ResourceName, bool) { return c.kindOf(view, name) })
+	view, kinds := c.classes.View(), c.kinds.current()
+	requests := requestsOfContainers(pod, func(name v1.ResourceName) (v1.ResourceName, bool) { return c.kindOf(view, kinds, name) })
 	return merge(requests, slices.DeleteFunc(claimed, func(request Request) bool { return !c.matcher.Matches(request.Name) }))
 }
 
 // kindOf returns the kind of device that a request for the resource takes: that
 // of the class which provides it, unless nodes have device plugins that offer it.
 // Where some have and others have the class, only the former are ranked.
-func (c *Catalogue) kindOf(view ClassView, resource v1.ResourceName) (kind v1.ResourceName, isDevice bool) {
-	if class, ok := view.ClassOf(resource); ok && !c.kinds.Has(resource) && c.matcher.Matches(class) {
+func (c *Catalogue) kindOf(view ClassView, kinds *picture, resource v1.ResourceName) (kind v1.ResourceName, isDevice bool) {
+	if class, ok := view.ClassOf(resource); ok && !kinds.offers(resource) && c.matcher.Matches(class) {
 		return class, true
 	}
-	return resource, c.matcher.Matches(resource)
+	return resource, kinds.isDevice(resource)
 }
 
 // Reserve has the views from now on count the devices of classes among these as
@@ -99,14 +108,25 @@ func (c *Catalogue) Unreserve(pod types.UID) { c.classes.Unreserve(pod) }
 
 // View returns the present picture, for a scheduling cycle.
 func (c *Catalogue) View() View {
-	return View{matcher: c.matcher, kinds: *c.kinds.names.Load(), classes: c.classes.View()}
+	return View{matcher: c.matcher, kinds: c.kinds.current(), classes: c.classes.View()}
 }
 
 // View is an immutable picture of what nodes have. Its methods take no lock.
 type View struct {
-	matcher *Matcher
-	kinds   []v1.ResourceName // that some node offers
-	classes ClassView
+	matcher  *Matcher
+	kinds    *picture
+	withAway bool
+	classes  ClassView
+}
+
+// WithAway returns the view in which devices that are away from a node for a
+// moment count as allocatable: those of extended resources that were so in the
+// last ten minutes, or that were in the node's capacity when it was first seen in
+// that time. It is for keeping a node's CPU and memory for its devices; pods cannot
+// be given devices that are away.
+func (v View) WithAway() View {
+	v.withAway = true
+	return v
 }
 
 // AppendStocks appends to stocks what the node has of each kind of device that it
@@ -116,7 +136,11 @@ type View struct {
 // If the matcher does not accept all classes, how many devices are in those that
 // it accepts is not known; it is no more than their sum.
 func (v View) AppendStocks(stocks []Stock, node fwk.NodeInfo) ([]Stock, InClasses) {
-	stocks = appendStocks(stocks, v.matcher, v.kinds, node)
+	first := len(stocks)
+	stocks = v.kinds.appendStocks(stocks, node)
+	if v.withAway {
+		stocks = v.kinds.appendAway(stocks, first, node)
+	}
 	var in InClasses
 	offered := v.classes.Node(node.Node().Name)
 	var sum, free int64
@@ -130,4 +154,29 @@ func (v View) AppendStocks(stocks []Stock, node fwk.NodeInfo) ([]Stock, InClasse
 	in.Devices.Allocatable = min(sum, offered.All.Allocatable)
 	in.Devices.Requested = in.Devices.Allocatable - min(free, offered.All.Free())
 	return stocks, in
+}
+
+// Mark is what of a node's devices may cease to count without an event of the node.
+type Mark struct {
+	// Away is how many devices are away, and Dismissals how often a resource has
+	// ceased to be taken for a device.
+	Away       int64
+	Dismissals uint64
+}
+
+// Mark returns the mark of the node at the time of the view, for Remaining.
+func (v View) Mark(node string) Mark {
+	return Mark{Away: v.kinds.awayFrom(node), Dismissals: v.kinds.dismissals}
+}
+
+// Remaining returns how many of the devices, which were free on the node by a view
+// with those that are away at the time of the mark, are still taken for free: fewer
+// if devices have been away for too long since, and none if a resource has ceased
+// to be taken for a device, as that may have been any of them.
+func (v View) Remaining(free int64, node string, then Mark) int64 {
+	now := v.Mark(node)
+	if now.Dismissals != then.Dismissals {
+		return 0
+	}
+	return max(0, free-max(0, then.Away-now.Away))
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"math"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -17,6 +16,7 @@ import (
 	"k8s.io/client-go/kubernetes/fake"
 	fwk "k8s.io/kube-scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
+	"k8s.io/utils/clock"
 )
 
 // fixedClasses is a ClassInventory in which nothing changes, and its own view.
@@ -115,9 +115,9 @@ func TestCatalogueRequests(t *testing.T) {
 			if tt.classes == nil {
 				tt.classes = NoClasses{}
 			}
-			c := NewCatalogue(newMatcher(t, tt.patterns...), tt.classes)
+			c := NewCatalogue(newMatcher(t, tt.patterns...), tt.classes, clock.RealClock{})
 			for node, gpus := range tt.nodes {
-				c.SetNode(node, v1.ResourceList{gpu: resource.MustParse(gpus)})
+				c.SetNode(st.MakeNode().Name(node).Capacity(resources{gpu: gpus}).Obj())
 			}
 			pod := tt.pod.Obj()
 			if got := c.Requests(pod); !slices.Equal(got, tt.want) {
@@ -134,7 +134,7 @@ func TestCatalogueRequests(t *testing.T) {
 }
 
 func TestInitialRequestsNeedAllClaims(t *testing.T) {
-	c := NewCatalogue(newMatcher(t, "*"), &fixedClasses{claimed: []Request{{ClassResource("gpu"), 1}}, incomplete: true})
+	c := NewCatalogue(newMatcher(t, "*"), &fixedClasses{claimed: []Request{{ClassResource("gpu"), 1}}, incomplete: true}, clock.RealClock{})
 	if got, ok := c.InitialRequests(st.MakePod().Req(resources{fpga: "1"}).Obj()); ok || got != nil {
 		t.Errorf("InitialRequests() = %v, %v, want none as long as a claim does not exist", got, ok)
 	}
@@ -143,7 +143,7 @@ func TestInitialRequestsNeedAllClaims(t *testing.T) {
 // stocksOf returns what the view has of the node, sorted by name.
 func stocksOf(view View, node fwk.NodeInfo) ([]Stock, InClasses) {
 	stocks, in := view.AppendStocks(nil, node)
-	slices.SortFunc(stocks[:len(stocks)-in.Classes], func(a, b Stock) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	sortedByName(stocks[:len(stocks)-in.Classes])
 	return stocks, in
 }
 
@@ -182,9 +182,9 @@ func TestViewAppendsStocksOfBothKinds(t *testing.T) {
 		},
 	} {
 		for _, known := range []bool{false, true} { // whether the node's resources are known by its informer
-			c := NewCatalogue(newMatcher(t, tt.patterns...), &fixedClasses{nodes: map[string]NodeDevices{"node": tt.offered}})
+			c := NewCatalogue(newMatcher(t, tt.patterns...), &fixedClasses{nodes: map[string]NodeDevices{"node": tt.offered}}, clock.RealClock{})
 			if known {
-				c.SetNode("node", node.Node().Status.Allocatable)
+				c.SetNode(node.Node())
 			}
 			got, in := stocksOf(c.View(), node)
 			if !slices.Equal(got, tt.want) || in != tt.in {
@@ -231,8 +231,8 @@ func TestViewDoesNotAllocate(t *testing.T) {
 	offered := NodeDevices{Classes: []Stock{{ClassResource("a"), 8, 2}}, All: Stock{"", 8, 2}}
 	for name, classes := range map[string]ClassInventory{"no classes": NoClasses{}, "classes": &fixedClasses{nodes: map[string]NodeDevices{"node": offered}}} {
 		node := newNode(resources{"cpu": "8", gpu: "4", fpga: "2"}, resources{gpu: "1"})
-		c := NewCatalogue(newMatcher(t, "*"), classes)
-		c.SetNode("node", node.Node().Status.Allocatable)
+		c := NewCatalogue(newMatcher(t, "*"), classes, clock.RealClock{})
+		c.SetNode(node.Node())
 		view := c.View()
 		allocs := testing.AllocsPerRun(100, func() {
 			var buffer [4]Stock
@@ -249,7 +249,7 @@ func TestViewDoesNotAllocate(t *testing.T) {
 // Only what the scheduler does not count itself is reserved.
 func TestCatalogueReservesDevicesOfClasses(t *testing.T) {
 	classes := &fixedClasses{reserved: map[types.UID][]Request{}}
-	c := NewCatalogue(newMatcher(t, "*"), classes)
+	c := NewCatalogue(newMatcher(t, "*"), classes, clock.RealClock{})
 	requests := []Request{{ClassResource("gpu"), 2}, {gpu, 1}}
 	c.Reserve("of a class", "n", requests)
 	c.Reserve("of a device plugin", "n", []Request{{gpu, 1}})
@@ -267,7 +267,7 @@ func TestCatalogueReservesDevicesOfClasses(t *testing.T) {
 
 // A catalogue does all that it does without dynamic resource allocation, too.
 func TestCatalogueWithoutClasses(t *testing.T) {
-	c := NewCatalogue(newMatcher(t, "*"), NoClasses{})
+	c := NewCatalogue(newMatcher(t, "*"), NoClasses{}, clock.RealClock{})
 	claims := st.MakePod().UID("p").PodResourceClaims(v1.PodResourceClaim{Name: "c"}).Req(resources{gpu: "1", ClassResource("gpu"): "1"}).Obj()
 	want := []Request{{ClassResource("gpu"), 1}, {gpu, 1}}
 	if got, ok := c.InitialRequests(claims); !ok || !slices.Equal(got, want) {
@@ -290,7 +290,7 @@ func TestCatalogueWithoutClasses(t *testing.T) {
 
 func TestCatalogueEventsAreOfNodesAndClasses(t *testing.T) {
 	var got []fwk.EventResource
-	for _, event := range NewCatalogue(newMatcher(t, "*"), &fixedClasses{}).Events() {
+	for _, event := range NewCatalogue(newMatcher(t, "*"), &fixedClasses{}, clock.RealClock{}).Events() {
 		got = append(got, event.Event.Resource)
 	}
 	if want := []fwk.EventResource{fwk.Node, fwk.ResourceClaim}; !slices.Equal(got, want) {
@@ -312,8 +312,8 @@ func TestCatalogueWatchesNodes(t *testing.T) {
 	client := fake.NewClientset(node("0"))
 	factory := informers.NewSharedInformerFactory(client, 0)
 	classes := &fixedClasses{classOf: map[v1.ResourceName]v1.ResourceName{gpu: classGPU}, unsynced: true}
-	c := NewCatalogue(newMatcher(t, "*"), classes)
-	if err := c.Watch(factory); err != nil {
+	c := NewCatalogue(newMatcher(t, "*"), classes, clock.RealClock{})
+	if err := c.Watch(factory, nil); err != nil {
 		t.Fatal(err)
 	}
 	until := func(what string, condition func() bool) {

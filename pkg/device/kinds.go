@@ -6,39 +6,53 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
-	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/utils/clock"
 )
 
-// Kinds knows which device resources the nodes of the cluster offer. There are
-// few, so asking a node for each is faster than going through all of its
-// resources and matching their names.
+// Kinds knows which extended resources the nodes of the cluster have, and which of
+// them are devices. Those are few, so asking a node for each is faster than going
+// through all of its resources.
 type Kinds struct {
-	matcher *Matcher
-	names   atomic.Pointer[[]v1.ResourceName] // sorted
-	synced  cache.InformerSynced              // nil before Watch
+	clock   clock.PassiveClock
+	latest  atomic.Pointer[picture]
+	synced  cache.InformerSynced // nil before Watch
+	reports *Reporter            // nil if there is none
 
-	mu     sync.Mutex
-	byNode map[string][]v1.ResourceName
-	nodes  map[v1.ResourceName]int // how many nodes offer each
+	mu        sync.Mutex
+	nodes     map[string]*nodeSupplies
+	ordinary  int // nodes, of these
+	resources map[v1.ResourceName]*tally
+}
+
+// nodeSupplies is what a node has of each extended resource.
+type nodeSupplies struct {
+	uid types.UID
+	// ordinary says that the node is meant for ordinary pods.
+	ordinary bool
+	supplies map[v1.ResourceName]*supply
 }
 
 // NewKinds returns kinds that know of no node yet.
-func NewKinds(matcher *Matcher) *Kinds {
-	k := &Kinds{matcher: matcher, byNode: map[string][]v1.ResourceName{}, nodes: map[v1.ResourceName]int{}}
-	k.names.Store(&[]v1.ResourceName{})
+func NewKinds(matcher *Matcher, clock clock.PassiveClock) *Kinds {
+	k := &Kinds{clock: clock, nodes: map[string]*nodeSupplies{}, resources: map[v1.ResourceName]*tally{}}
+	k.latest.Store(&picture{names: newNames(matcher)})
 	return k
 }
 
 // Watch learns the kinds from the informer of nodes. It is to be called once,
-// before the informers start.
-func (k *Kinds) Watch(factory informers.SharedInformerFactory) error {
+// before the informers start. The reporter, if there is one, is told what resources
+// are taken for.
+func (k *Kinds) Watch(factory informers.SharedInformerFactory, reporter *Reporter) error {
+	k.reports = reporter
 	set := func(obj any) {
 		if node, ok := obj.(*v1.Node); ok {
-			k.Set(node.Name, node.Status.Allocatable)
+			k.Set(node)
 		}
 	}
 	registration, err := factory.Core().V1().Nodes().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
@@ -49,7 +63,7 @@ func (k *Kinds) Watch(factory informers.SharedInformerFactory) error {
 				obj = tombstone.Obj
 			}
 			if node, ok := obj.(*v1.Node); ok {
-				k.Set(node.Name, nil)
+				k.Remove(node.Name)
 			}
 		},
 	})
@@ -64,70 +78,163 @@ func (k *Kinds) Watch(factory informers.SharedInformerFactory) error {
 // informers started. It is true without Watch.
 func (k *Kinds) HasSynced() bool { return k.synced == nil || k.synced() }
 
-// Set notes what the node offers: nothing if it is gone. A resource of which
-// nothing is allocatable is not offered: the kubelet goes on reporting 0 of it
-// after its device plugin is gone.
-func (k *Kinds) Set(node string, allocatable v1.ResourceList) {
-	kinds := k.offered(allocatable)
+// Set notes what the node has. A resource of which nothing is allocatable is not
+// offered: the kubelet goes on reporting 0 of it after its device plugin is gone.
+func (k *Kinds) Set(node *v1.Node) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if slices.Equal(k.byNode[node], kinds) {
+	n := k.nodes[node.Name]
+	if n != nil && n.uid != node.UID {
+		k.remove(node.Name)
+		n = nil
+	}
+	if n == nil {
+		n = &nodeSupplies{uid: node.UID, supplies: map[v1.ResourceName]*supply{}}
+		k.nodes[node.Name] = n
+	} else if n.ordinary {
+		k.ordinary--
+	}
+	if n.ordinary = isOrdinary(node); n.ordinary {
+		k.ordinary++
+	}
+	now := k.clock.Now()
+	n.set(&node.Status, now)
+	k.count(n)
+	k.publish(append(k.expire(now), node.Name)...)
+}
+
+// Remove forgets the node.
+func (k *Kinds) Remove(node string) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.nodes[node] != nil {
+		k.remove(node)
+		k.publish(append(k.expire(k.clock.Now()), node)...)
+	}
+}
+
+func (k *Kinds) remove(name string) {
+	n := k.nodes[name]
+	if delete(k.nodes, name); n.ordinary {
+		k.ordinary--
+	}
+	for _, s := range n.supplies {
+		k.recount(s, counted{})
+	}
+}
+
+// isOrdinary reports whether ordinary pods are meant to run on the node. Those of
+// the control plane often lack what a DaemonSet makes of all others.
+func isOrdinary(node *v1.Node) bool {
+	return !slices.ContainsFunc(node.Spec.Taints, func(taint v1.Taint) bool {
+		return taint.Key == "node-role.kubernetes.io/control-plane" && taint.Effect != v1.TaintEffectPreferNoSchedule
+	})
+}
+
+// set sets what the node has of each extended resource.
+func (n *nodeSupplies) set(status *v1.NodeStatus, now time.Time) {
+	for _, list := range []v1.ResourceList{status.Capacity, status.Allocatable} {
+		for name := range list {
+			if isExtended(name) && n.supplies[name] == nil {
+				n.supplies[name] = &supply{name: name}
+			}
+		}
+	}
+	for name, s := range n.supplies {
+		s.set(unitsOf(status.Capacity[name]), unitsOf(status.Allocatable[name]), now)
+	}
+}
+
+// count has the tallies count the node as it is now.
+func (k *Kinds) count(n *nodeSupplies) {
+	for name, s := range n.supplies {
+		k.recount(s, counted{units: s.expected(), offering: s.allocatable > 0, ordinary: n.ordinary})
+		if s.isGone() {
+			delete(n.supplies, name)
+		}
+	}
+}
+
+// recount has the tally of the resource count what a node has of it as this
+// instead of as what it was counted as before.
+func (k *Kinds) recount(s *supply, as counted) {
+	if as.units == 0 {
+		as = counted{}
+	}
+	if as == s.counted {
 		return
 	}
-	for _, kind := range k.byNode[node] {
-		if k.nodes[kind]--; k.nodes[kind] == 0 {
-			delete(k.nodes, kind)
+	t := k.resources[s.name]
+	if t == nil {
+		t = &tally{standing: k.latest.Load().names.of(s.name), byUnits: map[int64]int{}}
+		k.resources[s.name] = t
+	}
+	t.add(s.counted, -1)
+	t.add(as, 1)
+	if s.counted = as; t.nodes == 0 {
+		delete(k.resources, s.name)
+	}
+}
+
+// current returns what is known now.
+func (k *Kinds) current() *picture {
+	p := k.latest.Load()
+	if now := k.clock.Now(); p.isDue(now) || !p.told && k.HasSynced() {
+		return k.refresh(now)
+	}
+	return p
+}
+
+// refresh has units that were away for too long count no more, and verdicts told
+// that could not be before all nodes were known.
+func (k *Kinds) refresh(now time.Time) *picture {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.publish(k.expire(now)...)
+}
+
+// expire has units that were away for too long count no more, and returns the nodes
+// that may have had some.
+func (k *Kinds) expire(now time.Time) (changed []string) {
+	before := k.latest.Load()
+	if !before.isDue(now) {
+		return nil
+	}
+	for name := range before.away {
+		if n := k.nodes[name]; n != nil {
+			for _, s := range n.supplies {
+				s.expire(now)
+			}
+			k.count(n)
+		}
+		changed = append(changed, name)
+	}
+	return changed
+}
+
+// publish makes the picture of what there is now, where of what is away only that
+// of these nodes has changed, and reports it.
+func (k *Kinds) publish(changed ...string) *picture {
+	before := k.latest.Load()
+	p := &picture{names: before.names, dismissals: before.dismissals, told: k.HasSynced()}
+	p.away, p.until = k.away(before, changed)
+	for _, name := range slices.Sorted(maps.Keys(k.resources)) {
+		t := k.resources[name]
+		if t.judge(k.ordinary, p.told) {
+			p.dismissals++
+		}
+		p.resources = append(p.resources, t.judged(name, k.ordinary))
+		if t.verdict == Device && t.offering > 0 {
+			p.offered = append(p.offered, name)
 		}
 	}
-	for _, kind := range kinds {
-		k.nodes[kind]++
+	k.latest.Store(p)
+	if p.told && k.reports != nil {
+		k.reports.report(p.resources)
 	}
-	k.byNode[node] = kinds
-	if len(kinds) == 0 {
-		delete(k.byNode, node)
-	}
-	if names := slices.Sorted(maps.Keys(k.nodes)); !slices.Equal(names, *k.names.Load()) {
-		k.names.Store(&names)
-	}
+	return p
 }
 
-// offered returns the kinds of device that there is at least one of, sorted.
-func (k *Kinds) offered(allocatable v1.ResourceList) []v1.ResourceName {
-	var kinds []v1.ResourceName
-	for name, quantity := range allocatable {
-		if quantity.Value() > 0 && k.matcher.Matches(name) {
-			kinds = append(kinds, name)
-		}
-	}
-	slices.Sort(kinds)
-	return kinds
-}
-
-// Has reports whether a node offers the resource, at least one unit of it.
-func (k *Kinds) Has(name v1.ResourceName) bool {
-	_, found := slices.BinarySearch(*k.names.Load(), name)
-	return found
-}
-
-// AppendStocks appends to stocks what the node has of each kind of device that
-// it offers at least one unit of. It takes no lock and allocates only if stocks
-// is too short.
-func (k *Kinds) AppendStocks(stocks []Stock, node fwk.NodeInfo) []Stock {
-	return appendStocks(stocks, k.matcher, *k.names.Load(), node)
-}
-
-// appendStocks appends what the node has of each of the kinds, which must be all
-// that the matcher accepts of what nodes offer. If the node has few resources
-// against the number of kinds, or no kind is known yet, it goes through those.
-func appendStocks(stocks []Stock, matcher *Matcher, kinds []v1.ResourceName, node fwk.NodeInfo) []Stock {
-	offered, requested := node.GetAllocatable().GetScalarResources(), node.GetRequested().GetScalarResources()
-	if len(kinds) == 0 || len(kinds) > 2*len(offered) {
-		return matcher.AppendStocks(stocks, node)
-	}
-	for _, kind := range kinds {
-		if allocatable := offered[kind]; allocatable > 0 {
-			stocks = append(stocks, Stock{Name: kind, Allocatable: allocatable, Requested: requested[kind]})
-		}
-	}
-	return stocks
-}
+// Resources returns the extended resources that nodes have, sorted by name, with
+// what each is taken for and why.
+func (k *Kinds) Resources() []Resource { return k.current().list() }

@@ -10,10 +10,11 @@ import (
 	v1helper "k8s.io/kubernetes/pkg/apis/core/v1/helper"
 )
 
-// Matcher tells which extended resources and device classes are devices. A class
-// goes by the name of its resource. It is immutable. The zero value accepts none.
+// Matcher tells which extended resources and device classes the configuration has
+// for devices. A class goes by the name of its resource. It is immutable. The zero
+// value accepts none.
 type Matcher struct {
-	patterns []pattern
+	included, excluded []pattern
 }
 
 // pattern accepts a resource name if both of its sides are accepted.
@@ -21,17 +22,24 @@ type pattern struct {
 	domain, name side
 }
 
-// NewMatcher returns a Matcher that accepts what one of the patterns accepts. A
-// pattern is "*", which stands for every extended resource and device class, or
-// DOMAIN/NAME, either side of which may hold the wildcards of path.Match.
+// NewMatcher returns a Matcher that accepts what one of the patterns accepts and
+// no exclusion does. A pattern is "*", which stands for every extended resource
+// and device class, or DOMAIN/NAME, either side of which may hold the wildcards of
+// path.Match. An exclusion is a pattern with "!" before it; their order does not
+// matter.
 func NewMatcher(patterns []string) (*Matcher, error) {
-	m := &Matcher{patterns: make([]pattern, 0, len(patterns))}
+	m := &Matcher{}
 	for _, text := range patterns {
+		text, excludes := strings.CutPrefix(text, "!")
 		p, err := parsePattern(text)
-		if err != nil {
+		switch {
+		case err != nil:
 			return nil, err
+		case excludes:
+			m.excluded = append(m.excluded, p)
+		default:
+			m.included = append(m.included, p)
 		}
-		m.patterns = append(m.patterns, p)
 	}
 	return m, nil
 }
@@ -59,19 +67,60 @@ func badPattern(text string) error {
 	return fmt.Errorf(`device resource pattern %q: must be "*" or DOMAIN/NAME, either with wildcards, such as "nvidia.com/gpu" or "nvidia.com/*"`, text)
 }
 
-// Matches reports whether the resource is a device.
+// Matches reports whether the resource is a device by the configuration.
 func (m *Matcher) Matches(resource v1.ResourceName) bool {
+	listing := m.listing(resource)
+	return listing == listed || listing == named
+}
+
+// listing is what the configuration says of a resource.
+type listing int
+
+const (
+	unlisted listing = iota
+	excluded         // by an exclusion
+	listed           // by "*" alone
+	named            // by another pattern
+)
+
+// listing returns what the configuration says of the resource. What is no extended
+// resource and no device class is unlisted.
+func (m *Matcher) listing(resource v1.ResourceName) listing {
 	if !isExtended(resource) && !isClass(resource) {
-		return false
+		return unlisted
 	}
 	domain, name, _ := strings.Cut(string(resource), "/")
-	for i := range m.patterns {
-		if m.patterns[i].domain.accepts(domain) && m.patterns[i].name.accepts(name) {
+	if anyAccepts(m.excluded, domain, name) {
+		return excluded
+	}
+	best := unlisted
+	for i := range m.included {
+		switch p := &m.included[i]; {
+		case !p.accepts(domain, name):
+		case p.isAny():
+			best = listed
+		default:
+			return named
+		}
+	}
+	return best
+}
+
+func anyAccepts(patterns []pattern, domain, name string) bool {
+	for i := range patterns {
+		if patterns[i].accepts(domain, name) {
 			return true
 		}
 	}
 	return false
 }
+
+func (p *pattern) accepts(domain, name string) bool {
+	return p.domain.accepts(domain) && p.name.accepts(name)
+}
+
+// isAny reports whether the pattern accepts everything.
+func (p *pattern) isAny() bool { return p.domain.match == anyText && p.name.match == anyText }
 
 // isExtended reports whether a resource of a pod or a node is an extended one.
 // For names that the API server lets pass it says what

@@ -55,6 +55,13 @@ func TestMatches(t *testing.T) {
 			yes:      []v1.ResourceName{"amd.com/gpu0", "nvidia.com/gpu9"},
 			no:       []v1.ResourceName{"xilinx.com/gpu0", "amd.com/gpux"},
 		},
+		{
+			name:     "exclusions, in any order",
+			patterns: []string{"!virt.example.com/*", "*", "!nvidia.com/gpu.shared", "!deviceclass.resource.kubernetes.io/cpu"},
+			yes:      []v1.ResourceName{"nvidia.com/gpu", "example.com/kvm", "deviceclass.resource.kubernetes.io/gpu"},
+			no:       []v1.ResourceName{"virt.example.com/kvm", "nvidia.com/gpu.shared", "deviceclass.resource.kubernetes.io/cpu", "cpu"},
+		},
+		{name: "exclusions alone", patterns: []string{"!virt.example.com/*"}, no: []v1.ResourceName{"nvidia.com/gpu", "virt.example.com/kvm"}},
 		{name: "no pattern", no: []v1.ResourceName{"nvidia.com/gpu", "cpu"}},
 	}
 	for _, tt := range tests {
@@ -78,7 +85,7 @@ func TestMatches(t *testing.T) {
 }
 
 func TestNewMatcherRejectsPatternsThatMatchNothing(t *testing.T) {
-	for _, pattern := range []string{"", "gpu", "/gpu", "nvidia.com/", "a/b/c", "nvidia.com/[", "[a/]b", `nvidia.com/\`} {
+	for _, pattern := range []string{"", "gpu", "/gpu", "nvidia.com/", "a/b/c", "nvidia.com/[", "[a/]b", `nvidia.com/\`, "!", "!gpu", "!a/["} {
 		_, err := NewMatcher([]string{"nvidia.com/gpu", pattern})
 		if err == nil || !strings.Contains(err.Error(), `must be "*" or DOMAIN/NAME`) {
 			t.Errorf("NewMatcher(%q): error = %v, want one that says what a pattern is", pattern, err)

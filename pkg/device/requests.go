@@ -50,22 +50,16 @@ func merge(a, b []Request) []Request {
 	return a
 }
 
-// Requests returns the devices that the pod's containers ask for, sorted by name,
-// each resource once. Those of resource claims are left to a ClassInventory. They
-// are counted as the kubelet and the scheduler count: containers and sidecars add
-// up, an init container counts where it needs more than those that run with it,
+// requestsOfContainers returns the devices that the pod's containers ask for, by the
+// kind of device that kindOf has for each resource, sorted by name, each kind once.
+// They are counted as the kubelet and the scheduler count: containers and sidecars
+// add up, an init container counts where it needs more than those that run with it,
 // and overhead is added.
-func (m *Matcher) Requests(pod *v1.Pod) []Request {
-	return requestsOfContainers(pod, func(name v1.ResourceName) (v1.ResourceName, bool) { return name, m.Matches(name) })
-}
-
-// requestsOfContainers is as Matcher.Requests, by the kind of device that kindOf
-// has for each resource.
 func requestsOfContainers(pod *v1.Pod, kindOf func(v1.ResourceName) (kind v1.ResourceName, isDevice bool)) []Request {
 	var requests []Request
 	for name, quantity := range resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}) {
 		if kind, isDevice := kindOf(name); isDevice {
-			requests = AddRequest(requests, Request{Name: kind, Count: quantity.Value()})
+			requests = AddRequest(requests, Request{Name: kind, Count: unitsOf(quantity)})
 		}
 	}
 	return requests
@@ -85,7 +79,7 @@ func UsesDRA(pod *v1.Pod) bool {
 
 func requestsDeviceClass(c v1.Container) bool {
 	for name, quantity := range c.Resources.Requests {
-		if isClass(name) && quantity.Value() > 0 {
+		if isClass(name) && unitsOf(quantity) > 0 {
 			return true
 		}
 	}

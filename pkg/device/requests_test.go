@@ -9,6 +9,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
+	"k8s.io/utils/clock"
 )
 
 const (
@@ -73,11 +74,11 @@ func TestRequests(t *testing.T) {
 			want: []Request{{gpu, 1}},
 		},
 	}
-	m := newMatcher(t, "*")
+	c := newCatalogue(t, "*")
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			pod := tt.pod.Obj()
-			got := m.Requests(pod)
+			got := c.Requests(pod)
 			if !slices.Equal(got, tt.want) {
 				t.Errorf("Requests() = %v, want %v", got, tt.want)
 			}
@@ -95,7 +96,7 @@ func TestRequests(t *testing.T) {
 func TestRequestsLeavesOutWhatIsNoDevice(t *testing.T) {
 	pod := st.MakePod().Req(resources{gpu: "1", fpga: "1", "devices.example.org/kvm": "1"}).Obj()
 	want := []Request{{gpu, 1}, {fpga, 1}}
-	if got := newMatcher(t, "nvidia.com/*", "xilinx.com/fpga").Requests(pod); !slices.Equal(got, want) {
+	if got := newCatalogue(t, "nvidia.com/*", "xilinx.com/fpga").Requests(pod); !slices.Equal(got, want) {
 		t.Errorf("Requests() = %v, want %v", got, want)
 	}
 }
@@ -152,4 +153,10 @@ func newMatcher(t *testing.T, patterns ...string) *Matcher {
 		t.Fatal(err)
 	}
 	return m
+}
+
+// newCatalogue returns one of a cluster without dynamic resource allocation.
+func newCatalogue(t *testing.T, patterns ...string) *Catalogue {
+	t.Helper()
+	return NewCatalogue(newMatcher(t, patterns...), NoClasses{}, clock.RealClock{})
 }

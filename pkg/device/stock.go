@@ -4,7 +4,6 @@ import (
 	"math"
 
 	v1 "k8s.io/api/core/v1"
-	fwk "k8s.io/kube-scheduler/framework"
 )
 
 // Stock is what a node has of one device resource or device class, in units.
@@ -20,18 +19,6 @@ type Stock struct {
 // Free returns how many devices no pod has asked for, at least 0.
 func (s Stock) Free() int64 {
 	return max(0, s.Allocatable-s.Requested)
-}
-
-// AppendStocks appends to stocks what the node has of each device resource that
-// it offers at least one unit of, in no particular order.
-func (m *Matcher) AppendStocks(stocks []Stock, node fwk.NodeInfo) []Stock {
-	requested := node.GetRequested().GetScalarResources()
-	for name, allocatable := range node.GetAllocatable().GetScalarResources() {
-		if allocatable > 0 && m.Matches(name) {
-			stocks = append(stocks, Stock{Name: name, Allocatable: allocatable, Requested: requested[name]})
-		}
-	}
-	return stocks
 }
 
 // InClasses says which stocks of a node are of device classes: the last ones of

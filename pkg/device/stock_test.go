@@ -2,7 +2,6 @@ package device
 
 import (
 	"slices"
-	"strings"
 	"testing"
 
 	"k8s.io/kubernetes/pkg/scheduler/framework"
@@ -27,8 +26,7 @@ func TestAppendStocks(t *testing.T) {
 		resources{"cpu": "8", "hugepages-2Mi": "1Gi", gpu: "8", fpga: "2", "amd.com/gpu": "0", "example.org/kvm": "100"},
 		resources{gpu: "3", "amd.com/gpu": "1"}, resources{gpu: "1", "example.org/nic": "1"},
 	)
-	got := newMatcher(t, "*.com/*").AppendStocks(nil, node)
-	slices.SortFunc(got, func(a, b Stock) int { return strings.Compare(string(a.Name), string(b.Name)) })
+	got, _ := stocksOf(newCatalogue(t, "*.com/*").View(), node)
 	want := []Stock{{Name: gpu, Allocatable: 8, Requested: 4}, {Name: fpga, Allocatable: 2}}
 	if !slices.Equal(got, want) {
 		t.Errorf("AppendStocks() = %v, want %v", got, want)

@@ -1,9 +1,5 @@
 package explain
 
-import (
-	fwk "k8s.io/kube-scheduler/framework"
-)
-
 // Marks is what a plugin made of each node in a scheduling cycle, a byte a
 // node, by the node's slot in the load model's view. Plugins write to it from
 // many goroutines, each node's byte from one.
@@ -14,6 +10,7 @@ const (
 	firstScore = 1   // a score of 0
 	fits       = 127 // not rejected, and not scored (the framework scores no single node)
 	firstWhy   = 128 // a rejection for reason 0
+	maxReasons = 128
 )
 
 // Score notes the node's score, 0 to 100.
@@ -54,6 +51,19 @@ func (m Marks) At(slot int) (seen, rejected bool, value int64) {
 	return true, false, int64(m[slot] - firstScore)
 }
 
+// outcome returns what was noted of the node as it is shown, with the score in to.
+func (m Marks) outcome(slot int, reason func(why int) string, to *int64) (o Outcome) {
+	seen, rejected, value := m.At(slot)
+	switch {
+	case rejected:
+		o.Rejected = reason(int(value))
+	case seen && value != NotScored:
+		*to = value
+		o.Score = to
+	}
+	return o
+}
+
 // Fragments is the fragmentation of each node in a scheduling cycle, before and
 // after, by slot. Like Marks, it is written to from many goroutines.
 type Fragments [][2]float32
@@ -71,44 +81,4 @@ func (f Fragments) At(slot int) (node Fragmentation, known bool) {
 		return Fragmentation{}, false
 	}
 	return Fragmentation{Before: float64(f[slot][0]), After: float64(f[slot][1])}, true
-}
-
-// Trace is what the plugins noted in a scheduling cycle. It is in the cycle's
-// state, where NodeLoad puts it and DeviceFit finds it.
-type Trace struct {
-	// Slot returns the slot of a node, and whether it has one.
-	Slot                func(node string) (int, bool)
-	NodeLoad, DeviceFit Marks // equally long
-	// Fragmentation is DeviceFit's; nil if its strategy does not go by that.
-	Fragmentation Fragments
-}
-
-// Considered are the slots of the nodes of which a plugin noted something.
-func (t *Trace) Considered(yield func(slot int) bool) {
-	deviceFit := t.DeviceFit[:len(t.NodeLoad)]
-	for slot, mark := range t.NodeLoad {
-		if mark|deviceFit[slot] != unseen && !yield(slot) {
-			return
-		}
-	}
-}
-
-const traceKey fwk.StateKey = "plimsoll.io/explain"
-
-// Clone returns a trace that notes nothing: copies of a cycle's state are for
-// trying things out.
-func (t *Trace) Clone() fwk.StateData {
-	return &Trace{Slot: func(string) (int, bool) { return 0, false }}
-}
-
-// Begin puts a trace into the cycle's state.
-func Begin(state fwk.CycleState, t *Trace) { state.Write(traceKey, t) }
-
-// Of returns the cycle's trace, or nil if nothing is noted.
-func Of(state fwk.CycleState) *Trace {
-	data, err := state.Read(traceKey)
-	if err != nil {
-		return nil
-	}
-	return data.(*Trace)
 }

@@ -142,7 +142,33 @@ func (l *Line) Cap(use amount.Vector) amount.Vector {
 }
 
 // With returns the use with a pod on top that is expected to use this much, as
-// it counts against the line: see Cap.
+// it counts against the line: see Cap. All of the memory counts where it is more
+// than what is left of what the node can allocate.
 func (l *Line) With(use, pod amount.Vector) amount.Vector {
-	return use.Add(pod.Min(l.Cap(use)))
+	counted := pod.Min(l.Cap(use))
+	if pod[amount.Memory] > l.left(use) {
+		counted[amount.Memory] = pod[amount.Memory]
+	}
+	return use.Add(counted)
+}
+
+// left returns what is left of the memory that the node can allocate.
+func (l *Line) left(use amount.Vector) int64 {
+	return l.Limit[amount.Memory] + l.margin[amount.Memory] - use[amount.Memory]
+}
+
+// Takes returns how much a pod may use, as it is expected to, for With not to take
+// the node over its line: Unlimited where any pod may.
+func (l *Line) Takes(use amount.Vector) amount.Vector {
+	room := l.Room(use)
+	for r, most := range l.Cap(use) {
+		switch {
+		case room[r] < most: // else no pod counts for more than what is left
+		case amount.Resource(r) == amount.Memory && l.Percent[r] > 0:
+			room[r] = l.left(use)
+		default:
+			room[r] = Unlimited
+		}
+	}
+	return room
 }

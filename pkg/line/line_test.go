@@ -98,6 +98,9 @@ func TestWhatALargePodCountsFor(t *testing.T) {
 		"more memory than the line, on an idle node": {
 			&Own{}, amount.Vector{10_000, 100 * gi}, amount.Vector{0, 4 * gi}, amount.Vector{0, 95 * gi}, false, "nothing else is there that it could kill", 0,
 		},
+		"more memory than the node has left": {
+			&Own{}, amount.Vector{10_000, 100 * gi}, amount.Vector{0, 10 * gi}, amount.Vector{0, 95 * gi}, true, "10 + 95 GiB are above 100", amount.Memory,
+		},
 		"much memory on a node that is not idle": {
 			&Own{}, amount.Vector{10_000, 100 * gi}, amount.Vector{0, 28 * gi}, amount.Vector{0, 84 * gi}, true, "28 + 84 GiB are above 100", amount.Memory,
 		},
@@ -109,6 +112,22 @@ func TestWhatALargePodCountsFor(t *testing.T) {
 		r, over := l.Over(l.With(test.use, test.pod))
 		if over != test.over || over && r != test.threshold {
 			t.Errorf("%s: over %t (%s), want %t: %s", name, over, r.Name(), test.over, test.because)
+		}
+	}
+}
+
+// Takes is With and Over, solved for the pod.
+func TestTakesIsWhatDoesNotGoOver(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	vector := func() amount.Vector { return amount.Vector{random.Int64N(100), random.Int64N(100)} }
+	for range 20_000 {
+		rule := Rule{Percent: vector(), Largest: vector()}
+		l := rule.On(&Own{}, vector())
+		use, pod := vector(), vector()
+		takes := l.Takes(use)
+		_, over := l.Over(l.With(use, pod))
+		if fits := pod[0] <= takes[0] && pod[1] <= takes[1]; fits == over {
+			t.Fatalf("line %+v at %v takes %v, and with %v it is over: %t", l, use, takes, pod, over)
 		}
 	}
 }

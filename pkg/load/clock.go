@@ -18,6 +18,8 @@ type nodeClock struct {
 	// seenAt is the time by our clock from which the age of the newest sample
 	// counts.
 	seenAt time.Time
+	// arrivedAt is when it arrived.
+	arrivedAt time.Time
 	// late is the timestamp of a sample that was older than the one before it.
 	late time.Time
 }
@@ -31,13 +33,19 @@ type nodeClock struct {
 // is taken from its arrival.
 func (c *nodeClock) arrive(timestamp, before, now time.Time, expiration time.Duration) (skewed bool) {
 	ahead, was := timestamp.Sub(now), c.skew
-	c.late = time.Time{}
+	c.late, c.arrivedAt = time.Time{}, now
 	if ahead > maxClockSkew || -ahead > expiration && !before.IsZero() {
 		c.skew, c.seenAt = ahead, now
 		return was == 0
 	}
 	c.skew, c.seenAt = 0, timestamp
 	return false
+}
+
+// setForward reports whether the clock was set forward between two samples: a rate
+// over that time is too low.
+func (c *nodeClock) setForward(timestamp, before, now time.Time) bool {
+	return timestamp.Sub(before)-now.Sub(c.arrivedAt) > maxClockSkew
 }
 
 // setBack reports whether a sample that is older than the newest one shows that

@@ -218,7 +218,7 @@ func (m *Model) SetPod(object *v1.Pod) {
 	}
 	m.learnFrom(p, object, now)
 	m.agenda.consider(p)
-	if object.DeletionTimestamp != nil && p.Phase >= ledger.PartlyMeasured {
+	if object.DeletionTimestamp != nil {
 		m.agenda.terminating[p] = true
 	}
 	m.update(p, before)

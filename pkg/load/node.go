@@ -21,6 +21,7 @@ type node struct {
 	allocatable amount.Vector
 	own         line.Own
 	doubt       dropReason // why a part of its last reading was not believed
+	incomplete  time.Time  // since when readings lack a part that was never known
 	clock       nodeClock
 	history     history.History
 	pods        []*pod           // those on it, in no order
@@ -83,6 +84,20 @@ func (n *node) doubtZero(sample *history.Sample, doubt *doubts) dropReason {
 	return doubt.all()
 }
 
+// awaitsRest reports whether the reading is of a node that was never measured and
+// lacks a part, which may yet come: a source that has just begun to measure a node
+// may know its memory before its CPU. After the expiration it is not waited for.
+func (n *node) awaitsRest(doubt *doubts, now time.Time, expiration time.Duration) bool {
+	if doubt.any() == "" || n.history.Newest() != nil {
+		n.incomplete = time.Time{}
+		return false
+	}
+	if n.incomplete.IsZero() {
+		n.incomplete = now
+	}
+	return now.Sub(n.incomplete) < expiration
+}
+
 // saturated is the part of what a node can allocate from which its pods may get
 // less than they would use.
 const saturated = 0.9
@@ -100,7 +115,7 @@ func (n *node) short() (short [amount.NumResources]bool) {
 // forget drops what was measured of the node.
 func (n *node) forget() {
 	n.history.Clear()
-	n.departed, n.clock, n.doubt = nil, nodeClock{}, ""
+	n.departed, n.clock, n.doubt, n.incomplete = nil, nodeClock{}, "", time.Time{}
 }
 
 // published returns the node as views show it.

@@ -59,6 +59,11 @@ func statesOf(pod *v1.Pod, estimator *estimate.Estimator, estimated amount.Vecto
 		}
 		states = append(states, state)
 	}
+	if pod.DeletionTimestamp != nil {
+		for i := range states { // the kubelet starts nothing any more
+			states[i].Ended = states[i].Ended || states[i].Since.IsZero()
+		}
+	}
 	return states
 }
 

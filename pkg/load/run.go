@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/ledger"
 )
@@ -161,7 +162,12 @@ func (m *Model) observePart(logger klog.Logger, readings []Reading) {
 		case sample.Timestamp.Before(n.since):
 			reason = dropOlder
 		default:
-			reason = n.doubtZero(&sample, &doubt)
+			if newest := n.history.Newest(); newest != nil && n.clock.setForward(sample.Timestamp, newest.Timestamp, m.clock.Now()) {
+				doubt[amount.CPU] = dropClock
+			}
+			if reason = n.doubtZero(&sample, &doubt); reason == "" && n.awaitsRest(&doubt, m.clock.Now(), m.config.Expiration) {
+				reason = doubt.any()
+			}
 		}
 		if reason != "" {
 			m.metrics.dropped(reason)

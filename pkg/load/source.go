@@ -39,6 +39,7 @@ const (
 	dropNegative    dropReason = "negative"
 	dropAbsurd      dropReason = "absurd"
 	dropZero        dropReason = "zero"
+	dropClock       dropReason = "clock_set"
 	dropOlder       dropReason = "older_than_node"
 )
 

@@ -73,11 +73,19 @@ func TestAPartOfAReadingThatCannotBeBelievedIsNoNews(t *testing.T) {
 	}
 }
 
-// What was never known of a resource is taken to be what the pods request.
+// What was never known of a resource is waited for, and then taken to be what the
+// pods request.
 func TestAResourceThatIsNeverMeasured(t *testing.T) {
 	f := newFixture(t)
 	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
 	f.SetPod(running(boundPod("p", "n"), epoch.Add(-time.Hour)))
+	for range expiration / window {
+		f.read("n", 3, math.NaN())
+		if _, state := f.node("n"); state != Missing {
+			t.Fatalf("state %v: the memory may yet come", state)
+		}
+		f.now.Step(window)
+	}
 	f.read("n", 3, math.NaN())
 	if n, state := f.node("n"); state != Fresh || n.Predicted[Latest] != (amount.Vector{3000, 1 << 30}) {
 		t.Errorf("state %v, predicted %v", state, n.Predicted[Latest])

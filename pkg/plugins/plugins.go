@@ -63,7 +63,8 @@ func (s *Shared) Registry() frameworkruntime.Registry {
 			Model: s.Model, Metrics: s.NodeLoad, Decisions: s.Decisions, Dispatch: s.Dispatch, Lead: s.Lead,
 		}),
 		devicefit.Name: devicefit.Factory(devicefit.Shared{
-			Profiles: s.Profiles, Model: s.Model, Inventory: s.Inventory, Metrics: s.DeviceFit, Dispatch: s.Dispatch, Clock: s.Clock,
+			Profiles: s.Profiles, Model: s.Model, Inventory: s.Inventory, Metrics: s.DeviceFit,
+			Decisions: s.Decisions, Dispatch: s.Dispatch, Clock: s.Clock,
 		}),
 		targetloadpacking.Name:          targetloadpacking.New,
 		loadvariationriskbalancing.Name: loadvariationriskbalancing.New,

@@ -22,9 +22,11 @@ import (
 	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/scheme"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
+	"k8s.io/utils/clock"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins"
 )
@@ -37,8 +39,9 @@ import (
 type cluster struct {
 	*fake.Clientset
 	*scheduler.Scheduler
-	t     *testing.T
-	model *load.Model
+	t         *testing.T
+	model     *load.Model
+	decisions *explain.Log
 
 	mu      sync.Mutex
 	unknown map[string]bool // nodes that are not measured
@@ -53,7 +56,7 @@ const header = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerC
 // runs NodeLoad with these arguments, in YAML. The load line is at 7.5 cores. Pods
 // that fail back off for as many seconds. Call start when it has its first pods.
 func newCluster(t *testing.T, nodeLoad string, backoff int64, nodes ...string) *cluster {
-	c := &cluster{t: t, Clientset: fake.NewClientset(), unknown: map[string]bool{}}
+	c := &cluster{t: t, Clientset: fake.NewClientset(), unknown: map[string]bool{}, decisions: explain.NewLog(clock.RealClock{})}
 	c.PrependReactor("create", "pods", c.bind)
 	for _, name := range nodes {
 		c.addNode(name)
@@ -77,6 +80,7 @@ func newCluster(t *testing.T, nodeLoad string, backoff int64, nodes ...string) *
 		}
 		return c.model, nil
 	})
+	shared.Decisions = c.decisions
 	ctx := klog.NewContext(t.Context(), klog.Logger{})
 	factory := scheduler.NewInformerFactory(c, 0, nil)
 	recorder := func(string) events.EventRecorderLogger { return discard{} }
@@ -96,10 +100,11 @@ func (c *cluster) start() {
 	ctx := klog.NewContext(c.t.Context(), klog.Logger{})
 	c.model.Poll(ctx)
 	go c.model.Run(ctx)
+	go c.decisions.Run(ctx)
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		c.Scheduler.Run(ctx)
+		c.Run(ctx)
 	}()
 	c.t.Cleanup(func() { <-done }) // the test's context has ended by then
 }

@@ -1,6 +1,8 @@
 package plugins_test
 
 import (
+	"slices"
+	"strings"
 	"testing"
 
 	v1 "k8s.io/api/core/v1"
@@ -11,6 +13,7 @@ import (
 	"k8s.io/kubernetes/pkg/features"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 )
 
 // latest has what was measured last decide, and nothing but that.
@@ -29,6 +32,10 @@ func TestPreemptorIsRetriedWhenItsVictimIsGone(t *testing.T) {
 	})
 	c.create(pending("preemptor", 1000, "1"))
 	c.wantBound("preemptor")
+	c.eventually("its place to be explained", func() bool {
+		d := c.decisions.Get("default/preemptor")
+		return d != nil && d.Result == explain.Placed
+	})
 	if _, err := c.CoreV1().Pods("default").Get(t.Context(), "victim", metav1.GetOptions{}); err == nil {
 		t.Error("the victim was not evicted")
 	}
@@ -52,6 +59,13 @@ func TestPodGroupIsRetriedWhenLoadDrops(t *testing.T) {
 	}
 	c.start()
 	c.eventually("the group to back off", func() bool { return len(c.SchedulingQueue.PodsInBackoffQ()) == 2 })
+	c.create(pending("next", 0, "100m"))
+	c.wantBound("next")
+	c.eventually("one of the pods to be explained as taken back, and the other as waiting", func() bool {
+		a, b := c.decisions.Get("default/a"), c.decisions.Get("default/b")
+		return a != nil && b != nil && slices.Contains([]explain.Result{a.Result, b.Result}, explain.TakenBack) &&
+			strings.Contains(a.WaitsFor+b.WaitsFor, "closest is n, whose cpu has to fall by")
+	})
 	c.annotate("user", useAnnotation, "1")
 	c.wantBound("a", "b")
 }

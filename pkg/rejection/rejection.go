@@ -13,10 +13,6 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
-// StrandsDevices is for which DeviceFit rejects a node, as users see it in
-// events. The scheduler counts nodes by it, so it holds no numbers.
-const StrandsDevices = "node(s) would strand free devices"
-
 // IsExempt reports whether no node is ever rejected for load for the pod: a
 // DaemonSet's pod has no other node to go to, and a critical one must run.
 func IsExempt(pod *v1.Pod) bool {

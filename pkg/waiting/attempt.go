@@ -66,7 +66,11 @@ func (a *Attempt) Reject(node *load.Node, allocatable amount.Vector, reason int)
 	if a == nil {
 		return
 	}
-	a.reasons.Or(1 << reason)
+	// Most rejections are for the same reason: writing it once spares the others the
+	// fight over the memory that it is in.
+	if bit := uint32(1) << reason; a.reasons.Load()&bit == 0 {
+		a.reasons.Or(bit)
+	}
 	a.reject(node, allocatable)
 }
 
@@ -89,7 +93,9 @@ func (a *Attempt) reject(node *load.Node, allocatable amount.Vector) {
 	if node != nil && node.Slot/64 < len(a.slots) {
 		a.slots[node.Slot/64].Or(1 << (node.Slot % 64))
 	}
-	a.rejected.Store(true)
+	if !a.rejected.Load() {
+		a.rejected.Store(true)
+	}
 	a.tell()
 }
 

@@ -324,12 +324,12 @@ func TestRoundsMissNothing(t *testing.T) {
 	c.addNode("n0", 0)
 	var mu sync.Mutex
 	room, woken := false, map[types.UID]bool{}
-	c.Set.config.Rules = roomIf(func() bool {
+	c.config.Rules = roomIf(func() bool {
 		mu.Lock()
 		defer mu.Unlock()
 		return room
 	})
-	c.Set.config.Handle = activator{c, func(pods map[string]*v1.Pod) {
+	c.config.Handle = activator{c, func(pods map[string]*v1.Pod) {
 		mu.Lock()
 		defer mu.Unlock()
 		for _, pod := range pods {
@@ -337,7 +337,7 @@ func TestRoundsMissNothing(t *testing.T) {
 		}
 	}}
 	due := make(chan struct{}, 1)
-	c.Set.retell = signal(due)
+	c.retell = signal(due)
 	for i := range 2000 {
 		mu.Lock()
 		room = false

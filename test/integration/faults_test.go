@@ -25,7 +25,7 @@ const (
 // pods count as warm after a short time.
 func promptly(config map[string]any) {
 	quickly(config)
-	args(config)["source"] = map[string]any{"interval": pollInterval.String()}
+	args(config)["source"] = map[string]any{"interval": pollInterval.String(), "timeout": pollInterval.String()}
 	args(config)["estimate"] = map[string]any{"warmUp": warmUp.String()}
 }
 

@@ -51,7 +51,7 @@ func TestPrometheusSource(t *testing.T) {
 
 	place := func(name, want, when string) {
 		t.Helper()
-		pod := p.pod(name, "plimsoll")
+		pod := withCPU(p.pod(name, "plimsoll"), "100m")
 		p.create(pod)
 		if got := p.nodeOf(pod); got != want {
 			t.Errorf("%s the pod is on %s, want %s", when, got, want)
@@ -62,7 +62,7 @@ func TestPrometheusSource(t *testing.T) {
 
 	server.stop()
 	s.waitMetric(freshNodes, none)
-	place("by-requests", "free", "without Prometheus") // not on the node that was hot
+	place("by-what-was-known", "cool", "without Prometheus")
 	if log, err := s.Log(); err != nil || !strings.Contains(log, "ask Prometheus at "+server.address+" for ") {
 		t.Errorf("the scheduler does not say what fails (%v)", err)
 	}

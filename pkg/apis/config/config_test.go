@@ -179,6 +179,24 @@ func TestFaults(t *testing.T) {
 			`args.resources[4]: Invalid value: "[a/]b"`,
 			`args.resources[5]: Invalid value: "7": must be a string`,
 		}},
+		{deviceFit, `{"resources": ["!virt.example.com/*"]}`, []string{
+			`args.resources: Required value: at least one name or pattern that does not begin with "!"`,
+		}},
+		{deviceFit, `{"resources": ["*", "!virt.example.com/*", "!deviceclass.resource.kubernetes.io/cpu", "!gpu", "!", "!!a.com/b", "!kubernetes.io/x", "! a.com/b", "a.com/!b", "!a/["]}`, []string{
+			`args.resources[3]: Invalid value: "!gpu": must be "*", or a name or pattern`,
+			`args.resources[4]: Invalid value: "!": must be`,
+			`args.resources[5]: Invalid value: "!!a.com/b": must be`,
+			`args.resources[6]: Invalid value: "!kubernetes.io/x": must be`,
+			`args.resources[7]: Invalid value: "! a.com/b": must be`,
+			`args.resources[8]: Invalid value: "a.com/!b": must be`,
+			`args.resources[9]: Invalid value: "!a/[": must be`,
+		}},
+		{deviceFit, `{"resources": ["*", "!*", "!*/*", "acme.com/npu", "!acme.com/npu"]}`, []string{
+			`args.resources[1]: Invalid value: "!*": excludes all resources; must exclude some`,
+			`args.resources[2]: Invalid value: "!*/*": excludes all resources`,
+			`args.resources[4]: Invalid value: "!acme.com/npu": excludes what args.resources[3] names; must be one or the other`,
+		}},
+		{deviceFit, `{"resources": ["!smarter-devices/*", "acme.com/*", "!acme.com/license"]}`, nil},
 		{deviceFit, `{
 			"resources": ["deviceclass.resource.kubernetes.io/*", "deviceclass.resource.kubernetes.io/gpu.example.com", "resource.kubernetes.io/gpu"],
 			"weights": {"deviceclass.resource.kubernetes.io/gpu.example.com": 2, "deviceclass.resource.kubernetes.io/a/b": 1}

@@ -175,7 +175,12 @@ type DeviceFitArgs struct {
 	// Resources are names or patterns (path.Match syntax, where * stays within
 	// one side of the slash, and a lone * matches all) of the extended resources
 	// and device classes that are devices. A class goes by the name of its
-	// resource, deviceclass.resource.kubernetes.io/NAME.
+	// resource, deviceclass.resource.kubernetes.io/NAME. A pattern that begins with
+	// "!" excludes what it matches, wherever it stands in the list.
+	//
+	// What a lone * alone matches is a device unless it is taken for a counter,
+	// such as the uses of /dev/kvm: see package device. What another pattern
+	// matches is a device in any case.
 	Resources []string `json:"resources"`
 	Strategy  Strategy `json:"strategy"`
 	// Weights by device resource, 0 to 100, say how much each counts in the

@@ -82,16 +82,7 @@ func statistic(fld *field.Path, value Statistic) field.ErrorList {
 // Validate returns every value of a that is out of range.
 func (a *DeviceFitArgs) Validate(fld *field.Path) field.ErrorList {
 	var errs field.ErrorList
-	list := fld.Child("resources")
-	if len(a.Resources) == 0 {
-		errs = append(errs, field.Required(list, `at least one name or pattern, such as "*" or "nvidia.com/*"`))
-	}
-	for i, pattern := range a.Resources {
-		if !isResourcePattern(pattern) {
-			errs = append(errs, field.Invalid(list.Index(i), pattern,
-				`must be "*", or a name or pattern of extended resources with a domain other than kubernetes.io, such as "nvidia.com/gpu" or "nvidia.com/*", or of device classes, such as "`+resourceapi.ResourceDeviceClassPrefix+`*"`))
-		}
-	}
+	errs = append(errs, resourcePatterns(fld.Child("resources"), a.Resources)...)
 	errs = append(errs, oneOf(fld.Child("strategy"), a.Strategy, LeastFragmentation, MostAllocated, LeastAllocated)...)
 	weights := fld.Child("weights")
 	for _, name := range slices.Sorted(maps.Keys(a.Weights)) {
@@ -106,6 +97,29 @@ func (a *DeviceFitArgs) Validate(fld *field.Path) field.ErrorList {
 	return errs
 }
 
+// resourcePatterns checks the patterns that say which resources are devices. One
+// that begins with "!" excludes resources; there is another one that does not.
+func resourcePatterns(fld *field.Path, patterns []string) field.ErrorList {
+	var errs field.ErrorList
+	included := slices.DeleteFunc(slices.Clone(patterns), func(pattern string) bool { return strings.HasPrefix(pattern, "!") })
+	if len(included) == 0 {
+		errs = append(errs, field.Required(fld, `at least one name or pattern that does not begin with "!", such as "*" or "nvidia.com/*"`))
+	}
+	for i, pattern := range patterns {
+		text, excludes := strings.CutPrefix(pattern, "!")
+		switch {
+		case !isResourcePattern(text):
+			errs = append(errs, field.Invalid(fld.Index(i), pattern,
+				`must be "*", or a name or pattern of extended resources with a domain other than kubernetes.io, such as "nvidia.com/gpu" or "nvidia.com/*", or of device classes, such as "`+resourceapi.ResourceDeviceClassPrefix+`*"; with "!" before it, it excludes what it matches`))
+		case excludes && (text == "*" || text == "*/*"):
+			errs = append(errs, field.Invalid(fld.Index(i), pattern, `excludes all resources; must exclude some, such as "!virt.example.com/*"`))
+		case excludes && slices.Contains(included, text):
+			errs = append(errs, field.Invalid(fld.Index(i), pattern, "excludes what "+fld.Index(slices.Index(patterns, text)).String()+" names; must be one or the other"))
+		}
+	}
+	return errs
+}
+
 // isResourcePattern reports whether the pattern is well-formed and can match an
 // extended resource or a device class at all. An extended resource has a domain
 // that is not Kubernetes' own; classes have one that is.
@@ -114,7 +128,7 @@ func isResourcePattern(pattern string) bool {
 		return true
 	}
 	domain, name, found := strings.Cut(pattern, "/")
-	if !found || domain == "" || name == "" || strings.Contains(name, "/") ||
+	if !found || domain == "" || name == "" || strings.Contains(name, "/") || strings.ContainsAny(pattern, "! \t\r\n") ||
 		strings.HasSuffix(domain, "kubernetes.io") && domain+"/" != resourceapi.ResourceDeviceClassPrefix {
 		return false
 	}

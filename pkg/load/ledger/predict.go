@@ -43,7 +43,7 @@ func CountUnseen(present []*Record, now time.Time) (sum amount.Vector) {
 // it would have been had the present pods been running all along: to it is added
 // what it does not show of them (Record.Missing). What it shows of pods that have
 // left is taken off (Record.UsedIn), but never so much that less is left than the
-// present pods were measured to use. A sample from before a pod ran whose use is
+// present pods were measured to use (goneFrom). A sample from before a pod ran whose use is
 // not known although newer samples show it in full cannot be corrected, and is
 // left out.
 func Predict(h *history.History, present, departed []*Record, now time.Time, warmUp time.Duration, scratch *history.Scratch) Prediction {
@@ -56,7 +56,7 @@ func Predict(h *history.History, present, departed []*Record, now time.Time, war
 	p.Sampled = p.Measured
 	var inPart []*Record // shown by some samples, and not in full by all
 	for _, r := range present {
-		if r.Phase == PartlyMeasured || r.Phase == Remeasuring || r.Phase == Measured && !r.allShownBy(oldest, now, warmUp) {
+		if r.Phase == PartlyMeasured || r.Phase == Remeasuring || r.Phase == Measured && !r.runsShownBy(oldest, now, warmUp) {
 			inPart = append(inPart, r)
 		}
 	}
@@ -65,17 +65,22 @@ func Predict(h *history.History, present, departed []*Record, now time.Time, war
 	}
 	p.Sampled, p.Deviation = h.Statistics(func(s *history.Sample) (amount.Vector, bool) {
 		missing, leaveOut := missingFrom(s, inPart, now, warmUp)
-		use := s.Usage.Add(missing)
-		if len(departed) == 0 {
-			return use, leaveOut
-		}
-		for _, r := range departed {
-			gone, _ := r.UsedIn(s)
-			use = use.Sub(gone)
-		}
-		return use.Max(missing.Add(leastOf(s, present))), leaveOut
+		return s.Usage.Sub(goneFrom(s, departed, present)).Add(missing), leaveOut
 	}, scratch)
 	return p
+}
+
+// goneFrom returns what the sample shows of pods that have left, but no more than
+// leaves what the pods that are on the node were measured to use in it.
+func goneFrom(s *history.Sample, departed, present []*Record) (sum amount.Vector) {
+	for _, r := range departed {
+		gone, _ := r.UsedIn(s)
+		sum = sum.Add(gone)
+	}
+	if sum == (amount.Vector{}) {
+		return sum
+	}
+	return sum.Min(s.Usage.Sub(leastOf(s, present)).Max(amount.Vector{}))
 }
 
 // missingFrom returns what the sample does not show of the pods, and whether that
@@ -84,7 +89,7 @@ func missingFrom(s *history.Sample, inPart []*Record, now time.Time, warmUp time
 	for _, r := range inPart {
 		missing, known := r.Missing(s, now, warmUp)
 		sum = sum.Add(missing)
-		unknown = unknown || !known && r.Phase == Measured
+		unknown = unknown || !known && (r.Phase == Measured || r.Phase == Remeasuring)
 	}
 	return sum, unknown
 }

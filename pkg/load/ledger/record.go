@@ -29,6 +29,8 @@ type Record struct {
 
 	containers []container
 	readings   []reading // oldest first
+	// first is when it ran first: of several restarts only the last are remembered.
+	first time.Time
 	// resizedAt is when it was last resized upwards, left when it left its node.
 	resizedAt, left time.Time
 }
@@ -47,7 +49,10 @@ func (r *Record) Observe(states []State, now time.Time, warmUp time.Duration) {
 	for i := range states {
 		interrupted = r.containers[i].observe(states[i], now, warmUp) || interrupted
 	}
-	if !r.began().IsZero() {
+	if began := r.began(); !began.IsZero() {
+		if r.first.IsZero() || began.Before(r.first) {
+			r.first = began
+		}
 		r.On(Run)
 	}
 	if interrupted {
@@ -60,6 +65,9 @@ func (r *Record) Observe(states []State, now time.Time, warmUp time.Duration) {
 func (r *Record) Outgrow(now time.Time) {
 	r.resizedAt = now
 	for i := range r.containers {
+		for j := range r.containers[i].runs {
+			r.containers[i].runs[j].outgrown = true
+		}
 		r.containers[i].outgrow(now)
 	}
 	r.On(Interrupt)
@@ -71,7 +79,7 @@ func (r *Record) Sampled(s *history.Sample, now time.Time, warmUp time.Duration)
 		return
 	}
 	switch began := r.began(); {
-	case r.allShownBy(s, now, warmUp):
+	case r.runsShownBy(s, now, warmUp):
 		for i := range r.containers {
 			if c := &r.containers[i]; c.running() != nil {
 				c.failing = time.Time{}
@@ -147,6 +155,21 @@ func (r *Record) allShownBy(s *history.Sample, now time.Time, warmUp time.Durati
 	return true
 }
 
+// runsShownBy reports whether the sample shows the full use of all present runs:
+// then so does each later one.
+func (r *Record) runsShownBy(s *history.Sample, now time.Time, warmUp time.Duration) bool {
+	for i := range r.containers {
+		c := &r.containers[i]
+		if !c.counts(now) {
+			continue
+		}
+		if open := c.running(); open == nil || s.Start().Before(open.from.Add(warmUp)) {
+			return false
+		}
+	}
+	return len(r.containers) > 0
+}
+
 // Expected returns what the pod is expected to use once all of it runs that is
 // to, and whether that was seen rather than estimated.
 func (r *Record) Expected(now time.Time) (use amount.Vector, seen bool) {
@@ -173,12 +196,42 @@ func (r *Record) Missing(s *history.Sample, now time.Time, warmUp time.Duration)
 		return amount.Vector{}, true
 	}
 	expected, seen := r.Expected(now)
-	return expected.Sub(r.shown(s, expected, seen, now, warmUp)).Max(amount.Vector{}), seen
+	return expected.Sub(r.shown(s, expected, seen, warmUp)).Max(amount.Vector{}), seen && r.tells(s, warmUp)
 }
 
-func (r *Record) shown(s *history.Sample, expected amount.Vector, seen bool, now time.Time, warmUp time.Duration) (use amount.Vector) {
-	if !r.began().Before(s.Timestamp) {
+// tells reports whether it is known how much the sample shows of the pod: a reading
+// says, or no container ran in its window, or all that did are shown in full.
+func (r *Record) tells(s *history.Sample, warmUp time.Duration) bool {
+	if !r.first.Before(s.Timestamp) || r.at(s) != nil {
+		return true
+	}
+	if s.Start().Before(r.began()) {
+		return false // what ran then is not remembered, or had just begun
+	}
+	for i := range r.containers {
+		c := &r.containers[i]
+		if c.shownBy(s, warmUp) != nil {
+			continue
+		}
+		for _, ran := range c.runs {
+			if ran.from.Before(s.Timestamp) && (ran.to.IsZero() || ran.to.After(s.Start())) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// exact is the part of a sample's window from which a reading that covers it says
+// all about the sample.
+const exact = 0.9
+
+func (r *Record) shown(s *history.Sample, expected amount.Vector, seen bool, warmUp time.Duration) (use amount.Vector) {
+	if !r.first.Before(s.Timestamp) {
 		return use
+	}
+	if one := r.at(s); seen && one != nil && overlap(&one.Sample, s) >= exact {
+		return one.Usage
 	}
 	for i := range r.containers {
 		if shown := r.containers[i].shownBy(s, warmUp); shown != nil && !r.containers[i].ended {
@@ -197,18 +250,50 @@ func (r *Record) shown(s *history.Sample, expected amount.Vector, seen bool, now
 
 // partOf returns how much of the sample is the pod's use, as far as a reading
 // says: what it was seen to use, for that part of the sample's window that lies
-// after the beginning of the reading's, and before its end unless it is the
-// newest. A sample from before that shows nothing that is known.
+// after the beginning of the reading's, and before its end unless it is the newest.
+// Of that, the shares of the containers go on that ran then and run still. A sample
+// from before the reading shows nothing that is known.
 func (r *Record) partOf(s *history.Sample) (use amount.Vector) {
 	for i := range r.readings {
 		one := &r.readings[i]
-		until := one.Timestamp
-		if i == len(r.readings)-1 {
-			until = r.left // zero while the pod is there
+		if i < len(r.readings)-1 {
+			use = use.Max(history.Part(one.Usage, s.Share(one.Start(), one.Timestamp)))
+			continue
 		}
-		use = use.Max(history.Part(one.Usage, s.Share(one.Start(), until)))
+		end, going := r.after(one)
+		use = use.Max(history.Part(one.Usage, s.Share(one.Start(), end)))
+		use = use.Max(history.Part(history.Part(one.Usage, going), s.Share(one.Start(), r.left)))
 	}
 	return use
+}
+
+// after returns when a container ended first that the reading shows, zero if none
+// has, and which part of the use is that of the containers that still run, by their
+// shares.
+func (r *Record) after(one *reading) (end time.Time, going [amount.NumResources]float64) {
+	end = r.left
+	var ran, running amount.Vector
+	for i := range r.containers {
+		c := &r.containers[i]
+		for _, run := range c.runs {
+			if !run.from.Before(one.Timestamp) || !run.to.IsZero() && !run.to.After(one.Start()) || run.outgrown {
+				continue
+			}
+			ran = ran.Add(run.share)
+			switch ended := run.to; {
+			case ended.IsZero():
+				running = running.Add(run.share)
+			case end.IsZero() || ended.Before(end):
+				end = ended
+			}
+		}
+	}
+	for r := range going {
+		if ran[r] > 0 {
+			going[r] = float64(running[r]) / float64(ran[r])
+		}
+	}
+	return end, going
 }
 
 // UsedIn returns how much of the sample is surely the use of a pod that has left:

@@ -83,7 +83,7 @@ func TestPhasesOfARecord(t *testing.T) {
 		"a run that has ended is a run":               {ofContainers(1).says(103, failed), Starting},
 		"it failed before it was measured":            {ofContainers(1).says(11, runs).sampled(11).says(103, failed), PartlyMeasured},
 		"it failed":                                   {ofContainers(1).says(11, runs).sampled(90).says(103, failed), Remeasuring},
-		"it failed, and samples show it still":        {ofContainers(1).says(11, runs).sampled(90).says(103, failed).sampled(100), Measured},
+		"it failed, and samples show it still":        {ofContainers(1).says(11, runs).sampled(90).says(103, failed).sampled(100), Remeasuring},
 		"it failed, and no sample shows it":           {ofContainers(1).says(11, runs).sampled(90).says(103, failed).sampled(101), Remeasuring},
 		"it runs again":                               {ofContainers(1).says(11, runs).sampled(90).says(131, again).sampled(204), Remeasuring},
 		"it runs again, and is measured":              {ofContainers(1).says(11, runs).sampled(90).says(131, again).sampled(205), Measured},
@@ -152,9 +152,10 @@ func TestWhatASampleDoesNotShow(t *testing.T) {
 		"of a third of the window":          {ofContainers(20).says(0, runs).used(9, 30), 20, 17, false},
 		"and at the end of an earlier one":  {ofContainers(20).says(0, runs).used(8, 30), 60, 12, false},
 		"it is seen to use more than that":  {ofContainers(20).says(0, runs).used(25, 30), 30, 0, false},
-		"a fifteenth is from before that":   {ofContainers(20).says(0, runs).used(15, 75), 74, 1, true},
+		"all but a fifteenth is seen":       {ofContainers(20).says(0, runs).used(15, 75), 74, 0, true},
+		"a third is from before that":       {ofContainers(20).says(0, runs).used(15, 75), 70, 5, true},
 		"a sample from before, use is seen": {ofContainers(20).says(0, runs).used(4, 75), 0, 4, true},
-		"shares are of what is believed":    {ofContainers(10, 10).says(50, runs, later).used(4, 130), 75, 2, true},
+		"shares are of what is believed":    {ofContainers(10, 10).says(50, runs, later).used(4, 130), 75, 2, false},
 	} {
 		if use, known := test.story.missing(test.end); use != test.want || known != test.known {
 			t.Errorf("%s: %d is missing, known %t, want %d, known %t", name, use, known, test.want, test.known)
@@ -280,5 +281,31 @@ func TestARecordOfNothing(t *testing.T) {
 	}
 	if use, known := r.UsedIn(&s); known || use != both(0) {
 		t.Errorf("it is known to have used %v", use)
+	}
+}
+
+// What a pod was seen to use before a container stopped is not in samples of the
+// time after that.
+func TestARestartIsNoRelief(t *testing.T) {
+	const warmUp = time.Minute
+	start := epoch
+	at := func(after time.Duration) history.Sample {
+		return history.Sample{Timestamp: start.Add(after), Window: 15 * time.Second, Usage: amount.Vector{30_000, 0}}
+	}
+	r := Record{Estimate: amount.Vector{2000, 0}}
+	r.Observe([]State{{Share: r.Estimate, Since: start}}, start, warmUp)
+	s := at(10 * time.Minute)
+	r.Sampled(&s, s.Timestamp, warmUp)
+	if !r.Read(history.Sample{Timestamp: s.Timestamp, Window: s.Window, Usage: amount.Vector{20_000, 0}}, s.Timestamp, warmUp) {
+		t.Fatal("the reading is not taken in")
+	}
+	stopped := start.Add(10*time.Minute + 5*time.Second)
+	r.Observe([]State{{Share: r.Estimate, Before: Interval{From: start, To: stopped}}}, stopped, warmUp)
+	for after := 11 * time.Minute; after < 13*time.Minute; after += 15 * time.Second {
+		s := at(after)
+		r.Sampled(&s, s.Timestamp, warmUp)
+		if missing, _ := r.Missing(&s, s.Timestamp, warmUp); missing[amount.CPU] != 20_000 || r.Phase != Remeasuring {
+			t.Fatalf("%v after the start, in phase %v: %v are missing, want 20 cores", after, r.Phase, missing)
+		}
 	}
 }

@@ -75,7 +75,7 @@ func (c scoreCase) scorer(t testing.TB, nodes []fwk.NodeInfo) func() {
 	cluster.model.Poll(t.Context())
 	plugin := pluginOf(t, cluster, c.args)
 	for _, node := range nodes {
-		plugin.devices.SetNode(node.Node().Name, node.Node().Status.Allocatable)
+		plugin.devices.SetNode(node.Node())
 	}
 	for i := range 100 { // a full mix
 		amounts := amount.Vector{amount.CPU: int64(1000 + 500*i), amount.Memory: int64(i+1) << 30}
@@ -136,7 +136,7 @@ func filter(t testing.TB, nodes []fwk.NodeInfo) func() (rejected int) {
 	c.model.Poll(t.Context())
 	plugin := pluginOf(t, c, onePerDevice)
 	for _, node := range nodes {
-		plugin.devices.SetNode(node.Node().Name, node.Node().Status.Allocatable)
+		plugin.devices.SetNode(node.Node())
 	}
 	pod := st.MakePod().Req(resources{"cpu": "1"}).Obj()
 	ctx := t.Context()
@@ -183,7 +183,7 @@ func BenchmarkGauges(b *testing.B) {
 	plugin := pluginOf(b, c, `{}`)
 	for _, node := range nodes {
 		c.measure(node, 1)
-		plugin.devices.SetNode(node.Node().Name, node.Node().Status.Allocatable)
+		plugin.devices.SetNode(node.Node())
 	}
 	c.model.Poll(b.Context())
 	c.setNodes(nodes...)

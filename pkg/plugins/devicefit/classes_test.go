@@ -9,7 +9,6 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	resourceapi "k8s.io/api/resource/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -183,11 +182,11 @@ func TestExtendedResourcesOfClasses(t *testing.T) {
 	if got := pl.demandOf(pod).Devices; !slices.Equal(got, want) {
 		t.Errorf("devices %v, want %v", got, want)
 	}
-	pl.devices.SetNode("old", v1.ResourceList{gpu: resource.MustParse("0")})
+	pl.devices.SetNode(st.MakeNode().Name("old").Capacity(resources{gpu: "0"}).Obj())
 	if got := pl.demandOf(pod).Devices; !slices.Equal(got, want) {
 		t.Errorf("with a kubelet that still reports none: devices %v, want %v", got, want)
 	}
-	pl.devices.SetNode("n", v1.ResourceList{gpu: resource.MustParse("8")})
+	pl.devices.SetNode(st.MakeNode().Name("n").Capacity(resources{gpu: "8"}).Obj())
 	want = []device.Request{{Name: class, Count: 1}, {Name: gpu, Count: 2}, {Name: fpga, Count: 1}}
 	if got := pl.demandOf(pod).Devices; !slices.Equal(got, want) {
 		t.Errorf("with a device plugin: devices %v, want %v", got, want)
@@ -211,7 +210,7 @@ func TestNodesThatReportNoneLeaveClassesRanked(t *testing.T) {
 		nodes := []fwk.NodeInfo{newNode(t, "whole", roomy), newNode(t, "half", roomy), newNode(t, "old", old)}
 		pl := pluginOf(t, c, `{"strategy": "MostAllocated"}`)
 		for _, node := range nodes {
-			pl.devices.SetNode(node.Node().Name, node.Node().Status.Allocatable)
+			pl.devices.SetNode(node.Node())
 		}
 		got := pl.scores(t, st.MakePod().Req(resources{gpu: "4"}).Obj(), nodes)
 		if got["half"] <= got["whole"] || got["whole"] <= got["old"] || got["old"] != 0 {

@@ -7,7 +7,10 @@
 // in use. A device is of use only where the node's live headroom, too, would
 // feed the pod that takes it. A pod that asks for none stays off nodes with free
 // devices, because each of those will need host CPU and memory that the pod
-// would take; with headroomPerDevice such a node rejects it (stranding.go).
+// would take; with headroomPerDevice such a node rejects it (filter.go).
+//
+// Devices that are away for a moment, because their device plugin restarts, are as
+// good as free for pods without devices, and not there for those with.
 //
 // Live headroom is how far a node's predicted use is below its load line. The
 // line is that of NodeLoad in the same profile, or all of allocatable. Where a

@@ -3,12 +3,16 @@ package devicefit
 import (
 	"context"
 	"fmt"
+	"sync"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 )
 
 // learn has the mix of pods learned from those that are created. The resource
@@ -66,4 +70,46 @@ func (pl *DeviceFit) observe(pod *v1.Pod) bool {
 		pl.learner.Observe(devices, requestsOf(pod), pl.model.Estimate(pod), pod.CreationTimestamp.Time)
 	}
 	return true
+}
+
+// fitsEvery is how often the mix is fitted to the nodes.
+const fitsEvery = 15 * time.Second
+
+// fitting is when the mix was fitted to the nodes last.
+type fitting struct {
+	mu sync.Mutex
+	at time.Time
+}
+
+// due reports whether that was long ago. If so, it is done now.
+func (f *fitting) due(now time.Time) bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if now.Sub(f.at) < fitsEvery {
+		return false
+	}
+	f.at = now
+	return true
+}
+
+// fit has the mix leave out what no node could host, if that was not done of late.
+// It is part of a scheduling cycle because the nodes, as the scheduler sees them,
+// may be looked at only there.
+func (pl *DeviceFit) fit(now time.Time) {
+	if !pl.fitting.due(now) {
+		return
+	}
+	nodes, err := pl.handle.SnapshotSharedLister().NodeInfos().List()
+	if err != nil {
+		return // there is none in this cycle; a later one tries again
+	}
+	devices, largest := pl.devices.View(), map[v1.ResourceName]int64{}
+	var buffer [maxKinds]device.Stock
+	for _, nodeInfo := range nodes {
+		stocks, _ := devices.AppendStocks(buffer[:0], nodeInfo)
+		for i := range stocks {
+			largest[stocks[i].Name] = max(largest[stocks[i].Name], stocks[i].Allocatable)
+		}
+	}
+	pl.learner.Fit(largest)
 }

@@ -11,6 +11,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
@@ -69,4 +71,35 @@ func TestMixIsLearnedFromPods(t *testing.T) {
 	}
 	learned(7, 7, 32+3+5+7)
 	learned(5, 5, 32+3+5+7)
+}
+
+// The mix leaves out what asks for more devices than the largest node has, whatever
+// extension point comes first, and whether or not anything is counted for metrics.
+func TestMixIsFittedToTheNodes(t *testing.T) {
+	for name, begin := range map[string]func(*DeviceFit, fwk.CycleState, *v1.Pod){
+		"PreFilter": func(pl *DeviceFit, state fwk.CycleState, pod *v1.Pod) { pl.PreFilter(t.Context(), state, pod, nil) },
+		"PreScore":  func(pl *DeviceFit, state fwk.CycleState, pod *v1.Pod) { pl.PreScore(t.Context(), state, pod, nil) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster()
+			pl := pluginOf(t, c, `{}`)
+			largest := func() (count int64) {
+				c.clock.Step(fitsEvery)
+				state, pod := framework.NewCycleState(), st.MakePod().Req(resources{gpu: "1"}).Obj()
+				begin(pl, state, pod)
+				for _, shape := range pl.cycleOf(state, pod).mix.Shapes(gpu) {
+					count = max(count, shape.Count)
+				}
+				return count
+			}
+			c.setNodes(newNode(t, "a", resources{gpu: "4"}), newNode(t, "b", resources{gpu: "2"}))
+			if got := largest(); got != 4 {
+				t.Errorf("the largest shape has %d devices, want 4 as the largest node has", got)
+			}
+			c.setNodes(newNode(t, "b", resources{gpu: "2"}))
+			if got := largest(); got != 2 {
+				t.Errorf("the largest shape has %d devices, want 2 since the larger node is gone", got)
+			}
+		})
+	}
 }

@@ -18,6 +18,7 @@ type Metrics struct {
 	free, fragmented, stranded *metrics.GaugeVec
 	rejections                 *metrics.CounterVec
 	waiting                    *waiting.Metrics
+	resources                  *device.Metrics
 }
 
 const namespace = "plimsoll"
@@ -43,12 +44,13 @@ func NewMetrics() *Metrics {
 			waiting.Opts{Name: "stranding_requeued_pods_total", Help: "Pods put back into the queue because a node's load dropped that they would have stranded devices on, by profile."},
 			waiting.Opts{Name: "stranding_requeued_pod_wait_seconds", Help: "Time from a pod's first rejection by DeviceFit until it was put back into the queue because load dropped, by profile."},
 		),
+		resources: device.NewMetrics(),
 	}
 }
 
 // All returns the metrics, to be registered.
 func (m *Metrics) All() []metrics.Registerable {
-	return append(m.waiting.All(), m.free, m.fragmented, m.stranded, m.rejections)
+	return append(append(m.waiting.All(), m.resources.All()...), m.free, m.fragmented, m.stranded, m.rejections)
 }
 
 // profile returns the metrics of one profile.
@@ -94,10 +96,9 @@ func (g *gauges) set(tallies map[v1.ResourceName]*tally) {
 // all nodes, which takes as long as scoring them.
 const gaugesEvery = 15 * time.Second
 
-// updateGauges counts the devices of all nodes, if that was not done of late,
-// and has the mix of pods fit the largest.
-// It is part of a scheduling cycle because the nodes, as the scheduler sees
-// them, may be looked at only there.
+// updateGauges counts the devices of all nodes, if that was not done of late. It is
+// part of a scheduling cycle because the nodes, as the scheduler sees them, may be
+// looked at only there.
 func (pl *DeviceFit) updateGauges(c *cycle) {
 	pl.metrics.mu.Lock()
 	defer pl.metrics.mu.Unlock()
@@ -109,22 +110,21 @@ func (pl *DeviceFit) updateGauges(c *cycle) {
 		return // there is none in this cycle; the next one tries again
 	}
 	pl.metrics.updated = c.view.Now
+	present := *c
+	present.devices = pl.devices.View() // without those that are away
 	tallies := map[v1.ResourceName]*tally{}
-	largest := map[v1.ResourceName]int64{}
 	var buffer [maxKinds]device.Stock
 	for _, nodeInfo := range nodes {
-		left, _ := pl.remains(c, nodeInfo, buffer[:0])
+		left, _ := pl.remains(&present, nodeInfo, buffer[:0])
 		for i := range left.Devices {
 			kind := left.Devices[i].Name
 			if tallies[kind] == nil {
 				tallies[kind] = &tally{}
 			}
 			tallies[kind].add(c.mix.Shapes(kind), &left.Node, i)
-			largest[kind] = max(largest[kind], left.Devices[i].Allocatable)
 		}
 	}
 	pl.metrics.set(tallies)
-	pl.learner.Fit(largest)
 }
 
 // add counts the node's i-th kind of device.

@@ -20,7 +20,7 @@ func (pl *DeviceFit) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState
 	for _, node := range placement.Nodes {
 		nodes[node.Node().Name] = node
 	}
-	placed := map[string]*remains{} // what the pods so far leave, by node
+	placed := map[string]*leftovers{} // what the pods so far leave, by node
 	sum := 0.0
 	for _, assignment := range placement.ProposedAssignments {
 		c := pl.newCycle(assignment.GetPod())
@@ -30,24 +30,41 @@ func (pl *DeviceFit) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState
 		}
 		left := placed[name]
 		if left == nil {
-			first, _ := pl.remains(c, nodes[name], nil)
-			left = &first
+			left = pl.leftovers(c, nodes[name])
 			placed[name] = left
 		}
 		score := fwk.MaxScore
 		if pl.cares(c) {
-			trial := *left
-			trial.Devices = append([]device.Stock(nil), left.Devices...)
+			trial := left.withAway
+			if c.NeedsDevices {
+				trial = left.present
+			}
+			trial.Devices = append([]device.Stock(nil), trial.Devices...)
 			score, _ = pl.score(c, &trial)
 		}
 		sum += float64(score)
-		left.take(&c.demand)
+		left.present.take(&c.demand)
+		left.withAway.take(&c.demand)
 	}
 	return int64(math.Round(sum / float64(len(placement.ProposedAssignments)))), nil
 }
 
 // PlacementScoreExtensions returns nil: scores need no normalizing.
 func (pl *DeviceFit) PlacementScoreExtensions() fwk.PlacementScoreExtensions { return nil }
+
+// leftovers is what a node has left, without and with the devices that are away
+// for a moment: for pods with and without devices.
+type leftovers struct{ present, withAway remains }
+
+func (pl *DeviceFit) leftovers(c *cycle, nodeInfo fwk.NodeInfo) *leftovers {
+	var left leftovers
+	by := *c
+	by.devices = pl.devices.View()
+	left.present, _ = pl.remains(&by, nodeInfo, nil)
+	by.devices = by.devices.WithAway()
+	left.withAway, _ = pl.remains(&by, nodeInfo, nil)
+	return &left
+}
 
 // take takes what a pod asks for off what is left.
 func (left *remains) take(d *demand) {

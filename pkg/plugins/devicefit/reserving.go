@@ -8,6 +8,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 )
 
 // Reserve has the pods after this one see what it takes of devices.
@@ -19,11 +20,12 @@ func (pl *DeviceFit) Reserve(_ context.Context, state fwk.CycleState, pod *v1.Po
 		pl.waiting.Reserve(pod.UID)
 	}
 	pl.devices.Reserve(pod.UID, node, pl.devicesIn(state, pod))
+	explain.Of(state).Conclude(explain.Placed, node)
 	return nil
 }
 
 // Unreserve takes that back.
-func (pl *DeviceFit) Unreserve(_ context.Context, _ fwk.CycleState, pod *v1.Pod, _ string) {
+func (pl *DeviceFit) Unreserve(_ context.Context, state fwk.CycleState, pod *v1.Pod, node string) {
 	if resourcehelper.IsPodResizeDeferred(pod) {
 		return
 	}
@@ -31,6 +33,7 @@ func (pl *DeviceFit) Unreserve(_ context.Context, _ fwk.CycleState, pod *v1.Pod,
 		pl.waiting.Unreserve(pod.UID)
 	}
 	pl.devices.Unreserve(pod.UID)
+	explain.Of(state).Conclude(explain.TakenBack, node)
 }
 
 // PostBind ends the reservation of a pod whose claims have not done so. They

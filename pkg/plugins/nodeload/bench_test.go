@@ -6,7 +6,55 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 )
+
+// 5,000 nodes with a load that lets some pass and rejects others.
+func benchmarkCycle(b *testing.B) (*cluster, fwk.CycleState, []fwk.NodeInfo, *v1.Pod) {
+	names := make([]string, 5000)
+	for i := range names {
+		names[i] = fmt.Sprintf("node-%d", i)
+	}
+	c := newCluster(b, config.DefaultNodeLoadArgs(), names...)
+	for i, name := range names {
+		c.use(name, float64(i%100)/10, int64(i%100)*gi)
+	}
+	c.poll(b)
+	p := pod("p", "1", "1Gi")
+	infos, err := handle{c: c}.SnapshotSharedLister().NodeInfos().List()
+	if err != nil {
+		b.Fatal(err)
+	}
+	state := framework.NewCycleState()
+	if _, status := c.PreFilter(b.Context(), state, p, nil); !status.IsSuccess() {
+		b.Fatal(status.AsError())
+	}
+	b.ReportAllocs()
+	return c, state, infos, p
+}
+
+// An operation is Filter on all 5,000 nodes, of which a third is rejected.
+func BenchmarkFilter(b *testing.B) {
+	c, state, infos, p := benchmarkCycle(b)
+	for b.Loop() {
+		for _, info := range infos {
+			c.Filter(b.Context(), state, p, info)
+		}
+	}
+}
+
+// An operation is Score on all 5,000 nodes.
+func BenchmarkScore(b *testing.B) {
+	c, state, infos, p := benchmarkCycle(b)
+	for b.Loop() {
+		for _, info := range infos {
+			c.Score(b.Context(), state, p, info)
+		}
+	}
+}
 
 // An operation is a round's look at 5,000 pods that wait on 5,000 nodes.
 func BenchmarkActivate(b *testing.B) {

@@ -1,33 +1,47 @@
 package nodeload
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 	"time"
 
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/util/wait"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 )
 
-// cycleFor runs Filter and Score over all nodes and returns the cycle.
-func (c *cluster) cycleFor(t testing.TB, name, cpu string) *cycle {
+// cycleFor runs PreFilter, Filter and Score over all nodes and returns the state.
+func (c *cluster) cycleFor(t testing.TB, p *v1.Pod) fwk.CycleState {
 	t.Helper()
-	state, p := framework.NewCycleState(), pod(name, cpu, "1Gi")
+	state := framework.NewCycleState()
 	c.PreFilter(t.Context(), state, p, nil)
 	for _, node := range c.nodes {
 		if c.Filter(t.Context(), state, p, c.info(node.Name)).IsSuccess() {
 			c.Score(t.Context(), state, p, c.info(node.Name))
 		}
 	}
-	got := c.cycleOf(state, p)
-	if trace := explain.Of(state); trace != nil { // as DeviceFit does
-		if slot, known := trace.Slot("cool"); known {
-			trace.DeviceFit.Score(slot, 70)
-		}
+	return state
+}
+
+// decision returns the last decision on the pod when it is written down.
+func (c *cluster) decision(t testing.TB, p *v1.Pod) (d *explain.Decision) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go c.decisions.Run(ctx)
+	err := wait.PollUntilContextTimeout(ctx, time.Millisecond, 20*time.Second, true, func(context.Context) (bool, error) {
+		d = c.decisions.Get(p.Namespace + "/" + p.Name)
+		return d != nil, nil
+	})
+	if err != nil {
+		t.Fatalf("no decision on %s: %v", p.Name, err)
 	}
-	return got
+	return d
 }
 
 func TestDecisionHasItsNumbers(t *testing.T) {
@@ -39,7 +53,8 @@ func TestDecisionHasItsNumbers(t *testing.T) {
 	c.clock.Step(7 * time.Second)
 
 	p := pod("p", "1", "1Gi")
-	d := c.decision(c.cycleFor(t, "p", "1"), p, explain.Placed, "cool")
+	c.Reserve(t.Context(), c.cycleFor(t, p), p, "cool")
+	d := c.decision(t, p)
 	if d.Pod != "default/p" || d.Node != "cool" || d.Considered != 3 || d.Rejected[overCPU.reason()] != 1 || d.WaitsFor != "" {
 		t.Errorf("%+v", d)
 	}
@@ -48,7 +63,7 @@ func TestDecisionHasItsNumbers(t *testing.T) {
 	}
 	cool, missing, hot := d.Nodes[0], d.Nodes[1], d.Nodes[2]
 	want := explain.Load{Measured: 3, InFlight: 0.5, Estimate: 1, Predicted: 4.5, ThresholdPercent: 75, Threshold: 7.5, PredictedForScore: 4.5}
-	if cool.State != "Fresh" || cool.HistorySeconds != 15 || *cool.SampleAgeSeconds != 7 || cool.Load.CPU != want || *cool.DeviceFit.Score != 70 || *cool.NodeLoad.Score <= 0 {
+	if cool.State != "Fresh" || cool.HistorySeconds != 15 || *cool.SampleAgeSeconds != 7 || cool.Load.CPU != want || *cool.NodeLoad.Score <= 0 {
 		t.Errorf("%+v", cool)
 	}
 	if missing.State != "Missing" || missing.SampleAgeSeconds != nil || missing.Load != nil || missing.NodeLoad.Score == nil {
@@ -60,30 +75,38 @@ func TestDecisionHasItsNumbers(t *testing.T) {
 }
 
 func TestDecisionSaysWhatAPodWaitsFor(t *testing.T) {
-	c := newCluster(t, args(nil), "hot", "warm")
-	c.use("hot", 9, gi)
-	c.use("warm", 7, gi)
-	c.poll(t)
-	d := c.decision(c.cycleFor(t, "p", "1"), pod("p", "1", "1Gi"), explain.Waits, "")
-	if want := "the predicted use of one of 2 node(s) to fall below its line; closest is warm, whose cpu has to fall by 500m (5.0 % of allocatable)"; d.WaitsFor != want {
-		t.Errorf("waits for %q, want %q", d.WaitsFor, want)
-	}
-	c.policy.maxWait = time.Minute
-	d = c.decision(c.cycleFor(t, "p", "1"), pod("p", "1", "1Gi"), explain.Waits, "")
-	if want := "(5.0 % of allocatable); or until it has waited 1m0s (filter.maxWait)"; !strings.HasSuffix(d.WaitsFor, want) {
-		t.Errorf("with maxWait: waits for %q, want %q at the end", d.WaitsFor, want)
+	const closest = "the predicted use of one of 2 node(s) to fall below its line; closest is warm, whose cpu has to fall by 500m (5.0 % of allocatable)"
+	for _, test := range []struct {
+		maxWait time.Duration
+		want    string
+	}{
+		{0, closest},
+		{time.Minute, closest + "; or until it has waited 1m0s (filter.maxWait)"},
+	} {
+		c := newCluster(t, args(nil), "hot", "warm")
+		c.policy.maxWait = test.maxWait
+		c.use("hot", 9, gi)
+		c.use("warm", 7, gi)
+		c.poll(t)
+		p := pod("p", "1", "1Gi")
+		c.PostFilter(t.Context(), c.cycleFor(t, p), p, framework.NewDefaultNodeToStatus())
+		if d := c.decision(t, p); d.WaitsFor != test.want || d.Result != explain.Waits {
+			t.Errorf("%s for %q, want %q", d.Result, d.WaitsFor, test.want)
+		}
 	}
 }
 
-func TestDecisionIsBounded(t *testing.T) {
-	var names []string
-	for i := range 3 * explain.MaxNodes {
-		names = append(names, fmt.Sprint("n", i))
-	}
-	c := newCluster(t, args(nil), names...)
-	d := c.decision(c.cycleFor(t, "p", "1"), pod("p", "1", "1Gi"), explain.Placed, "n7")
-	if d.Considered != len(names) || len(d.Nodes) != explain.MaxNodes || d.Nodes[0].Name != "n7" {
-		t.Errorf("%d nodes of %d considered, the first is %s", len(d.Nodes), d.Considered, d.Nodes[0].Name)
+// PostFilter does not run for us if a plugin before us has made the pod
+// schedulable, and never for a member of a group.
+func TestDecisionOnAPodOfWhichNothingIsHeard(t *testing.T) {
+	c := newCluster(t, args(nil), "hot")
+	c.use("hot", 9, gi)
+	c.poll(t)
+	p := pod("p", "1", "1Gi")
+	c.cycleFor(t, p)
+	c.cycleFor(t, pod("next", "1", "1Gi"))
+	if d := c.decision(t, p); d.Result != explain.Waits || !strings.Contains(d.WaitsFor, "closest is hot") {
+		t.Errorf("%+v", d)
 	}
 }
 
@@ -92,12 +115,12 @@ func TestDecisionIsBounded(t *testing.T) {
 func BenchmarkExplain(b *testing.B) {
 	c, state, infos, p := benchmarkCycle(b)
 	cycle := c.cycleOf(state, p)
-	trace := cycle.trace
+	marks := cycle.marks
 	for _, explained := range []bool{false, true} {
 		b.Run(strings.ReplaceAll(fmt.Sprintf("explained %t", explained), " ", "="), func(b *testing.B) {
 			for b.Loop() {
-				if cycle.trace = nil; explained {
-					cycle.trace = trace
+				if cycle.marks = nil; explained {
+					cycle.marks = marks
 				}
 				for _, info := range infos {
 					if c.Filter(b.Context(), state, p, info).IsSuccess() {
@@ -107,10 +130,4 @@ func BenchmarkExplain(b *testing.B) {
 			}
 		})
 	}
-	cycle.trace = trace
-	b.Run("written down", func(b *testing.B) { // by another goroutine
-		for b.Loop() {
-			c.decision(cycle, p, explain.Placed, "node-1")
-		}
-	})
 }

@@ -24,7 +24,7 @@ type whatIf struct {
 // called on copies.
 func (c *cycle) Clone() fwk.StateData {
 	clone := *c
-	clone.trial, clone.trace = true, nil // what is only tried is not part of the decision
+	clone.trial, clone.marks = true, nil // what is only tried is not part of the decision
 	clone.whatIf.added = maps.Clone(c.whatIf.added)
 	clone.whatIf.trials = nil
 	for slot, trial := range c.whatIf.trials {

@@ -3,6 +3,7 @@ package input
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -29,19 +30,10 @@ const arrivalStep = 100 * time.Millisecond
 // firstArrival leaves time for the nodes to be measured.
 const firstArrival = time.Minute
 
-// FillOpenb fills the nodes of a list with the pods of another, both in openb's
-// format (see Openb), in their order, and from the beginning again when all have
-// come.
-func FillOpenb(nodesFile, podsFile string, f Filling, seed uint64) (*sim.Scenario, error) {
-	nodes, err := openbNodes(nodesFile)
-	if err != nil {
-		return nil, err
-	}
-	shapes, err := openbPods(podsFile, nodes)
-	if err != nil {
-		return nil, err
-	}
-	return f.fill(nodes, shapes, seed)
+// Fill fills the nodes with the pods of the list in their order, and from the beginning
+// again when all have come. Nodes and list may be used for several scenarios.
+func (l *PodList) Fill(nodes []*v1.Node, f Filling, seed uint64) (*sim.Scenario, error) {
+	return f.fill(slices.Clone(nodes), l.shapes, seed)
 }
 
 // FillSynthetic fills a generated cluster (see Synthetic).

@@ -1,9 +1,10 @@
 package input_test
 
 import (
-	"bytes"
-	"compress/gzip"
 	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -18,12 +19,7 @@ import (
 	resourcehelper "k8s.io/component-helpers/resource"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input"
-)
-
-const (
-	goodNodes  = "sn,cpu_milli,memory_mib,gpu,model\nn1,64000,262144,8,T4\nn2,32000,131072,2,\nn3,16000,65536,0,\n"
-	goodPods   = "name,cpu_milli,memory_mib,num_gpu,gpu_milli\np1,4000,8192,1,1000\np2,8000,16384,1,460\np3,2000,4096,0,0\np4,32000,65536,4,1000\n"
-	goodSeries = "10,20,30,40\n5,5,5,5\n0,0,0,0\n1,2,3,100\n"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input/warning"
 )
 
 // write writes a file and returns its path.
@@ -36,90 +32,46 @@ func write(t *testing.T, dir, name, content string) string {
 	return file
 }
 
-func compressed(t *testing.T, content string) string {
-	t.Helper()
-	var buffer bytes.Buffer
-	writer := gzip.NewWriter(&buffer)
-	if _, err := writer.Write([]byte(content)); err != nil {
-		t.Fatal(err)
-	}
-	if err := writer.Close(); err != nil {
-		t.Fatal(err)
-	}
-	return buffer.String()
-}
-
 func small() input.Model {
 	m := input.Calm()
 	m.Workloads = 10
 	return m
 }
 
-func TestFaultyFiles(t *testing.T) {
-	for name, test := range map[string]struct {
-		nodes, pods, series string
-		want                string
-	}{
-		"no nodes at all":        {nodes: "\n", want: "nodes.csv:1: the file is empty"},
-		"an empty cluster":       {nodes: "sn,cpu_milli,memory_mib,gpu,model\n", want: "nodes.csv: there are no nodes in it"},
-		"a column is missing":    {nodes: "sn,cpu_milli,gpu,model\nn,1,1,\n", want: "nodes.csv:1: there is no column memory_mib"},
-		"nodes cut in a line":    {nodes: strings.TrimSuffix(goodNodes, "6,0,\n"), want: "nodes.csv:4: the file ends within a line"},
-		"nodes cut in a field":   {nodes: "sn,cpu_milli,memory_mib,gpu,model\nn1,64000,262144,8,T4\nn2,320\n", want: "nodes.csv:3: wrong number of fields"},
-		"a node of no CPU":       {nodes: "sn,cpu_milli,memory_mib,gpu,model\nn1,0,262144,8,T4\n", want: `nodes.csv:2: cpu_milli is "0": must be a whole number of at least 1`},
-		"a negative number":      {nodes: "sn,cpu_milli,memory_mib,gpu,model\nn1,1000,262144,-8,T4\n", want: `nodes.csv:2: gpu is "-8": must be a whole number of at least 0`},
-		"a node twice":           {nodes: goodNodes + "n2,32000,131072,2,\n", want: `nodes.csv:5: sn is "n2": each node must have a name of its own`},
-		"no device":              {nodes: "sn,cpu_milli,memory_mib,gpu,model\nn1,1000,262144,0,\n", pods: "name,cpu_milli,memory_mib,num_gpu\np,1,1,0\n", want: "nodes.csv: no node has a device"},
-		"no pods":                {pods: "name,cpu_milli,memory_mib,num_gpu\n", want: "pods.csv: there are no pods in it"},
-		"pods cut in a line":     {pods: strings.TrimSuffix(goodPods, "00\n"), want: "pods.csv:5: the file ends within a line"},
-		"not a number":           {pods: "name,cpu_milli,memory_mib,num_gpu\np1,1,1,1\np2,NaN,1,1\n", want: `pods.csv:3: cpu_milli is "NaN"`},
-		"a pod larger than all":  {pods: "name,cpu_milli,memory_mib,num_gpu\np1,1,1,1\nbig,64001,1,1\n", want: `pods.csv:3: name is "big": no node has room for such a pod: 64001 millicores, 1 MiB and 1 GPUs`},
-		"more devices than all":  {pods: "name,cpu_milli,memory_mib,num_gpu\nbig,1,1,9\n", want: "pods.csv:2: "},
-		"a series with NaN":      {series: "1,2\n3,NaN\n", want: `series.csv.gz:2: value 2 is "NaN": must be a number of at least 0`},
-		"a series below 0":       {series: "1,2\n-3,4\n", want: `series.csv.gz:2: value 1 is "-3"`},
-		"a series with infinity": {series: "1,+Inf\n", want: "series.csv.gz:1: value 2"},
-		"an empty value":         {series: "1,\n", want: `series.csv.gz:1: value 2 is ""`},
-		"lines of two lengths":   {series: "1,2,3\n1,2\n", want: "series.csv.gz:2: there are 2 values, and 3 in the first line"},
-		"nothing but zeros":      {series: "0,0\n", want: "series.csv.gz: no line has a value above 0"},
-		"no series":              {series: "", want: "series.csv.gz: no line has a value above 0"},
-		"series cut in a line":   {series: "1,2\n1,2", want: "series.csv.gz:2: the file ends within a line"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			dir := t.TempDir()
-			content := func(given, otherwise string) string {
-				if given != "" {
-					return strings.TrimPrefix(given, "\n")
-				}
-				return otherwise
-			}
-			series := goodSeries
-			if test.series != "" || strings.Contains(test.want, "series") {
-				series = test.series
-			}
-			_, err := input.Openb(
-				write(t, dir, "nodes.csv", content(test.nodes, goodNodes)),
-				write(t, dir, "pods.csv", content(test.pods, goodPods)),
-				write(t, dir, "series.csv.gz", compressed(t, series)), small(), 1)
-			if err == nil || !strings.Contains(err.Error(), filepath.Join(dir, "")) || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("the error is %v, want %q in it", err, test.want)
-			}
-		})
+func TestListsAreNamedAfterTheirFiles(t *testing.T) {
+	s, err := input.Openb("testdata/nodes/gzip.csv", "testdata/pods/plain.csv", "testdata/series/named.csv.gz", small(), 1, &warning.List{})
+	if !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("the error of a file that is not there is %v, the scenario %v", err, s)
+	}
+	s, err = input.Openb("testdata/nodes/gzip.csv", "testdata/pods/plain.csv", "testdata/series/plain.csv", small(), 1, &warning.List{})
+	if err != nil || s.Name != "plain x plain" {
+		t.Errorf("the scenario %v, error %v; want the name %q", s, err, "plain x plain")
 	}
 }
 
-func TestDamagedSeriesFile(t *testing.T) {
-	dir := t.TempDir()
-	nodes, pods := write(t, dir, "nodes.csv", goodNodes), write(t, dir, "pods.csv", goodPods)
-	whole := compressed(t, goodSeries)
-	for name, content := range map[string]string{"not compressed": goodSeries, "cut": whole[:len(whole)-12], "empty": ""} {
-		if _, err := input.Openb(nodes, pods, write(t, dir, "series.csv.gz", content), small(), 1); err == nil || !strings.Contains(err.Error(), "series.csv.gz") {
-			t.Errorf("%s: the error is %v", name, err)
+func TestListsCanBeFilledSeveralTimes(t *testing.T) {
+	var warnings warning.List
+	nodes, err := input.ReadNodes("testdata/nodes/plain.csv", &warnings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pods, err := input.ReadPods("testdata/pods/plain.csv", nodes, &warnings)
+	if err != nil {
+		t.Fatal(err)
+	}
+	order := func(seed uint64) string {
+		s, err := pods.Fill(nodes, input.Filling{Ask: 1}, seed)
+		if err != nil {
+			t.Fatal(err)
 		}
+		return fmt.Sprint(s.Nodes[0].Name, s.Nodes[1].Name, s.Nodes[2].Name)
 	}
-	if _, err := input.Openb(nodes, pods, write(t, dir, "series.csv", goodSeries), small(), 1); err != nil {
-		t.Errorf("a file that is not compressed, and is not named so: %v", err)
+	first, orders := order(1), map[string]bool{}
+	for seed := range uint64(20) {
+		orders[order(seed)] = true
 	}
-	if _, err := input.Openb(nodes, pods, filepath.Join(dir, "none.csv"), small(), 1); err == nil {
-		t.Error("no error for a file that is not there")
+	if len(orders) < 2 || order(1) != first {
+		t.Errorf("twenty seeds order the nodes as %v, seed 1 as %s and %s", orders, first, order(1))
 	}
 }
 
@@ -165,13 +117,13 @@ func TestModelFillsTheDevicesAndThenPodsComeAsTheyGo(t *testing.T) {
 	}
 }
 
-// The formula of the issue: request x ratio x ((1 - v) + v x min(3, series/mean)).
+// The use is request x ratio x ((1 - v) + v x min(3, series/mean)).
 func TestUseFollowsTheFormula(t *testing.T) {
 	dir := t.TempDir()
 	m := small()
 	m.UseSigma, m.BurstMin, m.BurstMax = 0, 0.5, 0.5
-	s, err := input.Openb(write(t, dir, "nodes.csv", goodNodes), write(t, dir, "pods.csv", "name,cpu_milli,memory_mib,num_gpu\np,4000,1024,1\n"),
-		write(t, dir, "series.csv", "1,1,1,13\n"), m, 1)
+	s, err := input.Openb("testdata/nodes/plain.csv", write(t, dir, "pods.csv", "name,cpu_milli,memory_mib,num_gpu\np,4000,1024,1\n"),
+		write(t, dir, "series.csv", "1,1,1,13\n"), m, 1, &warning.List{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,178 +1,170 @@
 package input
 
 import (
-	"bytes"
-	"encoding/csv"
-	"errors"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input/csvfile"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input/textfile"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input/warning"
 )
 
-// Openb joins a list of nodes and a list of pods, both in the format of
-// Alibaba's openb trace, with use over time in the format of the PlanetLab trace.
-//
-// What is taken of the pods is their shapes: CPU, memory and number of GPUs. A
-// share of a GPU (gpu_milli below 1000) counts as a whole one, because extended
-// resources have no shares. GPU models that a pod asks for are not considered,
-// nor are the times of the list: see Model for when pods come.
-func Openb(nodesFile, podsFile, seriesFile string, m Model, seed uint64) (*sim.Scenario, error) {
-	nodes, err := openbNodes(nodesFile)
-	if err != nil {
-		return nil, err
-	}
-	shapes, err := openbPods(podsFile, nodes)
-	if err != nil {
-		return nil, err
-	}
-	series, err := readSeries(seriesFile)
-	if err != nil {
-		return nil, err
-	}
-	name := strings.TrimSuffix(filepath.Base(podsFile), ".csv") + " x " + strings.TrimSuffix(strings.TrimSuffix(filepath.Base(seriesFile), ".gz"), ".csv")
-	return m.populate(name, nodes, shapes, series, seed)
+// PodList is a list of pods, of which only their shapes count: CPU, memory and number of
+// GPUs.
+type PodList struct {
+	// Name is what the file is called, without what tells its format.
+	Name   string
+	shapes []shape
 }
 
-// table is a CSV file with a header.
-type table struct {
-	file    string
-	columns map[string]int
-	reader  *csv.Reader
-	record  []string
-	err     error // the first fault of a field
-}
+// The largest values of lists: amount.Limit in their units, and more devices than a
+// node can have.
+const (
+	mostMilliCPU = amount.Limit
+	mostMebibyte = amount.Limit >> 20
+	mostDevices  = 1 << 20
+)
 
-// openTable reads the header, which must have the columns.
-func openTable(file string, columns ...string) (*table, error) {
-	content, err := os.ReadFile(file)
+// What is left out of lists.
+const (
+	nodesWithoutResources warning.Kind = "nodes without CPU or memory are left out"
+	nodesListedTwice      warning.Kind = "nodes that come twice are taken once"
+	podsTooLarge          warning.Kind = "pods that no node has room for are left out"
+)
+
+// Openb joins a list of nodes (see ReadNodes) and a list of pods (see ReadPods) with use
+// over time in the format of the PlanetLab trace. See Model for when pods come.
+func Openb(nodesFile, podsFile, seriesFile string, m Model, seed uint64, warnings *warning.List) (*sim.Scenario, error) {
+	nodes, err := ReadNodes(nodesFile, warnings)
 	if err != nil {
 		return nil, err
 	}
-	if len(content) > 0 && content[len(content)-1] != '\n' {
-		return nil, fmt.Errorf("%s:%d: the file ends within a line: it has been truncated", file, bytes.Count(content, []byte("\n"))+1)
-	}
-	t := &table{file: file, columns: map[string]int{}, reader: csv.NewReader(bytes.NewReader(content))}
-	header, err := t.reader.Read()
-	if errors.Is(err, io.EOF) {
-		return nil, fmt.Errorf("%s:1: the file is empty: there must be a header with %s", file, strings.Join(columns, ","))
-	}
+	pods, err := ReadPods(podsFile, nodes, warnings)
 	if err != nil {
-		return nil, t.wrap(err)
+		return nil, err
 	}
-	for i, name := range header {
-		t.columns[name] = i
+	series, err := readSeries(seriesFile, warnings)
+	if err != nil {
+		return nil, err
 	}
-	for _, name := range columns {
-		if _, ok := t.columns[name]; !ok {
-			return nil, fmt.Errorf("%s:1: there is no column %s; the header must have %s", file, name, strings.Join(columns, ","))
+	return m.populate(pods.Name+" x "+nameOf(seriesFile), nodes, pods.shapes, series, seed)
+}
+
+// nameOf returns what a file is called, without what tells its format.
+func nameOf(file string) string {
+	name := filepath.Base(file)
+	for _, extension := range []string{".gz", ".csv", ".json", ".yaml", ".yml"} {
+		if strings.EqualFold(filepath.Ext(name), extension) {
+			name = name[:len(name)-len(extension)]
 		}
 	}
-	return t, nil
+	return name
 }
 
-// wrap gives an error of the CSV reader the place that all others have.
-func (t *table) wrap(err error) error {
-	var parse *csv.ParseError
-	if errors.As(err, &parse) {
-		return fmt.Errorf("%s:%d: %w", t.file, parse.Line, parse.Err)
-	}
-	return fmt.Errorf("%s: %w", t.file, err)
-}
-
-// next reads the next line, and reports whether there was one.
-func (t *table) next() (bool, error) {
-	record, err := t.reader.Read()
-	if errors.Is(err, io.EOF) {
-		return false, nil
-	}
+// ReadNodes reads a list of nodes in the format of Alibaba's openb trace: CSV (see
+// csvfile), perhaps compressed by gzip, with the columns sn, cpu_milli, memory_mib, gpu
+// and, if it is known, model. At least one node has a device.
+func ReadNodes(file string, warnings *warning.List) ([]*v1.Node, error) {
+	text, err := textfile.Read(file)
 	if err != nil {
-		return false, t.wrap(err)
+		return nil, err
 	}
-	t.record = record
-	return true, nil
+	return nodesIn(text, warnings)
 }
 
-func (t *table) text(column string) string { return t.record[t.columns[column]] }
-
-// number returns a field that must be a whole number of at least least.
-func (t *table) number(column string, least int64) int64 {
-	value, err := strconv.ParseInt(t.text(column), 10, 64)
-	if (err != nil || value < least) && t.err == nil {
-		t.err = t.fault(column, fmt.Sprintf("must be a whole number of at least %d", least))
-	}
-	return value
-}
-
-// fault is an error about a field of the current line.
-func (t *table) fault(column, what string) error {
-	line, _ := t.reader.FieldPos(t.columns[column])
-	return fmt.Errorf("%s:%d: %s is %q: %s", t.file, line, column, t.text(column), what)
-}
-
-func openbNodes(file string) ([]*v1.Node, error) {
-	t, err := openTable(file, "sn", "cpu_milli", "memory_mib", "gpu", "model")
+func nodesIn(file *textfile.File, warnings *warning.List) ([]*v1.Node, error) {
+	t, err := csvfile.Open(file, "sn", "cpu_milli", "memory_mib", "gpu")
 	if err != nil {
 		return nil, err
 	}
 	var nodes []*v1.Node
-	seen := map[string]bool{}
-	devices := int64(0)
+	seen := map[string]string{} // where nodes are listed
 	for {
-		if ok, err := t.next(); !ok || err != nil {
-			switch {
-			case err != nil:
-				return nil, err
-			case len(nodes) == 0:
-				return nil, fmt.Errorf("%s: there are no nodes in it", file)
-			case devices == 0:
-				return nil, fmt.Errorf("%s: no node has a device (column gpu)", file)
-			}
-			return nodes, nil
+		if ok, err := t.Next(); err != nil {
+			return nil, err
+		} else if !ok {
+			return nodes, checkNodes(file.Name, nodes)
 		}
-		name := t.text("sn")
-		node := newNode(name, t.number("cpu_milli", 1), t.number("memory_mib", 1)<<20, t.number("gpu", 0), t.text("model"))
+		name, cpu, memory, devices := t.Text("sn"), t.Whole("cpu_milli", 0, mostMilliCPU), t.Whole("memory_mib", 0, mostMebibyte), t.Whole("gpu", 0, mostDevices)
 		switch {
-		case t.err != nil:
-			return nil, t.err
-		case name == "" || seen[name]:
-			return nil, t.fault("sn", "each node must have a name of its own")
+		case t.Err() != nil:
+			return nil, t.Err()
+		case name == "":
+			return nil, t.Errorf("sn is empty: each node must have a name")
+		case seen[name] != "":
+			warnings.Add(nodesListedTwice, t.Where(), "node %s is listed before, at %s: that counts, this line is left out", name, seen[name])
+			continue
+		case cpu == 0 || memory == 0:
+			warnings.Add(nodesWithoutResources, t.Where(), "node %s has %d millicores and %d MiB: it is left out", name, cpu, memory)
+			continue
 		}
-		seen[name] = true
-		devices += t.number("gpu", 0)
-		nodes = append(nodes, node)
+		seen[name] = t.Where()
+		nodes = append(nodes, newNode(name, cpu, memory<<20, devices, t.Text("model")))
 	}
 }
 
-// openbPods returns the shapes of the pods, each of which must fit on a node.
-func openbPods(file string, nodes []*v1.Node) ([]shape, error) {
-	t, err := openTable(file, "name", "cpu_milli", "memory_mib", "num_gpu")
+func checkNodes(file string, nodes []*v1.Node) error {
+	switch {
+	case len(nodes) == 0:
+		return fmt.Errorf("%s: there are no nodes in it: each line after the first must be one that has CPU and memory", file)
+	case devicesOf(nodes) == 0:
+		return fmt.Errorf("%s: no node has a device: column gpu is 0 in all lines, and must be above it in one", file)
+	}
+	return nil
+}
+
+// ReadPods reads a list of pods for the nodes in the format of Alibaba's openb trace: CSV
+// (see csvfile), perhaps compressed by gzip, with the columns name, cpu_milli, memory_mib
+// and num_gpu. Pods that fit on no node are left out.
+//
+// A share of a GPU (gpu_milli below 1000) counts as a whole one, because extended
+// resources have no shares. GPU models that a pod asks for are not considered, nor are
+// the times of the list.
+func ReadPods(file string, nodes []*v1.Node, warnings *warning.List) (*PodList, error) {
+	text, err := textfile.Read(file)
+	if err != nil {
+		return nil, err
+	}
+	return podsIn(text, nodes, warnings)
+}
+
+func podsIn(file *textfile.File, nodes []*v1.Node, warnings *warning.List) (*PodList, error) {
+	t, err := csvfile.Open(file, "name", "cpu_milli", "memory_mib", "num_gpu")
 	if err != nil {
 		return nil, err
 	}
 	var shapes []shape
-	for {
-		if ok, err := t.next(); !ok || err != nil {
-			if err == nil && len(shapes) == 0 {
-				err = fmt.Errorf("%s: there are no pods in it", file)
-			}
-			return shapes, err
+	for rows := 0; ; rows++ {
+		if ok, err := t.Next(); err != nil {
+			return nil, err
+		} else if !ok {
+			return &PodList{Name: nameOf(file.Name), shapes: shapes}, checkPods(file.Name, rows, shapes)
 		}
-		s := shape{cpu: t.number("cpu_milli", 0), memory: t.number("memory_mib", 0) << 20, devices: t.number("num_gpu", 0)}
-		if t.err != nil {
-			return nil, t.err
+		s := shape{cpu: t.Whole("cpu_milli", 0, mostMilliCPU), memory: t.Whole("memory_mib", 0, mostMebibyte) << 20, devices: t.Whole("num_gpu", 0, mostDevices)}
+		if t.Err() != nil {
+			return nil, t.Err()
 		}
 		if !s.fitsAny(nodes) {
-			return nil, t.fault("name", fmt.Sprintf("no node has room for such a pod: %d millicores, %d MiB and %d GPUs", s.cpu, s.memory>>20, s.devices))
+			warnings.Add(podsTooLarge, t.Where(), "no node has room for pod %s: %d millicores, %d MiB and %d GPUs; it is left out", t.Text("name"), s.cpu, s.memory>>20, s.devices)
+			continue
 		}
 		shapes = append(shapes, s)
 	}
+}
+
+func checkPods(file string, rows int, shapes []shape) error {
+	switch {
+	case len(shapes) > 0:
+		return nil
+	case rows > 0:
+		return fmt.Errorf("%s: no node has room for any of the %d pods in it: are the nodes those of another cluster?", file, rows)
+	}
+	return fmt.Errorf("%s: there are no pods in it: each line after the first must be one", file)
 }
 
 // fitsAny reports whether the pod fits on one of the nodes if that is empty.

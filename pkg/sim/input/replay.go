@@ -2,7 +2,6 @@ package input
 
 import (
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"time"
@@ -11,7 +10,6 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-	resourcehelper "k8s.io/component-helpers/resource"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim"
 )
@@ -19,17 +17,14 @@ import (
 // mirrorAnnotation marks static pods.
 const mirrorAnnotation = "kubernetes.io/config.mirror"
 
-// member is a pod of a snapshot with what it is taken to use.
-type member struct {
-	pod         *v1.Pod
-	cpu, memory float64 // cores and bytes
-	burst       float64
-}
-
 // populate makes a scenario of the snapshot. See Snapshot.
 func (s *snapshot) populate(name string, m *Model, seed uint64) (*sim.Scenario, error) {
 	random := rand.New(rand.NewPCG(seed, 3))
-	series := m.scaled(generateSeries(random))
+	return s.scenario(name, m, m.scaled(generateSeries(random)), random, seed)
+}
+
+// scenario makes a scenario of the snapshot in which use follows the series.
+func (s *snapshot) scenario(name string, m *Model, series [][]float64, random *rand.Rand, seed uint64) (*sim.Scenario, error) {
 	scenario := &sim.Scenario{
 		Name: name, Nodes: s.nodes, Seed: seed,
 		MeasureFrom: m.FillTime, End: m.FillTime + m.ChurnTime,
@@ -42,9 +37,9 @@ func (s *snapshot) populate(name string, m *Model, seed uint64) (*sim.Scenario, 
 	use := func(x *member) sim.Use {
 		values := series[random.IntN(len(series))]
 		return sim.Use{
-			CPU: values, Base: x.cpu * (1 - x.burst), Scale: x.cpu * x.burst, Step: seriesStep,
+			CPU: values, Base: x.use.cpu * (1 - x.burst), Scale: x.use.cpu * x.burst, Step: seriesStep,
 			Offset: time.Duration(random.Float64() * float64(seriesStep) * float64(len(values))),
-			Memory: int64(x.memory),
+			Memory: int64(x.use.memory),
 		}
 	}
 	var mobile []*member
@@ -70,14 +65,30 @@ func (s *snapshot) populate(name string, m *Model, seed uint64) (*sim.Scenario, 
 		add(x, unbound(x.pod, ""), arrival, m.FillTime-arrival+life())
 	}
 	between := float64(m.Life) / float64(len(mobile))
+	taken := s.names()
 	for i, at := 0, m.FillTime; ; i++ {
 		at += time.Duration(random.ExpFloat64() * between)
 		if at >= scenario.End {
 			return scenario, nil
 		}
 		x := mobile[random.IntN(len(mobile))]
-		add(x, unbound(x.pod, fmt.Sprintf("-again-%d", i)), at, life())
+		for taken[x.pod.Name+again(i)] || taken[string(x.pod.UID)+again(i)] {
+			i++
+		}
+		add(x, unbound(x.pod, again(i)), at, life())
 	}
+}
+
+// again returns what is appended to the name and the UID of a pod's replica.
+func again(i int) string { return fmt.Sprintf("-again-%d", i) }
+
+// names returns the names and the UIDs of the pods.
+func (s *snapshot) names() map[string]bool {
+	all := map[string]bool{}
+	for _, pod := range s.pods {
+		all[pod.Name], all[string(pod.UID)] = true, true
+	}
+	return all
 }
 
 // staysOnNode reports whether the pod belongs to its node.
@@ -90,104 +101,21 @@ func staysOnNode(pod *v1.Pod) bool {
 	return static || owner != nil && owner.Kind == "DaemonSet"
 }
 
-// members returns the pods in the order of their creation, with what they use.
-func (s *snapshot) members(m *Model, random *rand.Rand) []*member {
-	requested := map[string]*[2]float64{} // of a node, by its pods
-	for _, pod := range s.pods {
-		if node := pod.Spec.NodeName; node != "" {
-			if requested[node] == nil {
-				requested[node] = &[2]float64{}
-			}
-			cpu, memory := weightsOf(pod)
-			requested[node][0] += cpu
-			requested[node][1] += memory
-		}
-	}
-	all := make([]*member, 0, len(s.pods))
-	byWorkload := map[string][]*member{}
-	for _, pod := range s.pods {
-		x := &member{pod: pod}
-		cpu, memory := weightsOf(pod)
-		x.cpu, x.memory = cpu*m.UseMedian, memory*m.MemoryMedian
-		if usage, measured := s.metrics[pod.Spec.NodeName]; measured {
-			sums := requested[pod.Spec.NodeName]
-			x.cpu = usage.Cpu().AsApproximateFloat64() * cpu / sums[0]
-			x.memory = usage.Memory().AsApproximateFloat64() * memory / sums[1]
-		}
-		all = append(all, x)
-		if !staysOnNode(pod) {
-			byWorkload[workloadOf(pod)] = append(byWorkload[workloadOf(pod)], x)
-		}
-	}
-	for _, name := range slices.Sorted(maps.Keys(byWorkload)) {
-		share(byWorkload[name], m.BurstMin+(m.BurstMax-m.BurstMin)*random.Float64())
-	}
-	slices.SortStableFunc(all, func(a, b *member) int {
-		return a.pod.CreationTimestamp.Compare(b.pod.CreationTimestamp.Time)
-	})
-	return all
-}
-
-// share gives all pods of a workload the mean of what they use.
-func share(pods []*member, burst float64) {
-	cpu, memory := 0.0, 0.0
-	for _, x := range pods {
-		cpu += x.cpu
-		memory += x.memory
-	}
-	for _, x := range pods {
-		x.cpu, x.memory, x.burst = cpu/float64(len(pods)), memory/float64(len(pods)), burst
-	}
-}
-
-// weightsOf returns what a pod requests, in cores and bytes; a pod that requests
-// nothing counts as the scheduler counts it when it scores.
-func weightsOf(pod *v1.Pod) (cpu, memory float64) {
-	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
-	cpu, memory = requests.Cpu().AsApproximateFloat64(), requests.Memory().AsApproximateFloat64()
-	if cpu == 0 {
-		cpu = 0.1
-	}
-	if memory == 0 {
-		memory = 200 << 20
-	}
-	return cpu, memory
-}
-
-// workloadOf returns what pods have in common that are alike.
-func workloadOf(pod *v1.Pod) string {
-	if owner := metav1.GetControllerOfNoCopy(pod); owner != nil {
-		return pod.Namespace + "/" + owner.Kind + "/" + owner.Name
-	}
-	return pod.Namespace + "/Pod/" + pod.Name
-}
-
-// background returns the use of nodes that have none of the pods.
-func (s *snapshot) background() map[string]sim.Background {
-	occupied := map[string]bool{}
-	for _, pod := range s.pods {
-		occupied[pod.Spec.NodeName] = true
-	}
-	all := map[string]sim.Background{}
-	for node, usage := range s.metrics {
-		if !occupied[node] {
-			all[node] = sim.Background{CPU: usage.Cpu().AsApproximateFloat64(), Memory: usage.Memory().Value()}
-		}
-	}
-	return all
-}
-
 // replicaSets returns the ReplicaSets that own pods. Their selectors, which are
 // not in the snapshot, are taken to be all labels of their pods.
 func (s *snapshot) replicaSets() []*appsv1.ReplicaSet {
-	known := map[types.UID]bool{}
+	known := map[types.NamespacedName]bool{}
 	var sets []*appsv1.ReplicaSet
 	for _, pod := range s.pods {
 		owner := metav1.GetControllerOfNoCopy(pod)
-		if owner == nil || owner.Kind != "ReplicaSet" || known[owner.UID] {
+		if owner == nil || owner.Kind != "ReplicaSet" {
 			continue
 		}
-		known[owner.UID] = true
+		name := types.NamespacedName{Namespace: pod.Namespace, Name: owner.Name}
+		if known[name] {
+			continue
+		}
+		known[name] = true
 		sets = append(sets, &appsv1.ReplicaSet{
 			ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: owner.Name, UID: owner.UID},
 			Spec:       appsv1.ReplicaSetSpec{Selector: &metav1.LabelSelector{MatchLabels: pod.Labels}},
@@ -216,9 +144,6 @@ func stripped(pod *v1.Pod, suffix string) *v1.Pod {
 	object := pod.DeepCopy()
 	object.ManagedFields, object.DeletionTimestamp = nil, nil
 	object.Name += suffix
-	if object.UID == "" {
-		object.UID = types.UID(pod.Namespace + "/" + pod.Name)
-	}
 	object.UID += types.UID(suffix)
 	object.Status = v1.PodStatus{}
 	object.Spec.SchedulingGates, object.Spec.ResourceClaims = nil, nil

@@ -1,77 +1,127 @@
 package input
 
 import (
-	"bufio"
-	"compress/gzip"
-	"errors"
 	"fmt"
-	"io"
 	"math"
 	"math/rand/v2"
-	"os"
-	"strconv"
-	"strings"
+	"slices"
 	"time"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input/csvfile"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input/textfile"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input/warning"
 )
 
 // seriesStep is the time between two values of a series.
 const seriesStep = 5 * time.Minute
 
-// readSeries reads use over time: a line is a machine, its values are percent of
-// its CPU, one each five minutes. Files that end in .gz are compressed.
-func readSeries(file string) ([][]float64, error) {
-	f, err := os.Open(file)
+// mostPercent bounds the values of a series, so that sums of them are numbers.
+const mostPercent = 1e9
+
+// What is left out of series.
+const (
+	linesOfOtherLength warning.Kind = "lines with another number of values than the first are left out"
+	headersOfSeries    warning.Kind = "first lines without a number are left out"
+)
+
+// readSeries reads use over time: a line is a machine, its values are percent of its
+// CPU, one each five minutes. The file is CSV (see csvfile), perhaps compressed by gzip.
+func readSeries(file string, warnings *warning.List) ([][]float64, error) {
+	text, err := textfile.Read(file)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }() // it is only read from
-	var content io.Reader = f
-	if strings.HasSuffix(file, ".gz") {
-		if content, err = gzip.NewReader(f); err != nil {
-			return nil, fmt.Errorf("%s: not a gzip file: %w", file, err)
-		}
+	return seriesIn(text, warnings)
+}
+
+func seriesIn(file *textfile.File, warnings *warning.List) ([][]float64, error) {
+	if file.Empty() {
+		return nil, fmt.Errorf("%s: the file is empty: each line must be the CPU use of a machine, in percent", file.Name)
 	}
-	reader := bufio.NewReader(content)
-	var all [][]float64
-	usable := false
-	for number := 1; ; number++ {
-		line, err := reader.ReadString('\n')
-		switch {
-		case errors.Is(err, io.EOF) && line == "":
-			if !usable {
-				return nil, fmt.Errorf("%s: no line has a value above 0", file)
-			}
-			return all, nil
-		case errors.Is(err, io.EOF):
-			return nil, fmt.Errorf("%s:%d: the file ends within a line: it has been truncated", file, number)
-		case err != nil:
-			return nil, fmt.Errorf("%s:%d: %w", file, number, err)
+	r := &seriesReader{rows: csvfile.NewRows(file), warnings: warnings}
+	for {
+		if ok, err := r.rows.Next(); err != nil {
+			return nil, err
+		} else if !ok {
+			return r.all, checkSeries(file.Name, r.all, r.left)
 		}
-		values, err := parseSeries(strings.TrimRight(line, "\r\n"))
-		if err == nil && len(all) > 0 && len(values) != len(all[0]) {
-			err = fmt.Errorf("there are %d values, and %d in the first line", len(values), len(all[0]))
+		if err := r.take(); err != nil {
+			return nil, err
 		}
-		if err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", file, number, err)
-		}
-		for _, v := range values {
-			usable = usable || v > 0
-		}
-		all = append(all, values)
 	}
 }
 
-func parseSeries(line string) ([]float64, error) {
-	fields := strings.Split(line, ",")
+// seriesReader takes the series of a file line by line.
+type seriesReader struct {
+	rows     *csvfile.Rows
+	warnings *warning.List
+	header   bool // has been left out
+	all      [][]float64
+	left     int // lines that were left out
+	// padding is how many empty fields the first line ends in. Some programs write a
+	// separator after the last value; as many may be missing at the ends of the others.
+	padding int
+}
+
+func (r *seriesReader) take() error {
+	if len(r.all) == 0 {
+		if !r.header && !slices.ContainsFunc(r.rows.Fields(), csvfile.IsNumeric) {
+			r.header = true
+			r.warnings.Add(headersOfSeries, r.rows.Where(), "there is no number in the first line: it is taken for a header, and left out")
+			return nil
+		}
+		r.padding = emptyAtEnd(r.rows.Fields())
+	}
+	fields := r.rows.Fields()
+	values, err := r.parse(fields[:len(fields)-min(r.padding, emptyAtEnd(fields))])
+	switch {
+	case err != nil:
+		return err
+	case len(r.all) == 0 || len(values) == len(r.all[0]):
+		r.all = append(r.all, values)
+	case len(values) < len(r.all[0]) && r.rows.CutOff() != "":
+		return r.rows.Errorf("there are %d values, and %d in the first line%s", len(values), len(r.all[0]), r.rows.CutOff())
+	default:
+		r.left++
+		r.warnings.Add(linesOfOtherLength, r.rows.Where(), "there are %d values, and %d in the first line: the line is left out", len(values), len(r.all[0]))
+	}
+	return nil
+}
+
+func (r *seriesReader) parse(fields []string) ([]float64, error) {
 	values := make([]float64, len(fields))
 	for i, field := range fields {
-		v, err := strconv.ParseFloat(strings.TrimSpace(field), 64)
-		if err != nil || math.IsNaN(v) || math.IsInf(v, 0) || v < 0 {
-			return nil, fmt.Errorf("value %d is %q: must be a number of at least 0", i+1, field)
+		v, err := csvfile.Number(field, 0, mostPercent)
+		if err != nil {
+			return nil, r.rows.Errorf("value %d is %q: %w", i+1, field, err)
 		}
 		values[i] = v
 	}
 	return values, nil
+}
+
+func emptyAtEnd(fields []string) int {
+	count := 0
+	for count < len(fields) && fields[len(fields)-1-count] == "" {
+		count++
+	}
+	return count
+}
+
+// checkSeries reports series that nothing can be made of: left is how many lines had
+// another number of values than the first.
+func checkSeries(file string, all [][]float64, left int) error {
+	if left > len(all) {
+		return fmt.Errorf("%s: %d lines have another number of values than the first, and %d as many: all must have as many", file, left, len(all))
+	}
+	for _, values := range all {
+		for _, v := range values {
+			if v > 0 {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("%s: no line has a value above 0: each must be the CPU use of a machine, in percent", file)
 }
 
 // generateSeries makes series with spiky tails: a day's swing times the

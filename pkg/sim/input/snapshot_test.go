@@ -1,17 +1,23 @@
 package input_test
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input/warning"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/policy"
 )
 
@@ -62,7 +68,7 @@ func readSnapshot(t *testing.T, files map[string]string) (*sim.Scenario, error) 
 	}
 	m := input.Calm()
 	m.FillTime, m.ChurnTime, m.Life = time.Hour, 2*time.Hour, time.Hour
-	return input.Snapshot(dir, m, 1)
+	return input.Snapshot(dir, m, 1, &warning.List{})
 }
 
 func TestSnapshotGivesPodsTheUseOfTheirNodes(t *testing.T) {
@@ -128,38 +134,65 @@ func TestSnapshotRuns(t *testing.T) {
 	}
 }
 
-func TestFaultySnapshots(t *testing.T) {
-	for name, test := range map[string]struct{ file, content, want string }{
-		"cut":                    {"nodes.json", "{\n\"items\": [\n{\"metadata\": {", "nodes.json:3: "},
-		"not JSON":               {"pods.json", "NAME READY\n", "pods.json:1: "},
-		"a wrong type":           {"pods.json", "{\"items\": [\n{\"metadata\": {\"name\": 5}}]}", "pods.json:2: "},
-		"a broken quantity":      {"nodemetrics.json", `{"items": [{"metadata": {"name": "a"}, "usage": {"cpu": "many"}}]}`, "nodemetrics.json:"},
-		"an empty cluster":       {"nodes.json", list(), "nodes.json: there are no nodes in it"},
-		"a node without a name":  {"nodes.json", list(`{"metadata": {}}`), `nodes.json: items[0].metadata.name is ""`},
-		"no pods":                {"pods.json", list(), "pods.json: there are no pods in it"},
-		"a pod on no such node":  {"pods.json", list(snapshotPod("p", "", "z", "1", "Running", "")), "pods.json: items[0]: pod ns/p is on node z, which is not in nodes.json"},
-		"a pod without anything": {"pods.json", list(`{"metadata": {"name": "p"}}`), "items[0]: must be a pod with a name and containers"},
-		"only DaemonSets":        {"pods.json", list(snapshotPod("p", "DaemonSet/d", "a", "1", "Running", "")), "there is nothing to schedule"},
-		"use below zero":         {"nodemetrics.json", list(snapshotMetrics("a", "-1")), "nodemetrics.json: items[0].usage.cpu is -1: must be at least 0"},
-		"of another cluster":     {"nodemetrics.json", list(snapshotMetrics("z", "1")), "nodemetrics.json: there is no reading of any node of nodes.json in it"},
-	} {
-		t.Run(name, func(t *testing.T) {
-			files := goodSnapshot()
-			files[test.file] = test.content
-			if _, err := readSnapshot(t, files); err == nil || !strings.Contains(err.Error(), test.want) {
-				t.Errorf("the error is %v, want %q in it", err, test.want)
-			}
-		})
+func TestPodsWithoutUIDsAreTheirOwnWorkloads(t *testing.T) {
+	var warnings warning.List
+	s, err := input.Snapshot("testdata/clusters/no-uids.json", input.Calm(), 1, &warnings)
+	if err != nil {
+		t.Fatal(err)
 	}
+	uids := map[types.UID]string{}
+	for i := range s.Pods {
+		pod := s.Pods[i].Object
+		if other, shared := uids[pod.UID]; shared || pod.UID == "" {
+			t.Fatalf("pods %s and %s have the UID %q", pod.Name, other, pod.UID)
+		}
+		uids[pod.UID] = pod.Name
+		if owner := metav1.GetControllerOf(pod); owner != nil && owner.Kind == "ReplicaSet" && (owner.UID == "" || owner.UID != s.ReplicaSets[0].UID) {
+			t.Fatalf("pod %s is of the owner %q, and the ReplicaSet is %q", pod.Name, owner.UID, s.ReplicaSets[0].UID)
+		}
+	}
+	if lines := warnings.Lines(); len(lines) > 0 {
+		t.Errorf("there are warnings: %q", lines)
+	}
+}
+
+func TestReplicasDoNotTakeTheNamesOfPods(t *testing.T) {
+	files := goodSnapshot()
+	files["pods.json"] = list(snapshotPod("a", "", "a", "1", "Running", ""), snapshotPod("a-again-0", "", "a", "1", "Running", ""), snapshotPod("a-again-1", "", "a", "1", "Running", ""))
+	s, err := readSnapshot(t, files)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := sim.Run(t.Context(), s, nil, sim.Options{}); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestSnapshotOfNothingToSchedule(t *testing.T) {
+	files := goodSnapshot()
+	files["pods.json"] = list(snapshotPod("p", "DaemonSet/d", "a", "1", "Running", ""))
+	if _, err := readSnapshot(t, files); err == nil || !strings.Contains(err.Error(), "there is nothing to schedule") {
+		t.Errorf("the error is %v", err)
+	}
+}
+
+func TestMissingFilesOfASnapshotAreSaidHowToMake(t *testing.T) {
 	for file, want := range map[string]string{
-		"nodes.json":       "make it by kubectl get nodes -o json > ",
-		"pods.json":        "make it by kubectl get pods --all-namespaces -o json > ",
-		"nodemetrics.json": "make it by kubectl get nodes.metrics.k8s.io -o json > ",
+		"nodes.json":       "make nodes by kubectl get nodes -o json > ",
+		"pods.json":        "make pods by kubectl get pods --all-namespaces -o json > ",
+		"nodemetrics.json": "make readings by kubectl get nodes.metrics.k8s.io -o json > ",
 	} {
 		files := goodSnapshot()
 		delete(files, file)
 		if _, err := readSnapshot(t, files); err == nil || !strings.Contains(err.Error(), want) || !strings.HasSuffix(err.Error(), file) {
 			t.Errorf("the error of missing %s is %v, want %q in it", file, err, want)
 		}
+		files[file] = " \n"
+		if _, err := readSnapshot(t, files); err == nil || !strings.Contains(err.Error(), file+": the file is empty: make it anew, by kubectl get ") {
+			t.Errorf("the error of an empty %s is %v", file, err)
+		}
+	}
+	if _, err := input.Snapshot(filepath.Join(t.TempDir(), "none"), input.Calm(), 1, &warning.List{}); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("the error of a directory that is not there is %v", err)
 	}
 }

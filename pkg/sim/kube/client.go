@@ -18,20 +18,41 @@ import (
 
 // client stands in for the API server, where the scheduler has no need for one:
 // it takes what the scheduler writes into the status of pods that it cannot
-// place, and drops it. Bindings do not come here (see observedFramework).
-type client struct{ kubernetes.Interface }
-
-func newClient() kubernetes.Interface { return client{fake.NewClientset()} }
-
-func (c client) CoreV1() corev1.CoreV1Interface { return core{c.Interface.CoreV1()} }
-
-type core struct{ corev1.CoreV1Interface }
-
-func (c core) Pods(namespace string) corev1.PodInterface {
-	return pods{c.CoreV1Interface.Pods(namespace)}
+// place, and drops it, and passes on which pods preemption evicts. Bindings do
+// not come here (see observedFramework).
+type client struct {
+	kubernetes.Interface
+	evict func(types.NamespacedName)
 }
 
-type pods struct{ corev1.PodInterface }
+func newClient(evict func(types.NamespacedName)) kubernetes.Interface {
+	return client{fake.NewClientset(), evict}
+}
+
+func (c client) CoreV1() corev1.CoreV1Interface { return core{c.Interface.CoreV1(), c.evict} }
+
+type core struct {
+	corev1.CoreV1Interface
+	evict func(types.NamespacedName)
+}
+
+func (c core) Pods(namespace string) corev1.PodInterface {
+	return pods{c.CoreV1Interface.Pods(namespace), namespace, c.evict}
+}
+
+type pods struct {
+	corev1.PodInterface
+	namespace string
+	evict     func(types.NamespacedName) // nil if pods preempt none
+}
+
+func (p pods) Delete(_ context.Context, name string, _ metav1.DeleteOptions) error {
+	if p.evict == nil {
+		return fmt.Errorf("evict pod %s/%s: pods preempt none here", p.namespace, name)
+	}
+	p.evict(types.NamespacedName{Namespace: p.namespace, Name: name})
+	return nil
+}
 
 func (pods) Patch(context.Context, string, types.PatchType, []byte, metav1.PatchOptions, ...string) (*v1.Pod, error) {
 	return &v1.Pod{}, nil

@@ -13,8 +13,9 @@
 // A Cluster belongs to one goroutine.
 //
 // Four things differ from kube-scheduler's process. Informers call their
-// handlers at once. A binding is not sent anywhere, but returned. Pods preempt
-// none. And the queue is not run, because its goroutines wait by the wall clock:
+// handlers at once. A binding is not sent anywhere, but returned, and so is
+// which pods preemption evicts; without who carries that out, pods preempt none.
+// And the queue is not run, because its goroutines wait by the wall clock:
 // what they do is a Routine, but for moving pods whose backoff has ended, which
 // is not needed, because an idle kube-scheduler pops pods that back off
 // (SchedulerPopFromBackoffQ).
@@ -64,6 +65,11 @@ type Options struct {
 	// Decisions is where NodeLoad explains its decisions; nil if they are not
 	// explained. It takes them in while its Run runs, by another goroutine.
 	Decisions *explain.Log
+	// Evict is told of each pod that preemption evicts, during a scheduling cycle;
+	// the caller is to have it end after the cycle. Without it, pods preempt none.
+	// (With the feature SchedulerAsyncPreemption, it is called by another
+	// goroutine, at any time.)
+	Evict func(pod types.NamespacedName)
 	// Event is told of the events that the scheduler and its plugins record. It
 	// may be nil.
 	Event func(Event)
@@ -89,6 +95,7 @@ type Cluster struct {
 	snapshot  *internalcache.Snapshot
 	// defaultProfile is the schedulerName of pods that have none.
 	defaultProfile string
+	preempts       bool
 	plugins        map[pluginKey]fwk.Plugin
 	cycle          cycle
 	// failed are the pods that were tried in vain.
@@ -106,11 +113,11 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 	}
 	c := &Cluster{
 		clock: o.Clock, logger: logr.Discard(), nodes: &informer{}, pods: &informer{},
-		snapshot: internalcache.NewEmptySnapshot(), defaultProfile: o.Profiles[0].SchedulerName,
+		snapshot: internalcache.NewEmptySnapshot(), defaultProfile: o.Profiles[0].SchedulerName, preempts: o.Evict != nil,
 		plugins: map[pluginKey]fwk.Plugin{}, failed: map[types.UID]failure{},
 	}
 	ctx = klog.NewContext(ctx, c.logger)
-	client := newClient()
+	client := newClient(o.Evict)
 	factory, err := c.newInformers(client, o.ReplicaSets)
 	if err != nil {
 		return nil, err

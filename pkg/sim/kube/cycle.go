@@ -1,9 +1,11 @@
 package kube
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -19,6 +21,9 @@ type Decision struct {
 	Pod types.NamespacedName
 	// Node is the node that the pod is to be bound to; empty if none takes it.
 	Node string
+	// Nominated is the node that the pod is to get once those are gone that it
+	// preempts there; empty if it preempts none.
+	Nominated string
 	// Status is why none takes it: its message is that of the event that
 	// kube-scheduler records. It is nil if a node does, and if the pod was not
 	// tried because it is being deleted.
@@ -69,7 +74,11 @@ func (c *Cluster) observeCycles() {
 	handle := c.scheduler.FailureHandler
 	c.scheduler.FailureHandler = func(ctx context.Context, f framework.Framework, info *framework.QueuedPodInfo, status *fwk.Status, nominating *fwk.NominatingInfo, start time.Time) {
 		handle(ctx, f, info, status, nominating, start)
-		c.cycle.outcomes <- c.failure(info, status)
+		result := c.failure(info, status)
+		if nominating.Mode() == fwk.ModeOverride {
+			result.decision.Nominated = nominating.NominatedNodeName
+		}
+		c.cycle.outcomes <- result
 	}
 }
 
@@ -77,6 +86,19 @@ func (c *Cluster) observeCycles() {
 func (c *Cluster) HasWork() bool {
 	queue := c.scheduler.SchedulingQueue
 	return len(queue.PodsInActiveQ()) > 0 || len(queue.PodsInBackoffQ()) > 0
+}
+
+// Unschedulable returns the pods that were tried in vain and are not to be
+// tried again until something happens, in the order of their names.
+func (c *Cluster) Unschedulable() []types.NamespacedName {
+	var names []types.NamespacedName
+	for _, pod := range c.scheduler.SchedulingQueue.UnschedulablePods() {
+		names = append(names, nameOf(pod))
+	}
+	slices.SortFunc(names, func(a, b types.NamespacedName) int {
+		return cmp.Or(cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Name, b.Name))
+	})
+	return names
 }
 
 // ScheduleOne runs one scheduling cycle, and its binding cycle but for the

@@ -72,6 +72,16 @@ func (i *informer) update(object any) error {
 // remove tells that the object of the name (namespace/name, if it has a
 // namespace) is gone.
 func (i *informer) remove(name string) error {
+	return i.end(name, func(object any) any { return object })
+}
+
+// lose tells by a tombstone that the object of the name is gone.
+func (i *informer) lose(name string) error {
+	return i.end(name, func(object any) any { return cache.DeletedFinalStateUnknown{Key: name, Obj: object} })
+}
+
+// end drops the object of the name, and tells of it what as returns.
+func (i *informer) end(name string, as func(object any) any) error {
 	object, found, err := i.GetStore().GetByKey(name)
 	if err == nil && !found {
 		err = fmt.Errorf("there is none")
@@ -83,7 +93,7 @@ func (i *informer) remove(name string) error {
 		return fmt.Errorf("delete %T %s: %w", object, name, err)
 	}
 	for _, h := range i.handlers {
-		h.OnDelete(object)
+		h.OnDelete(as(object))
 	}
 	return nil
 }

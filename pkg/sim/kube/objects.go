@@ -58,20 +58,32 @@ func (c *Cluster) admit(pod *v1.Pod) error {
 	if pod.Spec.SchedulerName == "" {
 		pod.Spec.SchedulerName = c.defaultProfile
 	}
-	never := v1.PreemptNever
-	pod.Spec.PreemptionPolicy = &never
+	if !c.preempts {
+		never := v1.PreemptNever
+		pod.Spec.PreemptionPolicy = &never
+	}
 	c.stamp(pod)
 	return nil
 }
 
 // DeletePod deletes a pod.
 func (c *Cluster) DeletePod(name types.NamespacedName) error {
+	return c.deletePod(name, c.pods.remove)
+}
+
+// LosePod deletes a pod while nobody watches: that it is gone is told by a
+// tombstone, with the pod as it was last seen.
+func (c *Cluster) LosePod(name types.NamespacedName) error {
+	return c.deletePod(name, c.pods.lose)
+}
+
+func (c *Cluster) deletePod(name types.NamespacedName, remove func(string) error) error {
 	pod, err := c.Pod(name)
 	if err != nil {
 		return err
 	}
 	delete(c.failed, pod.UID)
-	return c.pods.remove(keyOf(name))
+	return remove(keyOf(name))
 }
 
 // Bind assigns the pod to the node, as the API server does when the scheduler

@@ -1,0 +1,261 @@
+package devicefit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
+	"k8s.io/utils/clock"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/fragmentation"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
+)
+
+// Name is the name of the plugin in a KubeSchedulerConfiguration.
+const Name = config.DeviceFit
+
+// demandSigner is the key of the plugin's fragment in a pod's signature. It
+// must differ from the keys of all other plugins, of which the framework keeps
+// one value a key.
+const demandSigner = "plimsoll.io/DeviceFit.Demand()"
+
+// DeviceFit places pods by the devices that nodes have left.
+type DeviceFit struct {
+	handle    fwk.Handle
+	model     *load.Model
+	devices   *device.Catalogue
+	decisions *explain.Log // nil if decisions are not explained
+	learner   *fragmentation.Learner
+	fitting   fitting
+	metrics   *gauges
+
+	rate             rating // nil for LeastFragmentation
+	weights          weights
+	avoidDeviceNodes bool
+
+	// rule decides on the load line of nodes, and statistic is
+	// what is compared with it: NodeLoad's, so that headroom is what NodeLoad
+	// would let pods use.
+	rule      line.Rule
+	statistic load.Statistic
+
+	// perDevice is what a pod without devices must leave for each free device. If
+	// that is nothing, no node is rejected, and waiting is nil.
+	perDevice amount.Vector
+	statuses  *rejection.Statuses
+	waiting   *waiting.Set[anyPod]
+	rejecting rejecting
+	// late guards making a cycle that PreFilter has not left.
+	late sync.Mutex
+}
+
+var (
+	_ fwk.PreFilterPlugin      = &DeviceFit{}
+	_ fwk.FilterPlugin         = &DeviceFit{}
+	_ fwk.PostFilterPlugin     = &DeviceFit{}
+	_ fwk.PreScorePlugin       = &DeviceFit{}
+	_ fwk.ScorePlugin          = &DeviceFit{}
+	_ fwk.PlacementScorePlugin = &DeviceFit{}
+	_ fwk.ReservePlugin        = &DeviceFit{}
+	_ fwk.PostBindPlugin       = &DeviceFit{}
+	_ fwk.EnqueueExtensions    = &DeviceFit{}
+	_ fwk.SignPlugin           = &DeviceFit{}
+)
+
+// Shared is what the DeviceFit plugins of a process share.
+type Shared struct {
+	// Profiles has the arguments of NodeLoad in the profiles that use it.
+	Profiles config.Profiles
+	// Model returns the load model, the same each time.
+	Model func(context.Context, fwk.Handle) (*load.Model, error)
+	// Inventory returns the devices of device classes, the same each time:
+	// device.NoClasses without dynamic resource allocation.
+	Inventory func(context.Context, fwk.Handle) (device.ClassInventory, error)
+	Metrics   *Metrics
+	// Decisions is where decisions are explained; nil if they are not.
+	Decisions *explain.Log
+	// Dispatch has waiting pods looked at. It defaults to goroutines of their own.
+	Dispatch waiting.Dispatcher
+	// Clock defaults to the real one.
+	Clock clock.PassiveClock
+}
+
+// Factory returns what makes the plugin for a profile.
+func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (fwk.Plugin, error) {
+	if shared.Clock == nil {
+		shared.Clock = clock.RealClock{}
+	}
+	return func(ctx context.Context, obj runtime.Object, handle fwk.Handle) (fwk.Plugin, error) {
+		fld := field.NewPath("profiles").Key(handle.ProfileName()).Child("pluginConfig").Key(Name).Child("args")
+		args, errs := config.DecodeDeviceFit(obj, fld)
+		if len(errs) > 0 {
+			return nil, errs.ToAggregate()
+		}
+		inventory, err := shared.Inventory(ctx, handle)
+		if err != nil {
+			return nil, err
+		}
+		pl, err := newPlugin(args, fld, shared.Profiles[handle.ProfileName()], inventory, shared.Clock)
+		if err != nil {
+			return nil, err
+		}
+		pl.handle, pl.decisions = handle, shared.Decisions
+		if pl.model, err = shared.Model(ctx, handle); err != nil {
+			return nil, err
+		}
+		pl.metrics = shared.Metrics.profile(handle.ProfileName())
+		pl.learner = fragmentation.NewLearner(shared.Clock)
+		reporter := device.NewReporter(klog.FromContext(ctx), shared.Metrics.resources, handle.ProfileName())
+		if err := errors.Join(pl.devices.Watch(handle.SharedInformerFactory(), reporter), pl.learn(ctx, handle.SharedInformerFactory())); err != nil {
+			return nil, err
+		}
+		pl.wait(ctx, shared.Dispatch)
+		return pl, nil
+	}
+}
+
+// newPlugin returns the plugin as far as it follows from its arguments and
+// those of NodeLoad in the profile, which are nil if that does not use it.
+func newPlugin(args *config.DeviceFitArgs, fld *field.Path, nodeLoad *config.NodeLoadArgs, inventory device.ClassInventory, clock clock.PassiveClock) (*DeviceFit, error) {
+	matcher, err := device.NewMatcher(args.Resources)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", fld.Child("resources"), err)
+	}
+	pl := &DeviceFit{
+		devices: device.NewCatalogue(matcher, inventory, clock), avoidDeviceNodes: args.AvoidDeviceNodes,
+		weights: weightsOf(args.Weights), statistic: load.Latest,
+		statuses: rejection.NewStatuses(1, newStatus),
+	}
+	if pl.rate, err = ratingOf(args.Strategy); err != nil {
+		return nil, fmt.Errorf("%s: %w", fld.Child("strategy"), err)
+	}
+	for r := range amount.NumResources {
+		perDevice := args.HeadroomPerDevice[string(r.Name())]
+		pl.perDevice[r] = amount.FromQuantity(r, perDevice)
+		if nodeLoad != nil {
+			pl.rule.Percent[r] = nodeLoad.Filter.Thresholds[string(r.Name())]
+		}
+	}
+	if nodeLoad != nil {
+		pl.statistic = load.StatisticOf(nodeLoad.Filter.Statistic)
+	}
+	return pl, nil
+}
+
+// Name returns the name of the plugin.
+func (pl *DeviceFit) Name() string { return Name }
+
+const stateKey fwk.StateKey = Name
+
+// cycle is what one scheduling cycle decides on. It is immutable once Score
+// runs.
+type cycle struct {
+	demand
+	view    load.View
+	rule    line.Rule
+	devices device.View
+	mix     *fragmentation.Mix
+	// mayStrand says that nodes may be rejected for the pod, and attempt is which.
+	mayStrand bool
+	attempt   *waiting.Attempt
+	// trial: the cycle is a copy, for trying things out.
+	trial bool
+	// account is the plugin's part in the explanation, and marks what becomes of each
+	// node; nil if nothing is to be explained.
+	account account
+	marks   explain.Marks
+}
+
+func (pl *DeviceFit) newCycle(pod *v1.Pod) *cycle {
+	c := &cycle{demand: pl.demandOf(pod), view: pl.model.View()}
+	pl.complete(c)
+	return c
+}
+
+// complete sets what the cycle goes by besides its demand and its view.
+func (pl *DeviceFit) complete(c *cycle) {
+	c.mix, c.rule, c.devices = pl.learner.Mix(), pl.rule, pl.devices.View()
+	c.rule.Largest = c.view.Largest()
+	if !c.NeedsDevices { // it could not be given what is away, and is to stay off it
+		c.devices = c.devices.WithAway()
+	}
+}
+
+// begin begins a cycle for the pod.
+func (pl *DeviceFit) begin(state fwk.CycleState, pod *v1.Pod) *cycle {
+	c := &cycle{demand: pl.demandOf(pod)}
+	if c.mayStrand = pl.waiting != nil && !c.NeedsDevices && !c.Exempt; c.mayStrand {
+		c.attempt, c.view = pl.waiting.Begin(pod, state.IsPodGroupSchedulingCycle())
+		pl.statuses.Grow(c.view.Slots())
+		pl.rejecting.grow(c.view.Slots())
+	} else {
+		c.view = pl.model.View()
+	}
+	pl.fit(c.view.Now)
+	pl.complete(c)
+	trace := pl.decisions.Begin(state, pl.handle.ProfileName(), pod, &c.view)
+	c.marks = trace.Join(&c.account)
+	state.Write(stateKey, c)
+	return c
+}
+
+// cycleOf returns the cycle that PreFilter has begun, or begins it: a profile may
+// enable the plugin at some extension points alone.
+func (pl *DeviceFit) cycleOf(state fwk.CycleState, pod *v1.Pod) *cycle {
+	if data, err := state.Read(stateKey); err == nil {
+		return data.(*cycle)
+	}
+	pl.late.Lock()
+	defer pl.late.Unlock()
+	if data, err := state.Read(stateKey); err == nil {
+		return data.(*cycle)
+	}
+	return pl.begin(state, pod)
+}
+
+// Clone implements fwk.StateData. Copies of a cycle's state are for trying
+// things out, which is no part of the decision.
+func (c *cycle) Clone() fwk.StateData {
+	clone := *c
+	clone.trial, clone.account, clone.marks = true, account{}, nil
+	return &clone
+}
+
+// PreFilter takes the view of the cluster for the cycle, and skips Filter for
+// pods that it never rejects.
+//
+// A pod that has a node is tried only because it is to be resized there: it takes
+// no headroom of another node.
+func (pl *DeviceFit) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
+	if pod.Spec.NodeName != "" {
+		return nil, fwk.NewStatus(fwk.Skip)
+	}
+	c := pl.begin(state, pod)
+	pl.updateGauges(c)
+	if !c.mayStrand {
+		return nil, fwk.NewStatus(fwk.Skip)
+	}
+	return nil, nil
+}
+
+// PreFilterExtensions returns nil: see newStatus for why preemption is of no help.
+func (pl *DeviceFit) PreFilterExtensions() fwk.PreFilterExtensions { return nil }
+
+// SignPod returns the pod's demand, which is all of the pod that a node's
+// verdict and score depend on.
+func (pl *DeviceFit) SignPod(_ context.Context, pod *v1.Pod) ([]fwk.SignFragment, *fwk.Status) {
+	return []fwk.SignFragment{{Key: demandSigner, Value: pl.demandOf(pod)}}, nil
+}

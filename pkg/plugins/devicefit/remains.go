@@ -1,0 +1,59 @@
+package devicefit
+
+import (
+	v1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/fragmentation"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+)
+
+// remains is what a node has left.
+type remains struct {
+	fragmentation.Node
+	// measured says that the node's use is known.
+	measured bool
+	// of is what there was of the room: the load line, or what is allocatable if
+	// the node's use is not known.
+	of amount.Vector
+	// free is the number of free devices of all kinds, each counted once.
+	free int64
+	// inClasses says which of the kinds are device classes.
+	inClasses device.InClasses
+}
+
+// maxKinds is for how many kinds of devices on a node Score needs no
+// allocation.
+const maxKinds = 16
+
+// remains returns what the node has left, and the load model's record of it.
+// stocks is for its devices; the result holds it.
+func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.Stock) (remains, *load.Node) {
+	allocatable, requested := nodeInfo.GetAllocatable(), nodeInfo.GetRequested()
+	node := c.view.NodeOf(nodeInfo)
+	left := remains{of: amount.Vector{amount.CPU: allocatable.GetMilliCPU(), amount.Memory: allocatable.GetMemory()}}
+	left.Unrequested = left.of.Sub(amount.Vector{amount.CPU: requested.GetMilliCPU(), amount.Memory: requested.GetMemory()})
+	left.Headroom = fragmentation.Unlimited()
+	var use amount.Vector
+	if use, left.measured = c.view.Use(node, pl.statistic); left.measured {
+		l := c.rule.On(&node.Own, node.Allocatable)
+		left.of = l.Limit
+		left.Headroom = l.Headroom(use)
+		left.Most = l.Cap(use)
+	}
+	left.Devices, left.inClasses = c.devices.AppendStocks(stocks, nodeInfo)
+	left.free = left.inClasses.Free(left.Devices)
+	return left, node
+}
+
+// stockOf returns what there is of the kind, nil if there is none.
+func stockOf(stocks []device.Stock, kind v1.ResourceName) *device.Stock {
+	for i := range stocks {
+		if stocks[i].Name == kind {
+			return &stocks[i]
+		}
+	}
+	return nil
+}

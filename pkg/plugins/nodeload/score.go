@@ -1,0 +1,136 @@
+package nodeload
+
+import (
+	"context"
+	"math"
+
+	v1 "k8s.io/api/core/v1"
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+)
+
+const (
+	// neutralScore neither attracts nor repels.
+	neutralScore = (fwk.MaxScore + fwk.MinScore) / 2
+	// softBand is the part of the scores that ScheduleAnyway sets apart for
+	// nodes over the line.
+	softBand = 10
+)
+
+// PreScore sees to it that Score has a view, also where Filter is turned off.
+func (pl *NodeLoad) PreScore(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) *fwk.Status {
+	if pod.Spec.NodeName != "" {
+		return fwk.NewStatus(fwk.Skip)
+	}
+	pl.cycleOf(state, pod)
+	explain.Of(state).Ranks()
+	return nil
+}
+
+// Score ranks a node by how far below the line it is with the pod on it.
+func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeInfo fwk.NodeInfo) (int64, *fwk.Status) {
+	if pod.Spec.NodeName != "" {
+		return neutralScore, nil
+	}
+	c := pl.cycleOf(state, pod)
+	node := c.view.NodeOf(nodeInfo)
+	score := pl.scoreOf(&c.view, node, nodeInfo, c.ask)
+	if node != nil {
+		c.marks.Score(node.Slot, score)
+	}
+	return score, nil
+}
+
+// scoreOf ranks the node, which is nil if the view does not know it, for what is
+// asked of it.
+func (pl *NodeLoad) scoreOf(view *load.View, node *load.Node, nodeInfo fwk.NodeInfo, a ask) int64 {
+	var own line.Own // of the node; none if it is not known
+	if node != nil {
+		own = node.Own
+	}
+	use, known := pl.policy.use(view, node, pl.policy.scoreBy)
+	switch {
+	case known:
+		use = pl.policy.cautious(node, use)
+	case pl.policy.stale == config.Ignore:
+		return neutralScore
+	default:
+		use = pl.model.Requested(requestedOf(nodeInfo))
+	}
+	return pl.policy.score(use.Add(a.estimate), allocatableOf(nodeInfo), &own, a)
+}
+
+// ScoreExtensions returns nil: scores are on an absolute scale.
+func (pl *NodeLoad) ScoreExtensions() fwk.ScoreExtensions { return nil }
+
+// cautious returns the use that a node of this use is ranked by: riskAversion
+// standard deviations on top.
+func (p *policy) cautious(node *load.Node, use amount.Vector) amount.Vector {
+	if p.riskAversion > 0 {
+		for r, deviation := range node.Deviation {
+			use[r] += int64(p.riskAversion * float64(deviation))
+		}
+	}
+	return use
+}
+
+// score ranks a node by its predicted use with the pod on it:
+//
+//	s_r   = 100 x (line_r - predicted_r) / line_r, at least 0
+//	score = (sum of weight_r x s_r + worstWeight x min s_r) / (sum of weight_r + worstWeight)
+//
+// over the resources of weight above 0: 100 is idle, 0 is at or past the line.
+// (The form with the extra weight of the worst resource is that of
+// Koordinator's LoadAware, taken to the line instead of to all of allocatable.)
+//
+// With ScheduleAnyway, nodes below the line score softBand to 100, and nodes
+// past it less than softBand, falling to 0 at twice the line, so that the
+// least hot is taken when all are hot.
+func (p *policy) score(predicted, allocatable amount.Vector, own *line.Own, a ask) int64 {
+	sum, weights := 0.0, 0.0
+	worst := float64(fwk.MaxScore)
+	excess := 0.0 // how far past the line, as a part of it
+	l := a.rule.On(own, allocatable)
+	for r := range amount.NumResources {
+		limit := float64(l.Limit[r])
+		if a.soft && l.Percent[r] > 0 {
+			excess = max(excess, ratio(float64(predicted[r])-limit, limit))
+		}
+		if p.weights[r] == 0 {
+			continue
+		}
+		s := float64(fwk.MaxScore) * max(0, 1-ratio(float64(predicted[r]), limit))
+		sum += float64(p.weights[r]) * s
+		weights += float64(p.weights[r])
+		worst = min(worst, s)
+	}
+	score := (sum + float64(p.worstWeight)*worst) / (weights + float64(p.worstWeight))
+	switch {
+	case !a.soft:
+		return int64(math.Round(score))
+	case excess > 0:
+		return int64((softBand - 1) * max(0, 1-excess))
+	default:
+		return int64(math.Round(softBand + score*float64(fwk.MaxScore-softBand)/float64(fwk.MaxScore)))
+	}
+}
+
+// ratio returns a/b; a node that can allocate nothing is full.
+func ratio(a, b float64) float64 {
+	if b <= 0 {
+		return 1
+	}
+	return a / b
+}
+
+// requestedOf returns what the node's pods request, with the scheduler's own
+// stand-ins for containers without a request.
+func requestedOf(nodeInfo fwk.NodeInfo) amount.Vector {
+	requested := nodeInfo.GetNonZeroRequested()
+	return amount.Vector{amount.CPU: requested.GetMilliCPU(), amount.Memory: requested.GetMemory()}
+}
