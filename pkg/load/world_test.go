@@ -139,7 +139,7 @@ func (s worldSource) Poll(context.Context) (readings []Reading, err error) {
 			case 0:
 				continue
 			case 1:
-				newest = scrapes[max(0, len(scrapes)-1-s.w.random.IntN(6))]
+				newest = scrapes[max(0, len(scrapes)-1-s.w.random.IntN(3))]
 			}
 		}
 		readings = append(readings, newest.reading(name, newest.usage))
