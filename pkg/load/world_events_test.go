@@ -176,7 +176,7 @@ func (w *world) resize() {
 	w.known[p].resizes++
 	c := p.containers[len(p.containers)-1]
 	w.change(p, func() {
-		if c.asks = c.asks * 2; c.asks > 1000 {
+		if c.asks *= 2; c.asks > 1000 {
 			c.asks = 120
 		}
 	})
