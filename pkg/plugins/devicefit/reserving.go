@@ -19,7 +19,7 @@ func (pl *DeviceFit) Reserve(_ context.Context, state fwk.CycleState, pod *v1.Po
 		return nil // it runs there already: see PreFilter
 	}
 	if pl.waiting != nil {
-		pl.waiting.Reserve(pod.UID)
+		pl.waiting.Reserve(pod.UID, node)
 	}
 	if devices, known := pl.devicesIn(state); pl.inventory != nil {
 		if !known { // a profile may enable the plugin here alone
