@@ -17,12 +17,15 @@ import (
 type Attempt struct {
 	pod     *v1.Pod
 	key     string // namespace/name
+	group   string // namespace/name of its pod group, if it was tried as a member
 	before  History
 	now     time.Time
 	epoch   uint64 // of the view
 	polls   uint64 // PodPolls of the view
 	counted *atomic.Uint64
 	retell  func()
+	// vain is how many attempts in a row came of waking the pod, this one included.
+	vain int
 	// told is the number of rounds as of which what was rejected is looked at, or
 	// will be.
 	told atomic.Uint64
@@ -33,10 +36,12 @@ type Attempt struct {
 	largest  [amount.NumResources]atomic.Int64
 	wished   atomic.Bool
 
-	// wakes is how often the attempt was woken, and wokenAt when last. Set.mu
+	// wakes is how often the attempt was woken, and wokenAt when last. placed is
+	// where the pod was placed, of a member of a group: its slot, or below 0. Set.mu
 	// guards them.
 	wakes   int
 	wokenAt time.Time
+	placed  int
 
 	// need is what the pod needed when a round asked last, at askedAt, and asked how
 	// it was then. Rounds alone use them.

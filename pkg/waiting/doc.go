@@ -33,6 +33,14 @@
 // the view of the round was taken is told by the load model after it, which makes
 // another round.
 //
-// Activating a pod that is being tried is not lost either: the scheduling queue
-// retries it when the attempt fails. A member of a pod group activates its group.
+// Activating a pod that is being tried is not lost: the scheduling queue retries it
+// when the attempt fails. That of a pod that another plugin holds back (PreEnqueue)
+// is, so a pod that was woken and not tried since is woken again. Both are bounded:
+// such a pod is woken after 1, 2, 4 seconds and so on, and one that is tried again
+// and again in vain rests in between.
+//
+// # Pod groups
+//
+// A group is woken through its members, when all that found no room in its last
+// attempt find some together (group.go).
 package waiting

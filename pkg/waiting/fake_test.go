@@ -41,6 +41,7 @@ type cluster struct {
 	room      map[string]int64  // by node; a node that is not in it takes none
 	class     map[string]string // by pod
 	learned   int64             // what all pods need, unless that is 0
+	polls     uint64
 	failed    []uint32
 	activated []string
 }
@@ -55,10 +56,17 @@ func newCluster(t testing.TB, rooms ...int64) *cluster {
 		c.addNode("n"+strconv.Itoa(i), room)
 	}
 	c.Set = NewSet(Config[string]{
-		Handle: c, Rules: c, View: c.model.View, Failed: func(reasons uint32) { c.failed = append(c.failed, reasons) },
+		Handle: c, Rules: c, View: c.view, Failed: func(reasons uint32) { c.failed = append(c.failed, reasons) },
 		Metrics: NewMetrics(Opts{Name: "requeued", Help: "."}, Opts{Name: "waited", Help: "."}),
 	})
 	return c
+}
+
+// view is the model's, with how often single pods were measured as the test says.
+func (c *cluster) view() load.View {
+	view := c.model.View()
+	view.PodPolls = c.polls
+	return view
 }
 
 func (c *cluster) ProfileName() string                                    { return "plimsoll" }

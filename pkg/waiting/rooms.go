@@ -56,19 +56,25 @@ func (r *rooms[Class]) findYoung(candidates []candidate) {
 }
 
 // take takes what the pod needs off a node that rejected it, or that it was not
-// tried on. It is false if there is none that would take it.
-func (r *rooms[Class]) take(c *candidate) bool {
-	slot, ok := r.find(c)
-	if !ok {
-		return false
+// tried on, and returns its slot. It is false if there is none that would take it.
+func (r *rooms[Class]) take(c *candidate) (slot int, ok bool) {
+	if slot, ok = r.find(c); ok {
+		r.use(slot, c.need)
 	}
-	r.taken[slot] = r.taken[slot].Add(c.need)
+	return slot, ok
+}
+
+// use has so much more, or less, of the node in the slot taken.
+func (r *rooms[Class]) use(slot int, more amount.Vector) {
 	node := r.view.At(slot)
+	if node == nil {
+		return // it is gone
+	}
+	r.taken[slot] = r.taken[slot].Add(more)
 	for class, of := range r.classes {
 		room, open := r.rules.Room(r.view, node, class, r.taken[slot])
-		of.shrink(slot, room, open)
+		of.set(slot, room, open)
 	}
-	return true
 }
 
 func (r *rooms[Class]) find(c *candidate) (slot int, found bool) {
@@ -115,21 +121,20 @@ func (of *classRooms) open(slot int, room amount.Vector) {
 	of.most = of.most.Max(room)
 }
 
-// shrink notes that the node has less room.
-func (of *classRooms) shrink(slot int, room amount.Vector, open bool) {
-	if !open {
-		of.nodes.remove(slot)
-		for r := range room {
-			room[r] = math.MinInt64
-		}
-	}
-	of.room[slot] = room
+// set notes that the node has another room than before.
+func (of *classRooms) set(slot int, room amount.Vector, open bool) {
+	of.nodes.remove(slot)
 	for r := range of.levels {
 		for l := range of.levels[r] {
-			if of.levels[r][l] != nil && room[r] < atLevel(l) {
-				of.levels[r][l].remove(slot)
+			if level := of.levels[r][l]; level != nil {
+				if level.remove(slot); open && room[r] >= atLevel(l) {
+					level.add(slot)
+				}
 			}
 		}
+	}
+	if open {
+		of.open(slot, room)
 	}
 }
 

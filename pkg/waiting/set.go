@@ -80,7 +80,10 @@ func NewSet[Class comparable](config Config[Class]) *Set[Class] {
 // in several placements; what was rejected in each of them is remembered until the
 // group is woken.
 func (s *Set[Class]) Begin(pod *v1.Pod, inGroup bool) (*Attempt, load.View) {
-	a := &Attempt{pod: pod, key: cache.MetaObjectToName(pod).String(), counted: &s.rounds, retell: s.retell}
+	a := &Attempt{pod: pod, key: cache.MetaObjectToName(pod).String(), placed: -1, counted: &s.rounds, retell: s.retell}
+	if inGroup {
+		a.group = groupOf(pod)
+	}
 	a.told.Store(s.rounds.Load()) // before the view is taken: see the package's doc
 	view := s.config.View()
 	a.now, a.epoch, a.polls = view.Now, view.Epoch, view.PodPolls
@@ -91,6 +94,9 @@ func (s *Set[Class]) Begin(pod *v1.Pod, inGroup bool) (*Attempt, load.View) {
 	defer s.mu.Unlock()
 	if e, ok := s.entries[pod.UID]; ok {
 		a.before = e.attempt.history()
+		if e.attempt.wakes > 0 {
+			a.vain = min(e.attempt.vain+1, maxWakes)
+		}
 		if inGroup && e.attempt.wakes == 0 {
 			a.inherit(e.attempt)
 		}
@@ -98,6 +104,14 @@ func (s *Set[Class]) Begin(pod *v1.Pod, inGroup bool) (*Attempt, load.View) {
 	s.entries[pod.UID] = &entry{attempt: a}
 	s.current = a
 	return a, view
+}
+
+// groupOf returns namespace/name of the pod's group.
+func groupOf(pod *v1.Pod) string {
+	if pod.Spec.SchedulingGroup == nil || pod.Spec.SchedulingGroup.PodGroupName == nil {
+		return ""
+	}
+	return pod.Namespace + "/" + *pod.Spec.SchedulingGroup.PodGroupName
 }
 
 // Finish says that an attempt is over and has failed: a, or if that is nil the
@@ -117,9 +131,9 @@ func (s *Set[Class]) Finish(a *Attempt) {
 	}
 }
 
-// Reserve says that the pod is placed. It is not woken, and forgotten as soon as
-// it is bound.
-func (s *Set[Class]) Reserve(uid types.UID) {
+// Reserve says that the pod is placed on the node. It is not woken, and forgotten as
+// soon as it is bound.
+func (s *Set[Class]) Reserve(uid types.UID, node string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	e, ok := s.entries[uid]
@@ -129,7 +143,15 @@ func (s *Set[Class]) Reserve(uid types.UID) {
 	if s.current == e.attempt {
 		s.current = nil // it has not failed
 	}
-	if e.reserved = true; !e.attempt.rejected.Load() && !e.attempt.before.Rejected() {
+	e.reserved = true
+	if e.attempt.group != "" {
+		view := s.config.View()
+		if slot, known := view.Slot(node); known {
+			e.attempt.placed = slot
+		}
+		return
+	}
+	if !e.attempt.rejected.Load() && !e.attempt.before.Rejected() {
 		delete(s.entries, uid) // nothing would be lost if it were taken back
 	}
 }

@@ -45,10 +45,10 @@ func TestHistory(t *testing.T) {
 	attempt.Reject(nil, amount.Vector{100, 1}, 0)
 	first.Largest = amount.Vector{100, 1}
 	want("after another rejection", first)
-	c.Reserve(p.UID)
+	c.Reserve(p.UID, "n0")
 	c.Unreserve(p.UID)
 	want("after it was placed, and that was taken back", first)
-	c.Reserve(p.UID)
+	c.Reserve(p.UID, "n0")
 	bound := p.DeepCopy()
 	bound.Spec.NodeName = "n0"
 	c.store(bound)
@@ -62,10 +62,10 @@ func TestReserve(t *testing.T) {
 	c.try(rejected, "n0")
 	c.try(taken)
 	for range 2 {
-		c.Reserve(rejected.UID)
-		c.Reserve(taken.UID)
+		c.Reserve(rejected.UID, "n0")
+		c.Reserve(taken.UID, "n0")
 	}
-	c.Reserve("never tried")
+	c.Reserve("never tried", "n0")
 	c.wantWoken("of pods that have a node")
 	if c.Len() != 1 {
 		t.Errorf("%d pods are remembered, want the one that waits again if it is taken back", c.Len())
@@ -75,26 +75,6 @@ func TestReserve(t *testing.T) {
 		c.Unreserve(taken.UID)
 	}
 	c.wantWoken("after that was taken back", "rejected")
-}
-
-// Within one attempt at a pod group a pod may be tried in several placements.
-func TestPodGroups(t *testing.T) {
-	c := newCluster(t, 0, 0)
-	p := c.pod("p", 0, 1)
-	attempt, view := c.Begin(p, true)
-	reject(attempt, &view, "n0")
-	attempt, view = c.Begin(p, true)
-	reject(attempt, &view, "n1")
-	c.addNode("n2", 0)
-	c.Begin(p, true) // in a placement without any of these nodes
-	c.room["n2"] = 1
-	c.wantWoken("when a node has room that the first placement did not know", "p")
-	attempt, view = c.Begin(p, true)
-	reject(attempt, &view, "n1")
-	c.room = map[string]int64{"n0": 1}
-	c.wantWoken("when a node has room that did not reject the pod since it was woken")
-	c.room = map[string]int64{"n1": 1}
-	c.wantWoken("when one has that did", "p")
 }
 
 func TestFailedAttempts(t *testing.T) {
@@ -118,7 +98,7 @@ func TestFailedAttempts(t *testing.T) {
 	c.try(q)
 	wantFailed("when the next one has begun: no other plugin ends an attempt unseen", 1<<1)
 	c.try(p, "n0")
-	c.Reserve(p.UID)
+	c.Reserve(p.UID, "n0")
 	c.try(q)
 	wantFailed("when the pod was placed")
 	c.Finish(attempt)

@@ -19,10 +19,16 @@ const (
 	// node, so that no other pod is woken for the same room.
 	holdsRoom = 10 * time.Second
 	// wakesAgain is after which time a pod that was woken is woken again if it was
-	// not tried since: another plugin may have held it back. It doubles each time, up
-	// to mostWakesAgain, after which the queue itself retries a pod.
-	wakesAgain     = holdsRoom
+	// not tried since: another plugin may have held it back, such as DefaultPreemption
+	// one whose victims are not all evicted yet. It doubles each time, up to
+	// mostWakesAgain, after which the queue itself retries a pod.
+	wakesAgain     = retellDelay
 	mostWakesAgain = 5 * time.Minute
+	// rests is for how long a pod rests from its last attempt if that came of waking
+	// it, and was in vain: what rejected it may not be what the rounds know, such as a
+	// pod that is nominated to the node. It doubles with each, up to mostRests.
+	rests     = time.Second
+	mostRests = 10 * time.Second
 	// asksAgain is for how long what a pod needs is taken to be the same.
 	asksAgain = time.Minute
 )
@@ -37,6 +43,7 @@ func (s *Set[Class]) Wake(ctx context.Context) *load.View {
 		logger := klog.FromContext(ctx)
 		logger.V(3).Info("Retrying pods that nodes rejected for load", "profile", s.config.Handle.ProfileName(), "pods", len(pods))
 		s.config.Handle.Activate(logger, pods)
+		s.retell() // to see that they are tried
 	}
 	return &view
 }
@@ -45,17 +52,36 @@ func (s *Set[Class]) Wake(ctx context.Context) *load.View {
 // them.
 func (s *Set[Class]) wake(view *load.View) map[string]*v1.Pod {
 	nodes := newRooms(view, s.config.Rules)
-	candidates := s.candidates(view, nodes)
+	candidates, groups := s.candidates(view, nodes)
 	if len(candidates) == 0 {
 		return nil
 	}
 	slices.SortFunc(candidates, inOrder)
+	groups.join(candidates)
 	nodes.findYoung(candidates)
 	pods := map[string]*v1.Pod{}
+	wake := func(c *candidate) {
+		if !c.onItsWay && s.note(c.attempt, view.Now) {
+			pods[c.attempt.key] = c.pod
+		}
+	}
 	for i := range candidates {
 		c := &candidates[i]
-		if (c.granted || nodes.take(c)) && !c.onItsWay && s.note(c.attempt, view.Now) {
-			pods[c.attempt.key] = c.pod
+		switch group := groups[c.attempt.group]; {
+		case c.resting:
+			s.retell()
+		case c.granted:
+			wake(c)
+		case group == nil:
+			if _, ok := nodes.take(c); ok {
+				wake(c)
+			}
+		case group.isFirst(c) && view.Now.Sub(group.tried) < retellDelay:
+			s.retell()
+		case group.isFirst(c) && takeAll(nodes, group):
+			for _, member := range group.members {
+				wake(member)
+			}
 		}
 	}
 	return pods
@@ -71,8 +97,9 @@ type candidate struct {
 	need     amount.Vector
 	// granted: it is woken whatever room there is.
 	granted bool
-	// onItsWay: it was woken, and only holds its room.
-	onItsWay bool
+	// onItsWay: it was woken, and only holds its room. resting: it is too early to
+	// wake it again.
+	onItsWay, resting bool
 }
 
 // inOrder compares pods as the queue does: by priority, then by how long they have
@@ -86,11 +113,15 @@ func inOrder(a, b candidate) int {
 
 // candidates returns the pods that may be woken: all but those that no node has
 // room for. It forgets pods that no longer wait.
-func (s *Set[Class]) candidates(view *load.View, nodes *rooms[Class]) (candidates []candidate) {
+func (s *Set[Class]) candidates(view *load.View, nodes *rooms[Class]) (candidates []candidate, groups groups) {
+	groups = map[string]*group{}
 	for _, w := range s.snapshot(view.Now) {
 		pod := s.present(w.attempt)
 		if pod == nil {
 			s.forget(w.attempt)
+			continue
+		}
+		if w.attempt.group != "" && groups.add(w, s.need(w.attempt, pod, view.Now)) {
 			continue
 		}
 		if !w.counts || !w.attempt.rejected.Load() {
@@ -101,11 +132,11 @@ func (s *Set[Class]) candidates(view *load.View, nodes *rooms[Class]) (candidate
 		if granted || rooms.mayTake(need) {
 			candidates = append(candidates, candidate{
 				attempt: w.attempt, pod: pod, priority: corev1helpers.PodPriority(pod), since: before.Since,
-				rooms: rooms, need: need, granted: granted, onItsWay: w.onItsWay,
+				rooms: rooms, need: need, granted: granted, onItsWay: w.onItsWay, resting: w.resting,
 			})
 		}
 	}
-	return candidates
+	return candidates, groups
 }
 
 // need returns how much the pod needs, which is asked when it has changed, and now
@@ -117,11 +148,16 @@ func (s *Set[Class]) need(a *Attempt, pod *v1.Pod, now time.Time) amount.Vector 
 	return a.need
 }
 
-// remembered is a pod of the set. counts is false if it is neither to be woken nor
-// holds room.
+// remembered is a pod of the set.
 type remembered struct {
-	attempt          *Attempt
-	counts, onItsWay bool
+	attempt *Attempt
+	// counts is false if it is neither to be woken nor holds room.
+	counts            bool
+	onItsWay, resting bool
+	// reserved: it has a node. placed is the slot of that which it had last, below 0
+	// if it had none.
+	reserved bool
+	placed   int
 }
 
 func (s *Set[Class]) snapshot(now time.Time) []remembered {
@@ -129,7 +165,10 @@ func (s *Set[Class]) snapshot(now time.Time) []remembered {
 	defer s.mu.Unlock()
 	all := make([]remembered, 0, len(s.entries))
 	for _, e := range s.entries {
-		r := remembered{attempt: e.attempt, counts: !e.reserved}
+		r := remembered{attempt: e.attempt, counts: !e.reserved, reserved: e.reserved, placed: e.attempt.placed}
+		if vain := e.attempt.vain; vain > 0 {
+			r.resting = now.Sub(e.attempt.now) < min(rests<<(vain-1), mostRests)
+		}
 		if e.attempt.wakes > 0 {
 			ago := now.Sub(e.attempt.wokenAt)
 			r.onItsWay = ago < min(wakesAgain<<(e.attempt.wakes-1), mostWakesAgain)

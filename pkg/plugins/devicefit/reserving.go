@@ -17,7 +17,7 @@ func (pl *DeviceFit) Reserve(_ context.Context, state fwk.CycleState, pod *v1.Po
 		return nil // it runs there already: see PreFilter
 	}
 	if pl.waiting != nil {
-		pl.waiting.Reserve(pod.UID)
+		pl.waiting.Reserve(pod.UID, node)
 	}
 	pl.devices.Reserve(pod.UID, node, pl.devicesIn(state, pod))
 	explain.Of(state).Conclude(explain.Placed, node)

@@ -169,7 +169,7 @@ func (pl *NodeLoad) Reserve(_ context.Context, state fwk.CycleState, pod *v1.Pod
 		return nil // it runs there already: see PreFilter
 	}
 	pl.model.Reserve(pod, nodeName)
-	pl.waiting.Reserve(pod.UID)
+	pl.waiting.Reserve(pod.UID, nodeName)
 	explain.Of(state).Conclude(explain.Placed, nodeName)
 	return nil
 }
