@@ -124,7 +124,8 @@ func (c *choice) take(pods []*pod, limit int) (rest []*pod) {
 		}
 		if !c.taken[p] {
 			limit--
-			c.taken[p], p.asked = true, c.now
+			// Those at the end may be cut off by the timeout: next time they come first.
+			c.taken[p], p.asked = true, c.now.Add(-time.Duration(len(c.names)))
 			c.names = append(c.names, p.name)
 			if p.workload != nil {
 				p.workload.Asked(c.now)

@@ -91,5 +91,6 @@ func (r *Reading) check() (sample history.Sample, doubt doubts, reason dropReaso
 			sample.Usage[resource] = int64(math.Ceil(usage))
 		}
 	}
-	return sample, doubt, doubt.all()
+	reason = doubt.all()
+	return sample, doubt, reason
 }

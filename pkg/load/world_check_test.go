@@ -42,7 +42,10 @@ func (w *world) knownUse(p *truePod) (use int64) {
 		halves = min(halves, 2)
 	}
 	for _, c := range p.containers {
-		if !c.init && c.counts(w.second, -slack) {
+		switch counts := c.counts(w.second, -slack); {
+		case c.init && !c.ended && !counts:
+			return 0 // what is to run after it will not
+		case !c.init && counts:
 			use += c.asks * halves / 2
 		}
 	}
@@ -90,7 +93,7 @@ func (w *world) bounds(n *trueNode, s *scrape) (low, high amount.Vector) {
 					low[r] += max(0, w.knownUse(p)-part[r])
 				}
 				if !w.isShownBy(p, s) {
-					high[r] += max(k.largest, p.most())
+					high[r] += k.largest
 				}
 			}
 		}
@@ -102,12 +105,12 @@ func (w *world) bounds(n *trueNode, s *scrape) (low, high amount.Vector) {
 	return low, high
 }
 
-// most is the most that is learned to be the use of the pod. That is more than it is
-// if some readings were of a part of it: 1.28 standard deviations above their mean.
-func (p *truePod) most() (use int64) {
-	for _, c := range p.containers {
-		use += max(c.asks, p.share(c))
-	}
+// most is the most that the pod may be expected to use as it is now: what it requests
+// or uses, whichever is more, and what is learned of readings of which some were of a
+// part of it, which is 1.28 standard deviations above their mean.
+func (p *truePod) most() int64 {
+	expected, asks := p.expected()
+	use := max(expected, asks*p.uses/2)
 	return use + use*2/5 + 2
 }
 

@@ -58,7 +58,7 @@ type knowledge struct {
 	asks    int64
 	resized int
 	read    bool
-	// largest is the most that it was ever expected to use.
+	// largest is the most that it may ever have been expected to use.
 	largest int64
 	resizes int // so far
 	// rebooted: of what has happened to it, it was told only that its node booted.
@@ -139,7 +139,7 @@ func (s worldSource) Poll(context.Context) (readings []Reading, err error) {
 			case 0:
 				continue
 			case 1:
-				newest = scrapes[max(0, len(scrapes)-1-s.w.random.IntN(6))]
+				newest = scrapes[max(0, len(scrapes)-1-s.w.random.IntN(3))]
 			}
 		}
 		readings = append(readings, newest.reading(name, newest.usage))
@@ -194,8 +194,8 @@ func (w *world) change(p *truePod, what func()) {
 	what()
 	k := w.known[p]
 	k.changed++
-	expected, asks := p.expected()
-	k.largest = max(k.largest, expected)
+	_, asks := p.expected()
+	k.largest = max(k.largest, p.most())
 	w.tell(told{pod: p, object: p.object(), version: k.changed, asks: asks, gone: p.hasSucceeded()})
 	if p.hasSucceeded() {
 		w.drop(p)

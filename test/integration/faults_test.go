@@ -70,7 +70,9 @@ func (p *pool) waitPodMeasured(s *scheduler, pod *v1.Pod) {
 		begin := metrics.Timestamp.Add(-metrics.Window.Duration)
 		return begin.After(start.Add(warmUp + time.Second)), fmt.Errorf("it began %v after the start", begin.Sub(start))
 	})
-	s.waitPolls()
+	for range 4 { // pods are read in turn
+		s.waitPolls()
+	}
 }
 
 // waitGone waits until the pod no longer exists.

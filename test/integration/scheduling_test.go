@@ -173,7 +173,7 @@ func TestMetricsServerOutage(t *testing.T) {
 		args(config)["source"] = map[string]any{"interval": "5s", "timeout": "4s"}
 		args(config)["expiration"] = "20s"
 	})
-	first := p.pod("before", "plimsoll")
+	first := withCPU(p.pod("before", "plimsoll"), "100m")
 	p.create(first)
 	if got := p.nodeOf(first); got != "cool" {
 		t.Fatalf("before the outage the pod is on %s", got)
@@ -182,7 +182,7 @@ func TestMetricsServerOutage(t *testing.T) {
 	p.must(local.StopComponent("metrics-server"))
 	pods := p.createSmall("stopped", 5) // while the last samples are still in use
 	s.waitMetric(freshNodes, func(nodes float64) bool { return nodes == 0 })
-	fallback := p.pod("fallback", "plimsoll")
+	fallback := withCPU(p.pod("fallback", "plimsoll"), "100m")
 	p.create(fallback)
 	if got := p.nodeOf(fallback); got != "cool" {
 		t.Errorf("in the outage the pod is on %s, want the node that was coolest when it began", got)
@@ -195,7 +195,7 @@ func TestMetricsServerOutage(t *testing.T) {
 	p.waitUsage(node{name: "hot", uses: "9"})
 	s.waitMetric(freshNodes, func(nodes float64) bool { return nodes == 3 })
 	p.placed(pods...) // each of them
-	after := p.pod("after", "plimsoll")
+	after := withCPU(p.pod("after", "plimsoll"), "100m")
 	p.create(after)
 	if got := p.nodeOf(after); got != "cool" {
 		t.Errorf("after the outage the pod is on %s", got)

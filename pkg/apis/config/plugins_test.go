@@ -103,7 +103,7 @@ func TestWhatWouldBeIgnoredOfAProfileIsAFault(t *testing.T) {
 func TestNearMisses(t *testing.T) {
 	for name, want := range map[string]string{
 		"nodeload": NodeLoad, "NODELOAD": NodeLoad, "NodeLoads": NodeLoad, "NodeLaod": NodeLoad, "NodLoad": NodeLoad, "Node-Load": NodeLoad,
-		"node_load": NodeLoad, "Node Load": NodeLoad, "NodeLoadArgs": NodeLoad, "NodeLoad-args": NodeLoad, "nodeLoadPlugin": NodeLoad,
+		"node_load": NodeLoad, "NodeLoad" + " ": NodeLoad, "NodeLoadArgs": NodeLoad, "NodeLoad-args": NodeLoad, "nodeLoadPlugin": NodeLoad,
 		"plimsoll.io/NodeLoad": NodeLoad, "NodeLoadd": NodeLoad, "NodeLoad2": NodeLoad, "ΝodeLoad": NodeLoad, // a Greek letter
 		"deviceFit": DeviceFit, "DevicesFit": DeviceFit, "DeviceFitArgs": DeviceFit, "DevieFitt": DeviceFit,
 		NodeLoad: "", DeviceFit: "", "": "", "*": "", "NodeName": "", "NodeLoadAware": "", "LoadAwareScheduling": "", "DeviceShare": "", "Args": "",

@@ -67,7 +67,7 @@ func (c *container) running() *run {
 // known to have, or that the container is expected to use more than before.
 func (c *container) observe(s State, now time.Time, warmUp time.Duration) (interrupted bool) {
 	c.ended = s.Ended
-	if open := c.running(); open != nil && !open.from.Equal(s.Since) && !(c.afterOutgrowing() && c.runs[len(c.runs)-2].from.Equal(s.Since)) {
+	if open := c.running(); open != nil && !c.goesOn(open, s.Since) {
 		end := now
 		if s.Before.From.Equal(open.from) || s.Before.To.After(open.from) {
 			end = s.Before.To
@@ -88,10 +88,13 @@ func (c *container) observe(s State, now time.Time, warmUp time.Duration) (inter
 	return interrupted
 }
 
-// afterOutgrowing reports whether the present run is the same as the one before,
-// but for a resize.
-func (c *container) afterOutgrowing() bool {
-	return len(c.runs) > 1 && c.runs[len(c.runs)-2].outgrown
+// goesOn reports whether the open run is the one that began then: itself, or one
+// that a resize has divided.
+func (c *container) goesOn(open *run, since time.Time) bool {
+	for i := len(c.runs) - 1; i > 0 && !open.from.Equal(since) && c.runs[i-1].outgrown && c.runs[i-1].to.Equal(open.from); i-- {
+		open = &c.runs[i-1]
+	}
+	return open.from.Equal(since)
 }
 
 func (c *container) start(from time.Time, share amount.Vector) {

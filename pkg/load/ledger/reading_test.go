@@ -87,7 +87,7 @@ func TestWhatAPodUsedInASample(t *testing.T) {
 		"of these, those that are recent":                {ofContainers(10).says(0, runs).used(6, 90).used(9, 390).used(8, 405), 400 + 100, both(8), true},
 		"one that is recent says nothing":                {ofContainers(10).says(0, runs).used(6, 90).used(9, 390), 500, both(0), false},
 		"of those that cover it, the one that does most": {ofContainers(10).says(0, runs).used(6, 82).used(9, 89), 90, both(9), true},
-		"it began a third of the window before its end":  {ofContainers(10).says(0, runs).used(9, 15).used(9, 30), 5, amount.Vector{3, 9}, true},
+		"it began a third of the window after its start": {ofContainers(10).says(0, runs).used(9, 15), 10, amount.Vector{6, 9}, true},
 		"it began after it":                              {ofContainers(10).says(0, runs).used(9, 15).used(9, 30), -1, both(0), true},
 		"it left a third of the window after its start":  {ofContainers(10).says(0, runs).used(9, 90).left(80), 90, amount.Vector{3, 0}, true},
 		"it left as it ended":                            {ofContainers(10).says(0, runs).used(9, 90).left(90), 90, both(9), true},

@@ -1,0 +1,135 @@
+// Package walls has the test that keeps the project's packages apart.
+package walls
+
+import (
+	"go/build"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const (
+	module = "github.com/plimsoll-scheduler/plimsoll/"
+	root   = "../.."
+)
+
+// allowed is, for each package, which of the project's own it may import. What is
+// not listed must not be: a package that is new, or needs another one, is a
+// decision, made here. The names end at the module's path; "x/..." is x and all
+// below it.
+var allowed = map[string][]string{
+	"pkg/amount":      {},
+	"pkg/line":        {"pkg/amount"},
+	"pkg/faults":      {},
+	"pkg/apis/config": {},
+	"pkg/annotation":  {"pkg/amount", "pkg/line", "pkg/apis/config"},
+
+	// The load model knows no plugin, its parts do not know the model, and no
+	// source is known to it.
+	"pkg/load/history":       {"pkg/amount"},
+	"pkg/load/ledger":        {"pkg/amount", "pkg/load/history"},
+	"pkg/load/estimate":      {"pkg/amount"},
+	"pkg/load/workload":      {"pkg/amount", "pkg/load/history"},
+	"pkg/load":               {"pkg/amount", "pkg/line", "pkg/annotation", "pkg/apis/config", "pkg/load/history", "pkg/load/ledger", "pkg/load/estimate", "pkg/load/workload"},
+	"pkg/load/metricsserver": {"pkg/amount", "pkg/load"},
+	"pkg/load/prometheus":    {"pkg/amount", "pkg/load"},
+
+	"pkg/device":        {},
+	"pkg/device/dra":    {"pkg/device"},
+	"pkg/fragmentation": {"pkg/amount", "pkg/device"},
+
+	// What both plugins use knows neither of them, and they do not know each other.
+	"pkg/explain":           {"pkg/load"},
+	"pkg/rejection":         {"pkg/load"},
+	"pkg/waiting":           {"pkg/amount", "pkg/line", "pkg/load"},
+	"pkg/plugins/nodeload":  {"pkg/amount", "pkg/line", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/rejection", "pkg/waiting"},
+	"pkg/plugins/devicefit": {"pkg/amount", "pkg/line", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/rejection", "pkg/waiting", "pkg/device", "pkg/fragmentation"},
+	"pkg/plugins":           {"pkg/amount", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/waiting", "pkg/device", "pkg/plugins/..."},
+
+	// The simulated world knows no scheduler, and the scheduler of the simulation
+	// no world.
+	"pkg/sim/world":             {},
+	"pkg/sim/kube":              {"pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/plugins", "pkg/waiting"},
+	"pkg/sim/peers/koordinator": {},
+	"pkg/sim/peers":             {"pkg/sim/world", "pkg/sim/peers/koordinator"},
+	"pkg/sim":                   {"pkg/amount", "pkg/load", "pkg/sim/world", "pkg/sim/kube", "pkg/sim/peers"},
+	"pkg/sim/input":             {"pkg/amount", "pkg/sim", "pkg/sim/input/..."},
+	"pkg/sim/input/textfile":    {},
+	"pkg/sim/input/warning":     {},
+	"pkg/sim/input/csvfile":     {"pkg/sim/input/textfile", "pkg/sim/input/warning"},
+	"pkg/sim/input/manifest":    {"pkg/sim/input/textfile", "pkg/sim/input/warning"},
+	"pkg/sim/policy":            {"config", "pkg/apis/config", "pkg/sim", "pkg/sim/peers/koordinator"},
+	"pkg/sim/report":            {"pkg/sim"},
+
+	"config":               {},
+	"cmd/scheduler":        {"pkg/..."},
+	"cmd/kubectl-plimsoll": {"config", "pkg/apis/config", "pkg/sim/..."},
+}
+
+// forbidden is, for some packages, what else they must not import.
+var forbidden = map[string][]string{
+	"pkg/sim/world":   {"k8s.io/client-go", "k8s.io/kube-scheduler", "k8s.io/kubernetes/pkg/scheduler"},
+	"pkg/line":        {"k8s.io"},
+	"pkg/load":        {"k8s.io/kubernetes"},
+	"pkg/load/ledger": {"k8s.io/client-go", "k8s.io/kube-scheduler", "k8s.io/kubernetes"},
+}
+
+func TestPackagesImportOnlyWhatTheyMayKnow(t *testing.T) {
+	seen := map[string]bool{}
+	for _, dir := range packages(t) {
+		seen[dir] = true
+		may, listed := allowed[dir]
+		if !listed {
+			t.Errorf("%s is not listed in this test: say which packages it may import", dir)
+			continue
+		}
+		pkg, err := build.ImportDir(filepath.Join(root, dir), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range pkg.Imports {
+			own, isOwn := strings.CutPrefix(path, module)
+			if isOwn && !slices.ContainsFunc(may, func(pattern string) bool { return matches(pattern, own) }) {
+				t.Errorf("%s imports %s, which it is not to know; it may import %q", dir, own, may)
+			}
+			for _, prefix := range forbidden[dir] {
+				if path == prefix || strings.HasPrefix(path, prefix+"/") {
+					t.Errorf("%s imports %s, and must not import anything of %s", dir, path, prefix)
+				}
+			}
+		}
+	}
+	for dir := range allowed {
+		if !seen[dir] {
+			t.Errorf("%s is listed in this test, and does not exist", dir)
+		}
+	}
+}
+
+func matches(pattern, path string) bool {
+	prefix, below := strings.CutSuffix(pattern, "/...")
+	return path == prefix || below && strings.HasPrefix(path, prefix+"/")
+}
+
+// packages returns the folders that hold Go code other than tests.
+func packages(t *testing.T) (dirs []string) {
+	t.Helper()
+	for _, top := range []string{"pkg", "cmd", "config"} {
+		err := filepath.WalkDir(filepath.Join(root, top), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+				return err
+			}
+			dir, err := filepath.Rel(root, filepath.Dir(path))
+			if !slices.Contains(dirs, dir) {
+				dirs = append(dirs, dir)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dirs
+}
