@@ -45,9 +45,9 @@ func DefaultNodeLoadArgs() *NodeLoadArgs {
 			// Each pod that goes over the line at its author's request is counted in
 			// full, so that all others keep away.
 			WhenUnsatisfiable: AllowOverride,
-			// A pod that counts as less than it uses draws others onto its node. Host
-			// CPU is often requested ten times over, and a node short of it is slow
-			// until the next sample; a node short of memory loses pods.
+			// A pod that counts as less than it uses draws others onto its node. So none
+			// counts as nothing. A node that gets short of CPU is slow until the next
+			// sample shows it, and one that gets short of memory loses pods.
 			Estimate: EstimateOverride{Allow: true, MinPercent: map[string]int64{CPU: 10, Memory: 25}},
 		},
 	}
