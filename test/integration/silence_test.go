@@ -60,6 +60,45 @@ func (p *pool) sampleTime(node string) time.Time {
 	return metrics.Timestamp.Time
 }
 
+// A container that uses most of a node restarts. While it does it uses nothing,
+// which is no room for others: it will use as much as before.
+func TestRestartIsNoRelief(t *testing.T) {
+	t.Parallel()
+	// The line is at 22.5 cores.
+	p := newPool(t, node{name: "n", cores: 30})
+	heavy := p.owned(withCPU(p.user("heavy", "n", "", "20"), "2"))
+	p.create(heavy, p.user("light", "n", "", "1"))
+	s := startScheduler(t, "plimsoll.yaml", promptly)
+	p.waitPodMeasured(s, heavy)
+	var waiting []*v1.Pod
+	for i := range 3 {
+		waiting = append(waiting, using(withCPU(p.pod(fmt.Sprint("waiting-", i), "plimsoll"), "3"), "3"))
+	}
+	p.create(waiting...)
+	p.allRejected(waiting...)
+
+	uses := func(cores string) {
+		t.Helper()
+		p.must(p.local.SetUsage(t.Context(), "default", heavy.Name, cluster.Usage{CPU: cores}))
+	}
+	p.must(p.local.FailContainer(t.Context(), "default", heavy.Name, "c"))
+	uses("0")
+	p.waitUsage(node{name: "n", uses: "1"})
+	s.waitPolls()
+	p.checkWaiting("while the container does not run", waiting...)
+	uses("20")
+	p.must(p.local.RestartContainer(t.Context(), "default", heavy.Name, "c"))
+	s.waitPolls()
+	p.checkWaiting("while no sample shows the container again", waiting...)
+	p.waitUsage(node{name: "n", uses: "21"})
+	s.waitPolls()
+	p.checkWaiting("when the container is measured again", waiting...)
+
+	// An end is relief.
+	p.must(p.local.Clientset.CoreV1().Pods("default").Delete(t.Context(), heavy.Name, metav1.DeleteOptions{}))
+	p.placed(waiting...)
+}
+
 // metrics-server is down until all samples have expired, while many pods wait
 // for hot nodes, and comes back. What happens meanwhile makes the queue retry
 // them. At no time do more get in than fit below the line by what was measured.

@@ -250,9 +250,10 @@ func (r *Record) shown(s *history.Sample, expected amount.Vector, seen bool, war
 
 // partOf returns how much of the sample is the pod's use, as far as a reading
 // says: what it was seen to use, for that part of the sample's window that lies
-// after the beginning of the reading's, and before its end unless it is the newest.
-// Of that, the shares of the containers go on that ran then and run still. A sample
-// from before the reading shows nothing that is known.
+// after the beginning of the reading's, and before its end unless it is the newest
+// and all that it shows goes on. Else the shares of the containers do that run
+// still: how much of the rest a later sample shows is not known. A sample from
+// before the reading shows nothing that is known.
 func (r *Record) partOf(s *history.Sample) (use amount.Vector) {
 	for i := range r.readings {
 		one := &r.readings[i]
@@ -267,9 +268,10 @@ func (r *Record) partOf(s *history.Sample) (use amount.Vector) {
 	return use
 }
 
-// after returns when a container ended first that the reading shows, zero if none
-// has, and which part of the use is that of the containers that still run, by their
-// shares.
+// after returns until when the reading says all about the pod: until a container
+// ended, but for no longer than its own window if one has since; for good, which is
+// zero, if none has. going is which part of the use is that of the containers that
+// still run, by their shares.
 func (r *Record) after(one *reading) (end time.Time, going [amount.NumResources]float64) {
 	end = r.left
 	var ran, running amount.Vector
@@ -284,7 +286,9 @@ func (r *Record) after(one *reading) (end time.Time, going [amount.NumResources]
 			case ended.IsZero():
 				running = running.Add(run.share)
 			case end.IsZero() || ended.Before(end):
-				end = ended
+				if end = ended; one.Timestamp.Before(end) {
+					end = one.Timestamp
+				}
 			}
 		}
 	}
