@@ -6,7 +6,6 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
@@ -65,7 +64,7 @@ type Model struct {
 
 	mu          sync.Mutex
 	nodes       nodes
-	pods        map[types.NamespacedName]*pod
+	pods        pods
 	workloads   *workload.Book[*pod]
 	agenda      agenda
 	podPolls    uint64
@@ -99,7 +98,7 @@ func NewModel(config Config, source Source) *Model {
 		tried:       make(chan struct{}),
 		relieved:    make(chan struct{}, 1),
 		nodes:       newNodes(config.Window, config.Interval),
-		pods:        map[types.NamespacedName]*pod{},
+		pods:        pods{},
 		workloads:   workload.NewBook[*pod](),
 		agenda:      newAgenda(),
 	}
@@ -185,8 +184,8 @@ func (m *Model) Reserve(object *v1.Pod, nodeName string) {
 func (m *Model) Unreserve(object *v1.Pod) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p := m.pods[nameOf(object)]
-	if p == nil || p.uid != object.UID {
+	p := m.pods.find(object)
+	if p == nil {
 		return
 	}
 	if p.On(ledger.Unreserve); p.Phase == ledger.Absent {
@@ -208,9 +207,9 @@ func (m *Model) SetPod(object *v1.Pod) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known := m.pods[nameOf(object)]
+	known := m.pods.find(object)
 	var requested amount.Vector
-	if known != nil && known.uid == object.UID {
+	if known != nil {
 		requested = known.Requested
 	}
 	p := m.track(object, object.Spec.NodeName)
@@ -235,7 +234,7 @@ func (m *Model) SetPod(object *v1.Pod) {
 func (m *Model) RemovePod(object *v1.Pod) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if p := m.pods[nameOf(object)]; p != nil && p.uid == object.UID {
+	if p := m.pods.find(object); p != nil {
 		m.depart(p, usedUntil(object, p.node.clock.now(m.clock.Now())))
 	}
 }
@@ -243,16 +242,14 @@ func (m *Model) RemovePod(object *v1.Pod) {
 // track returns the record of the pod, on the given node and with its present
 // estimate.
 func (m *Model) track(object *v1.Pod, nodeName string) *pod {
-	name := nameOf(object)
-	p := m.pods[name]
-	if p != nil && (p.uid != object.UID || p.node.name != nodeName) {
-		// Made again under its name, or elsewhere than it was reserved.
+	p := m.pods.find(object)
+	if p != nil && p.node.name != nodeName { // elsewhere than it was reserved
 		m.depart(p, p.node.clock.now(m.clock.Now()))
 		p = nil
 	}
 	if p == nil {
-		p = &pod{uid: object.UID, name: name}
-		m.pods[name] = p
+		p = &pod{uid: object.UID, name: nameOf(object)}
+		m.pods.add(p)
 		m.nodes.get(nodeName).add(p)
 	}
 	// Both are taken anew each time: a pod may be resized.
@@ -284,7 +281,7 @@ func (m *Model) depart(p *pod, until time.Time) {
 
 // drop forgets the pod.
 func (m *Model) drop(p *pod) {
-	delete(m.pods, p.name)
+	m.pods.drop(p)
 	p.node.remove(p)
 	m.agenda.drop(p)
 	if p.workload != nil {

@@ -56,6 +56,22 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
+// newNodeFixture is newFixture with a node.
+func newNodeFixture(t *testing.T) *fixture {
+	f := newFixture(t)
+	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
+	return f
+}
+
+// wantCPU fails if another use of CPU than that is predicted for node n by the
+// newest sample, in millicores.
+func (f *fixture) wantCPU(want int64, when string) {
+	f.t.Helper()
+	if n, _ := f.node("n"); n.Predicted[Latest][amount.CPU] != want {
+		f.t.Errorf("%s: predicted %v, want %dm", when, n.Predicted[Latest], want)
+	}
+}
+
 // sample has a poll show the node's use over the window that ends now.
 func (f *fixture) sample(node string, cores float64) {
 	f.source.readings = []Reading{{Node: node, Timestamp: f.now.Now(), Window: window, Usage: [amount.NumResources]float64{cores, 1 << 30}}}
@@ -258,6 +274,62 @@ func TestUnreserve(t *testing.T) {
 	f.Unreserve(pod)
 	if got := f.inFlightCPU("n"); got != 1000 {
 		t.Errorf("bound all the same: %dm in flight, want 1000m", got)
+	}
+}
+
+// A pod is made again under its name, and is reserved before all that happened to the
+// one before is known: whatever is told of that one later, it is not this one.
+func TestALateEventOfAPredecessorTakesNothingFromThePodThatIsReserved(t *testing.T) {
+	f := newNodeFixture(t)
+	old := boundPod("p", "n")
+	f.SetPod(old)
+	next := old.DeepCopy()
+	next.UID = "next"
+	f.Reserve(next, "n")
+	f.SetPod(old)
+	if got := f.inFlightCPU("n"); got != 2000 {
+		t.Errorf("%dm in flight, want that of both: the first may be there still", got)
+	}
+	f.RemovePod(old)
+	if got := f.inFlightCPU("n"); got != 1000 {
+		t.Errorf("%dm in flight, want 1000m of the pod that is reserved", got)
+	}
+	f.Unreserve(next)
+	if got := f.inFlightCPU("n"); got != 0 || len(f.pods) != 0 {
+		t.Errorf("%dm in flight, %d pods known, want nothing", got, len(f.pods))
+	}
+}
+
+// Pods of one name are known apart, in whichever order they come and go.
+func TestPodsOfOneName(t *testing.T) {
+	var three [3]*pod
+	objects := [3]*v1.Pod{}
+	for i := range three {
+		objects[i] = boundPod("p", "n")
+		objects[i].UID = types.UID(fmt.Sprint("uid", i))
+		three[i] = &pod{uid: objects[i].UID, name: nameOf(objects[i])}
+	}
+	for _, order := range [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		ps := pods{}
+		for _, p := range three {
+			ps.add(p)
+		}
+		for gone, i := range order {
+			if ps.drop(three[i]); ps.find(objects[i]) != nil {
+				t.Errorf("%v: %d is found although it was dropped", order, i)
+			}
+			for _, other := range order[gone+1:] {
+				if ps.find(objects[other]) != three[other] {
+					t.Errorf("%v: %d is not found", order, other)
+				}
+			}
+			if got := len(slices.Collect(ps.all)); got != 2-gone {
+				t.Errorf("%v: %d are left, want %d", order, got, 2-gone)
+			}
+			if only := ps.only(three[0].name); (only != nil) != (gone == 1) {
+				t.Errorf("%v: after %d were dropped, the only one is %v", order, gone+1, only)
+			}
+		}
 	}
 }
 

@@ -20,6 +20,7 @@ type pod struct {
 	name     types.NamespacedName
 	node     *node
 	index    int                      // in node.pods
+	namesake *pod                     // another of the same name, nil if there is none
 	workload *workload.Workload[*pod] // nil while it does not run, or has none
 	// asked is when it was last asked for.
 	asked time.Time
@@ -27,6 +28,56 @@ type pod struct {
 
 func nameOf(object *v1.Pod) types.NamespacedName {
 	return types.NamespacedName{Namespace: object.Namespace, Name: object.Name}
+}
+
+// pods are the pods that are known, by name. A pod may be seen before its predecessor
+// of the same name is known to be gone, and events of the one may come after those of
+// the other: each is known by its UID, whatever is told of the other.
+type pods map[types.NamespacedName]*pod
+
+// find returns the pod, nil if it is not known.
+func (ps pods) find(object *v1.Pod) *pod {
+	p := ps[nameOf(object)]
+	for p != nil && p.uid != object.UID {
+		p = p.namesake
+	}
+	return p
+}
+
+// only returns the pod of the name, nil if there is none, or several: what is told of
+// the name alone may then be of either.
+func (ps pods) only(name types.NamespacedName) *pod {
+	if p := ps[name]; p != nil && p.namesake == nil {
+		return p
+	}
+	return nil
+}
+
+func (ps pods) add(p *pod) { p.namesake, ps[p.name] = ps[p.name], p }
+
+func (ps pods) drop(p *pod) {
+	switch first := ps[p.name]; {
+	case first != p:
+		for first.namesake != p {
+			first = first.namesake
+		}
+		first.namesake = p.namesake
+	case p.namesake == nil:
+		delete(ps, p.name)
+	default:
+		ps[p.name] = p.namesake
+	}
+}
+
+// all calls yield for each pod, in no order, until it returns false.
+func (ps pods) all(yield func(*pod) bool) {
+	for _, p := range ps {
+		for ; p != nil; p = p.namesake {
+			if !yield(p) {
+				return
+			}
+		}
+	}
 }
 
 func isTerminal(pod *v1.Pod) bool {

@@ -190,7 +190,7 @@ func (m *Model) observePods(logger klog.Logger, readings []PodReading) {
 	for part := range slices.Chunk(readings, observed) {
 		m.mu.Lock()
 		for i := range part {
-			if p := m.pods[part[i].Pod]; p != nil && m.read(logger, p, &part[i]) {
+			if p := m.pods.only(part[i].Pod); p != nil && m.read(logger, p, &part[i]) {
 				changed[p.node] = true
 			}
 		}
@@ -237,7 +237,7 @@ func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
 func (m *Model) Want(object *v1.Pod) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if p := m.pods[nameOf(object)]; p != nil && p.uid == object.UID && len(m.agenda.victims) < maxVictims {
+	if p := m.pods.find(object); p != nil && len(m.agenda.victims) < maxVictims {
 		m.agenda.victims[p] = m.clock.Now().Add(ledger.ReadingExpiration)
 	}
 }
