@@ -156,17 +156,7 @@ func sharesOf(pod *v1.Pod, estimator *estimate.Estimator, estimated amount.Vecto
 // kubelet takes a while to report an end; if that while were taken for use, it
 // would be taken off samples that do not show it.
 func usedUntil(pod *v1.Pod, now time.Time) time.Time {
-	var ended time.Time
-	for i := range pod.Status.ContainerStatuses {
-		terminated := pod.Status.ContainerStatuses[i].State.Terminated
-		if terminated == nil {
-			ended = time.Time{}
-			break
-		}
-		if terminated.FinishedAt.After(ended) {
-			ended = terminated.FinishedAt.Time
-		}
-	}
+	ended := lastEnd(pod)
 	if ended.IsZero() && pod.DeletionTimestamp != nil {
 		ended = pod.DeletionTimestamp.Time
 		if grace := pod.DeletionGracePeriodSeconds; grace != nil {
@@ -177,4 +167,21 @@ func usedUntil(pod *v1.Pod, now time.Time) time.Time {
 		return now
 	}
 	return ended
+}
+
+// lastEnd returns when the last of the pod's containers that have run ended; zero if
+// none has, or one runs.
+func lastEnd(pod *v1.Pod) (last time.Time) {
+	for i := range pod.Status.ContainerStatuses {
+		status := &pod.Status.ContainerStatuses[i]
+		if status.State.Running != nil {
+			return time.Time{}
+		}
+		for _, ended := range [...]*v1.ContainerStateTerminated{status.State.Terminated, status.LastTerminationState.Terminated} {
+			if ended != nil && ended.FinishedAt.After(last) {
+				last = ended.FinishedAt.Time
+			}
+		}
+	}
+	return last
 }

@@ -287,6 +287,11 @@ func TestUsedUntil(t *testing.T) {
 		}
 		return statuses
 	}
+	failed := func(ago time.Duration) v1.ContainerStatus {
+		s := status("", time.Time{})
+		s.LastTerminationState.Terminated = &v1.ContainerStateTerminated{FinishedAt: at(ago)}
+		return s
+	}
 	runs := v1.ContainerStatus{State: v1.ContainerState{Running: &v1.ContainerStateRunning{StartedAt: at(time.Hour)}}}
 	deadline := func(ago time.Duration) *metav1.Time { d := at(ago); return &d }
 	grace := int64(30)
@@ -297,6 +302,15 @@ func TestUsedUntil(t *testing.T) {
 		"nothing is known":          {pod: v1.Pod{}, want: 0},
 		"deleted without grace":     {pod: v1.Pod{Status: v1.PodStatus{ContainerStatuses: []v1.ContainerStatus{runs}}}, want: 0},
 		"the last container counts": {pod: v1.Pod{Status: v1.PodStatus{ContainerStatuses: ended(9*time.Second, 4*time.Second, 7*time.Second)}}, want: 4 * time.Second},
+		"a container that never ran did not use it": {
+			pod:  v1.Pod{Status: v1.PodStatus{ContainerStatuses: append(ended(20*time.Second), status("never ran", time.Time{}))}},
+			want: 20 * time.Second,
+		},
+		"one that waits to be started again used it until it ended": {
+			pod:  v1.Pod{Status: v1.PodStatus{ContainerStatuses: append(ended(20*time.Second), failed(8*time.Second))}},
+			want: 8 * time.Second,
+		},
+		"none has run": {pod: v1.Pod{Status: v1.PodStatus{ContainerStatuses: []v1.ContainerStatus{status("never ran", time.Time{})}}}, want: 0},
 		"told to end 12 s ago, may take until in 18 s": {
 			pod: v1.Pod{
 				ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: deadline(-18 * time.Second), DeletionGracePeriodSeconds: &grace},
