@@ -81,6 +81,13 @@ func (a *agenda) consider(p *pod) {
 	}
 }
 
+// want has the pod be read until then, because preemption asks about it.
+func (a *agenda) want(p *pod, until time.Time) {
+	if _, wanted := a.victims[p]; wanted || len(a.victims) < maxVictims {
+		a.victims[p] = until
+	}
+}
+
 func (a *agenda) drop(p *pod) {
 	delete(a.unread, p)
 	delete(a.victims, p)
@@ -91,7 +98,7 @@ func (a *agenda) drop(p *pod) {
 // not been asked for the longest.
 func (a *agenda) next(workloads *workload.Book[*pod], warm func(*pod) bool, now time.Time) []types.NamespacedName {
 	maps.DeleteFunc(a.victims, func(_ *pod, until time.Time) bool { return now.After(until) })
-	starting, preemption := byAsking(a.unread), append(byAsking(a.victims), byAsking(a.terminating)...)
+	starting, preemption := byAsking(a.unread), byAsking(a.leaving())
 	c := choice{taken: make(map[*pod]bool, podBudget), now: now}
 	starting = c.take(starting, startingBudget)
 	preemption = c.take(preemption, preemptionBudget)
@@ -135,7 +142,17 @@ func (c *choice) take(pods []*pod, limit int) (rest []*pod) {
 	return nil
 }
 
-func byAsking[V any](pods map[*pod]V) []*pod {
+// leaving returns the pods that preemption asks about and those that are about to go.
+func (a *agenda) leaving() map[*pod]bool {
+	pods := make(map[*pod]bool, len(a.victims)+len(a.terminating))
+	maps.Copy(pods, a.terminating)
+	for p := range a.victims {
+		pods[p] = true
+	}
+	return pods
+}
+
+func byAsking(pods map[*pod]bool) []*pod {
 	return slices.SortedFunc(maps.Keys(pods), func(a, b *pod) int {
 		return cmp.Or(a.asked.Compare(b.asked), cmp.Compare(a.name.Namespace, b.name.Namespace), cmp.Compare(a.name.Name, b.name.Name))
 	})
@@ -162,7 +179,7 @@ func (m *Model) readPods(ctx context.Context) ([]PodReading, error) {
 	listed := m.agenda.listed
 	m.mu.Unlock()
 	if lister, ok := m.podSource.(PodLister); ok && !listed {
-		readings, err := lister.ListPods(ctx)
+		readings, err := list(ctx, lister)
 		m.mu.Lock()
 		m.agenda.listed = err == nil
 		m.mu.Unlock()
@@ -182,6 +199,17 @@ func (m *Model) readPods(ctx context.Context) ([]PodReading, error) {
 		return nil, nil
 	}
 	return m.podSource.PollPods(ctx, pods)
+}
+
+// list has all pods be listed within half of the time that is left, so that a list that
+// takes too long leaves as much for single pods.
+func list(ctx context.Context, lister PodLister) ([]PodReading, error) {
+	if end, ends := ctx.Deadline(); ends {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+	}
+	return lister.ListPods(ctx)
 }
 
 // observePods takes in what single pods use.
@@ -237,7 +265,7 @@ func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
 func (m *Model) Want(object *v1.Pod) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if p := m.pods.find(object); p != nil && len(m.agenda.victims) < maxVictims {
-		m.agenda.victims[p] = m.clock.Now().Add(ledger.ReadingExpiration)
+	if p := m.pods.find(object); p != nil {
+		m.agenda.want(p, m.clock.Now().Add(ledger.ReadingExpiration))
 	}
 }
