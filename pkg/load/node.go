@@ -20,8 +20,9 @@ type node struct {
 	since       time.Time // when the API server was told of it
 	allocatable amount.Vector
 	own         line.Own
-	doubt       dropReason // why a part of its last reading was not believed
-	incomplete  time.Time  // since when readings lack a part that was never known
+	doubt       dropReason    // why a part of its last reading was not believed
+	incomplete  time.Time     // since when readings lack a part that was never known
+	believed    amount.Vector // the last value of each resource that was believed
 	clock       nodeClock
 	history     history.History
 	pods        []*pod           // those on it, in no order
@@ -116,6 +117,7 @@ func (n *node) short() (short [amount.NumResources]bool) {
 func (n *node) forget() {
 	n.history.Clear()
 	n.departed, n.clock, n.doubt, n.incomplete = nil, nodeClock{}, "", time.Time{}
+	n.believed = amount.Vector{}
 }
 
 // published returns the node as views show it.

@@ -187,19 +187,15 @@ func (m *Model) fill(logger klog.Logger, n *node, sample *history.Sample, doubt 
 		logger.Info("A part of a node's load reading cannot be believed; what was last known holds, and never less than its pods request",
 			"node", n.name, "reason", string(reason), "believed", sample.Usage)
 	}
-	n.doubt = reason
-	if reason == "" {
-		return
-	}
-	m.metrics.dropped(reason)
-	last := n.requested
-	if newest := n.history.Newest(); newest != nil {
-		last = last.Max(newest.Usage)
+	if n.doubt = reason; reason != "" {
+		m.metrics.dropped(reason)
 	}
 	for r := range doubt {
 		if doubt[r] != "" {
-			sample.Usage[r] = last[r]
+			sample.Usage[r] = max(n.believed[r], n.requested[r])
+			continue
 		}
+		n.believed[r] = sample.Usage[r]
 	}
 }
 

@@ -92,6 +92,30 @@ func TestAResourceThatIsNeverMeasured(t *testing.T) {
 	}
 }
 
+// What stands in for a resource that is never measured is not itself a measurement: it
+// falls with what the pods request.
+func TestWhatStandsInForAResourceIsNoMeasurement(t *testing.T) {
+	f := newNodeFixture(t)
+	pods := f.crowd("p", 8, epoch.Add(-time.Hour), false)
+	poll := func(times int) {
+		for range times {
+			f.now.Step(window)
+			f.read("n", 3, math.NaN())
+		}
+	}
+	poll(20)
+	if n, _ := f.node("n"); n.Predicted[Latest][amount.Memory] != 8<<30 {
+		t.Errorf("predicted %v, want the 8 GiB that are requested", n.Predicted[Latest])
+	}
+	for _, pod := range pods[1:] {
+		f.RemovePod(pod)
+	}
+	poll(40)
+	if n, _ := f.node("n"); n.Predicted[Latest][amount.Memory] != 1<<30 {
+		t.Errorf("predicted %v, want the 1 GiB that is requested still", n.Predicted[Latest])
+	}
+}
+
 func TestAnIdleNodeMayUseNothing(t *testing.T) {
 	f := newFixture(t)
 	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
