@@ -117,12 +117,17 @@ func (m *Model) Estimate(pod *v1.Pod) amount.Vector {
 func (m *Model) estimate(pod *v1.Pod, requested amount.Vector) amount.Vector {
 	use := requested
 	if m.workloads.Len() > 0 {
-		if key, ok := workload.KeyOf(pod, requested); ok {
-			use = m.workloads.Estimate(key)
+		if key, ok := m.keyOf(pod); ok {
+			use = m.workloads.Estimate(key, requested)
 		}
 	}
 	said := m.annotations.Of(pod)
 	return m.config.Overrides.Estimate(&said, use)
+}
+
+// keyOf returns the key of the pod's workload, and whether it has one.
+func (m *Model) keyOf(pod *v1.Pod) (workload.Key, bool) {
+	return workload.KeyOf(pod, m.config.Estimator.Template(pod))
 }
 
 // Requested returns the use to expect from pods that request this much. It
@@ -258,13 +263,25 @@ func (m *Model) track(object *v1.Pod, nodeName string) *pod {
 	return p
 }
 
-// learnFrom has a running pod's workload learn from it.
+// learnFrom has a running pod's workload learn from it. A pod that is resized is of
+// another workload from then on.
 func (m *Model) learnFrom(p *pod, object *v1.Pod, now time.Time) {
-	if !m.config.Learn || m.podSource == nil || p.workload != nil || p.RunningSince(now).IsZero() {
+	if !m.config.Learn || m.podSource == nil || p.workload == nil && p.RunningSince(now).IsZero() {
 		return
 	}
-	if key, ok := workload.KeyOf(object, p.Requested); ok {
-		p.workload = m.workloads.Join(key, p)
+	key, ok := m.keyOf(object)
+	if !ok || p.workload != nil && p.workload.Key() == key {
+		return
+	}
+	m.leaveWorkload(p)
+	p.workload = m.workloads.Join(key, p)
+}
+
+// leaveWorkload has nothing be learned from the pod any more.
+func (m *Model) leaveWorkload(p *pod) {
+	if p.workload != nil {
+		p.workload.Leave(p, m.clock.Now())
+		p.workload = nil
 	}
 }
 
@@ -284,10 +301,7 @@ func (m *Model) drop(p *pod) {
 	m.pods.drop(p)
 	p.node.remove(p)
 	m.agenda.drop(p)
-	if p.workload != nil {
-		p.workload.Leave(p, m.clock.Now())
-		p.workload = nil
-	}
+	m.leaveWorkload(p)
 }
 
 // update derives anew what a pod that came or changed bears upon. Only if a sample

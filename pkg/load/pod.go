@@ -96,7 +96,13 @@ func statesOf(pod *v1.Pod, estimator *estimate.Estimator, estimated amount.Vecto
 		if estimate.IsSidecar(c) {
 			policy = v1.RestartPolicyAlways
 		}
-		states = append(states, stateOf(pod.Status.InitContainerStatuses, c, policy, shares[i]))
+		state, reported := stateOf(pod.Status.InitContainerStatuses, c, policy, shares[i])
+		if !reported && pod.Status.Phase == v1.PodRunning { // a kubelet that reports none
+			if state.Ended = !estimate.IsSidecar(c); !state.Ended {
+				state.Since = runningSince(pod)
+			}
+		}
+		states = append(states, state)
 	}
 	for i := range spec.Containers {
 		c := &spec.Containers[i]
@@ -104,9 +110,9 @@ func statesOf(pod *v1.Pod, estimator *estimate.Estimator, estimated amount.Vecto
 		if c.RestartPolicy != nil {
 			policy = v1.RestartPolicy(*c.RestartPolicy)
 		}
-		state := stateOf(pod.Status.ContainerStatuses, c, policy, shares[len(spec.InitContainers)+i])
-		if len(pod.Status.ContainerStatuses) == 0 && pod.Status.Phase == v1.PodRunning && pod.Status.StartTime != nil {
-			state.Since = pod.Status.StartTime.Time // a kubelet that reports no container
+		state, _ := stateOf(pod.Status.ContainerStatuses, c, policy, shares[len(spec.InitContainers)+i])
+		if len(pod.Status.ContainerStatuses) == 0 && pod.Status.Phase == v1.PodRunning {
+			state.Since = runningSince(pod) // a kubelet that reports no container
 		}
 		states = append(states, state)
 	}
@@ -118,13 +124,29 @@ func statesOf(pod *v1.Pod, estimator *estimate.Estimator, estimated amount.Vecto
 	return states
 }
 
-func stateOf(statuses []v1.ContainerStatus, c *v1.Container, policy v1.RestartPolicy, share amount.Vector) ledger.State {
-	for i := range statuses {
-		if statuses[i].Name == c.Name {
-			return ledger.StateOf(&statuses[i], share, policy, c.RestartPolicyRules)
+// runningSince returns since when a pod runs, as far as it says: since its first
+// container was started, or else since it came to its node. It is zero if neither is
+// said.
+func runningSince(pod *v1.Pod) (since time.Time) {
+	for i := range pod.Status.ContainerStatuses {
+		if runs := pod.Status.ContainerStatuses[i].State.Running; runs != nil && (since.IsZero() || runs.StartedAt.Time.Before(since)) {
+			since = runs.StartedAt.Time
 		}
 	}
-	return ledger.State{Share: share}
+	if since.IsZero() && pod.Status.StartTime != nil {
+		since = pod.Status.StartTime.Time
+	}
+	return since
+}
+
+// stateOf returns what the statuses say of the container, and whether it is among them.
+func stateOf(statuses []v1.ContainerStatus, c *v1.Container, policy v1.RestartPolicy, share amount.Vector) (state ledger.State, reported bool) {
+	for i := range statuses {
+		if statuses[i].Name == c.Name {
+			return ledger.StateOf(&statuses[i], share, policy, c.RestartPolicyRules), true
+		}
+	}
+	return ledger.State{Share: share}, false
 }
 
 // sharesOf divides what the pod is estimated to use among its containers, in the
