@@ -31,7 +31,7 @@ type Config struct {
 	// Learn has the real use of a workload's running pods be the estimate for
 	// its next one.
 	Learn bool
-	// Await has AwaitFirstPoll wait. Only who calls Run wants that.
+	// Await has the first scheduling cycle wait for the first poll. Only who calls Run wants that.
 	Await bool
 	// Overrides says which estimates of pods' annotations count. It defaults to what
 	// NodeLoad's default arguments say.
@@ -41,6 +41,9 @@ type Config struct {
 	// Report is told what is wrong with an object of the cluster: a reason in
 	// CamelCase, and a message. It defaults to nothing.
 	Report func(object runtime.Object, reason, message string)
+	// Lead is called once, when the first scheduling cycle begins: until then another
+	// replica may schedule. It defaults to nothing.
+	Lead func()
 	// Clock defaults to the real one.
 	Clock clock.WithTicker
 }
@@ -59,6 +62,8 @@ type Model struct {
 	// tried is closed when the source has been polled once, with or without success.
 	tried   chan struct{}
 	tryOnce sync.Once
+	// leadOnce is for Config.Lead.
+	leadOnce sync.Once
 	// relieved wakes Run when a node's predicted use fell between two polls.
 	relieved chan struct{}
 
@@ -82,6 +87,9 @@ func NewModel(config Config, source Source) *Model {
 	}
 	if config.Report == nil {
 		config.Report = func(runtime.Object, string, string) {}
+	}
+	if config.Lead == nil {
+		config.Lead = func() {}
 	}
 	if config.Overrides == nil {
 		config.Overrides = annotation.DefaultOverrides()
@@ -307,11 +315,16 @@ func (m *Model) drop(p *pod) {
 // update derives anew what a pod that came or changed bears upon. Only if a sample
 // shows some of it, or did before, that is more than a sum.
 func (m *Model) update(p *pod, before ledger.Phase) {
+	n := p.node
+	predicted := n.prediction.Statistics()
 	if p.Phase.Unseen() && (before.Unseen() || before == ledger.Absent) {
-		m.countUnseen(p.node)
-		return
+		m.countUnseen(n)
+	} else {
+		m.predict(n)
 	}
-	m.predict(p.node)
+	if now := n.prediction.Statistics(); now.AnyBelow(&predicted) {
+		m.relieve()
+	}
 }
 
 // predict derives what is predicted for the node from its samples and its pods.

@@ -350,9 +350,9 @@ func TestRestartCountsOldPodsAsMeasured(t *testing.T) {
 
 // A scheduler that has just started waits for the first poll, but not for ever, and
 // one that runs the model in another way not at all.
-func TestAwaitFirstPoll(t *testing.T) {
+func TestTheFirstCycleAwaitsTheFirstPoll(t *testing.T) {
 	f := newFixture(t)
-	f.AwaitFirstPoll(t.Context()) // does not wait
+	f.BeginCycle(t.Context()) // does not wait
 	for name, end := range map[string]func(context.CancelFunc){
 		"a poll":         func(context.CancelFunc) { f.sample("n", 1) },
 		"a failed poll":  func(context.CancelFunc) { f.source.err = errors.New("down"); f.Poll(t.Context()) },
@@ -365,7 +365,7 @@ func TestAwaitFirstPoll(t *testing.T) {
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			ended := make(chan struct{})
-			go func() { defer close(ended); f.AwaitFirstPoll(ctx) }()
+			go func() { defer close(ended); f.BeginCycle(ctx) }()
 			for !f.now.HasWaiters() {
 				runtime.Gosched()
 			}
@@ -377,9 +377,23 @@ func TestAwaitFirstPoll(t *testing.T) {
 			end(cancel)
 			<-ended
 			if name == "a poll" {
-				f.AwaitFirstPoll(ctx) // waits no more
+				f.BeginCycle(ctx) // waits no more
 			}
 		})
+	}
+}
+
+// The first scheduling cycle tells that this replica leads, before it waits.
+func TestTheFirstCycleLeads(t *testing.T) {
+	f := newFixture(t)
+	led := 0
+	f.config.Lead, f.config.Await = func() { led++ }, true
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	for range 3 {
+		if f.BeginCycle(ended); led != 1 {
+			t.Errorf("told %d times that it leads, want once", led)
+		}
 	}
 }
 
@@ -463,6 +477,36 @@ func TestRunTellsSoonOfAPodThatIsGone(t *testing.T) {
 	}
 	cancel()
 	<-ended
+}
+
+// What counts for less than before gives room, whether it is measured yet or not.
+func TestAPodThatIsResizedDownwardsGivesRoom(t *testing.T) {
+	for name, pod := range map[string]*v1.Pod{
+		"is to start":      boundPod("p", "n"),
+		"has just started": running(boundPod("p", "n"), epoch),
+		"is seen in part":  running(boundPod("p", "n"), epoch.Add(-5*time.Second)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newNodeFixture(t)
+			pod.Spec.Containers[0].Resources.Requests = requests("4", "1Gi")
+			f.Reserve(pod, "n")
+			f.SetPod(pod)
+			f.sample("n", 1)
+			told := 0
+			f.Subscribe(func(context.Context) { told++ })
+			f.NotifyIfRelieved(t.Context())
+			told = 0 // of the node
+			f.SetPod(pod)
+			if f.NotifyIfRelieved(t.Context()); told != 0 {
+				t.Error("told of room although nothing has changed")
+			}
+			pod.Spec.Containers[0].Resources.Requests = requests("1", "1Gi")
+			f.SetPod(pod)
+			if f.NotifyIfRelieved(t.Context()); told != 1 {
+				t.Errorf("told %d times that there is room, want once", told)
+			}
+		})
+	}
 }
 
 // reference is the model written for clarity alone: it keeps everything and

@@ -31,7 +31,6 @@ type NodeLoad struct {
 	statuses *rejection.Statuses
 	// decisions is where decisions are explained; nil if they are not.
 	decisions *explain.Log
-	lead      func() // see Shared.Lead
 	// late guards making a cycle that PreFilter has not left.
 	late sync.Mutex
 }
@@ -56,8 +55,6 @@ type Shared struct {
 	Decisions *explain.Log
 	// Dispatch has waiting pods looked at. It defaults to goroutines of their own.
 	Dispatch waiting.Dispatcher
-	// Lead is called when a pod is scheduled: this replica leads. nil is nothing.
-	Lead func()
 }
 
 // Factory returns what makes the plugin for a profile.
@@ -80,7 +77,7 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 // runs ends with ctx.
 func newPlugin(ctx context.Context, args *config.NodeLoadArgs, model *load.Model, shared Shared, handle fwk.Handle) *NodeLoad {
 	pl := &NodeLoad{
-		handle: handle, model: model, policy: newPolicy(args), metrics: shared.Metrics, decisions: shared.Decisions, lead: shared.Lead,
+		handle: handle, model: model, policy: newPolicy(args), metrics: shared.Metrics, decisions: shared.Decisions,
 		statuses: rejection.NewStatuses(int(numVerdicts), newStatus),
 	}
 	pl.wait(ctx, shared.Dispatch)
@@ -152,10 +149,7 @@ func (pl *NodeLoad) PreFilter(ctx context.Context, state fwk.CycleState, pod *v1
 	if pod.Spec.NodeName != "" {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}
-	if pl.lead != nil {
-		pl.lead()
-	}
-	pl.model.AwaitFirstPoll(ctx)
+	pl.model.BeginCycle(ctx)
 	c := pl.begin(state, pod)
 	if c.takenAnywhere {
 		return nil, fwk.NewStatus(fwk.Skip)
