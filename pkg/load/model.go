@@ -165,18 +165,25 @@ func (m *Model) SetNode(name string, allocatable amount.Vector, own line.Own) {
 func (m *Model) SetNodeSince(name string, since time.Time, allocatable amount.Vector, own line.Own) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.nodes.set(name, since, allocatable, own) {
+	if m.nodes.set(name, since, m.clock.Now(), allocatable, own) {
 		m.relieve()
 	}
 }
 
-// RemoveNode tells the model that the node is gone.
+// RemoveNode tells the model that the node is gone, or has stopped. If it comes back,
+// with pods that are still there, those are about to run again.
 func (m *Model) RemoveNode(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := m.nodes.known(name)
 	if n == nil {
 		return
+	}
+	now := n.clock.now(m.clock.Now())
+	for _, p := range n.pods {
+		p.keep()
+		p.Stop(now, m.config.WarmUp)
+		m.agenda.consider(p)
 	}
 	m.nodes.remove(n)
 	m.predict(n)
@@ -225,11 +232,15 @@ func (m *Model) SetPod(object *v1.Pod) {
 	if known != nil {
 		requested = known.Requested
 	}
-	p := m.track(object, object.Spec.NodeName)
-	before, now := p.Phase, p.node.clock.now(m.clock.Now())
-	p.Observe(statesOf(object, &m.config.Estimator, p.Estimate), now, m.config.WarmUp)
+	p, ours := m.track(object, object.Spec.NodeName), m.clock.Now()
+	before, now := p.Phase, p.node.clock.now(ours)
+	states := statesOf(object, &m.config.Estimator, p.Estimate)
+	p.place(states, ours)
+	if p.Observe(states, now, m.config.WarmUp) {
+		p.heard = ours
+	}
 	if known == p && p.Requested.Max(requested) != requested {
-		p.Outgrow(now)
+		p.Outgrow(p.node.clock.latest(ours))
 	}
 	if newest := p.node.history.Newest(); newest != nil {
 		p.Sampled(newest, now, m.config.WarmUp)
@@ -248,7 +259,7 @@ func (m *Model) RemovePod(object *v1.Pod) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if p := m.pods.find(object); p != nil {
-		m.depart(p, usedUntil(object, p.node.clock.now(m.clock.Now())))
+		m.depart(p, p.usedUntil(object, m.clock.Now()))
 	}
 }
 

@@ -22,8 +22,10 @@ type pod struct {
 	index    int                      // in node.pods
 	namesake *pod                     // another of the same name, nil if there is none
 	workload *workload.Workload[*pod] // nil while it does not run, or has none
-	// asked is when it was last asked for.
-	asked time.Time
+	// asked is when it was last asked for, and heard when it was last told that a
+	// container began.
+	asked, heard time.Time
+	stamps       stamps
 }
 
 func nameOf(object *v1.Pod) types.NamespacedName {
@@ -174,21 +176,41 @@ func sharesOf(pod *v1.Pod, estimator *estimate.Estimator, estimated amount.Vecto
 }
 
 // usedUntil returns until when a pod that is gone now surely used its node: its
-// last container's end, or else the moment in which it was told to end. A
-// kubelet takes a while to report an end; if that while were taken for use, it
-// would be taken off samples that do not show it.
-func usedUntil(pod *v1.Pod, now time.Time) time.Time {
-	ended := lastEnd(pod)
-	if ended.IsZero() && pod.DeletionTimestamp != nil {
-		ended = pod.DeletionTimestamp.Time
-		if grace := pod.DeletionGracePeriodSeconds; grace != nil {
-			ended = ended.Add(-time.Duration(*grace) * time.Second)
+// last container's end, or else the moment in which it was told to end, which is by
+// the API server's clock, and that is taken to be ours. A kubelet takes a while to
+// report an end; if that while were taken for use, it would be taken off samples that
+// do not show it.
+func (p *pod) usedUntil(object *v1.Pod, ours time.Time) time.Time {
+	clock := &p.node.clock
+	now, ended := clock.now(ours), lastEnd(object)
+	switch {
+	case ended.IsZero():
+		if told := toldToEnd(object); !told.IsZero() && told.Before(ours) {
+			return now.Add(-ours.Sub(told))
 		}
+		return now
+	case p.stamps.find(ended) != nil:
+		ended = p.stamps.find(ended).at
+	default:
+		ended = clock.at(ended)
 	}
-	if ended.IsZero() || ended.After(now) {
+	if ended.After(clock.latest(ours)) {
 		return now
 	}
 	return ended
+}
+
+// toldToEnd returns when the pod was told to end, by the API server's clock; zero if it
+// was not.
+func toldToEnd(pod *v1.Pod) time.Time {
+	if pod.DeletionTimestamp == nil {
+		return time.Time{}
+	}
+	told := pod.DeletionTimestamp.Time
+	if grace := pod.DeletionGracePeriodSeconds; grace != nil {
+		told = told.Add(-time.Duration(*grace) * time.Second)
+	}
+	return told
 }
 
 // lastEnd returns when the last of the pod's containers that have run ended; zero if

@@ -246,7 +246,12 @@ func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
 		logger.V(5).Info("Dropped a load reading", "pod", reading.Pod, "reason", string(reason))
 		return false
 	}
-	now := p.node.clock.now(m.clock.Now())
+	ours, clock := m.clock.Now(), &p.node.clock
+	now := clock.now(ours)
+	if sample.Timestamp = clock.at(sample.Timestamp); !clock.surelyPast(sample.Timestamp, ours) {
+		m.metrics.dropped(dropClock)
+		return false
+	}
 	_, before := p.Expected(now)
 	if !p.Read(sample, now, m.config.WarmUp) {
 		return false
@@ -255,7 +260,7 @@ func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
 		m.metrics.predicted(p.Estimate, sample.Usage)
 	}
 	if use, complete := p.LastUse(sample.Timestamp); complete && p.workload != nil {
-		p.workload.Learn(history.Sample{Timestamp: sample.Timestamp, Window: sample.Window, Usage: use}, p.node.short())
+		p.workload.Learn(history.Sample{Timestamp: ours, Window: sample.Window, Usage: use}, p.node.short())
 	}
 	m.agenda.consider(p)
 	return true

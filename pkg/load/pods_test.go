@@ -387,7 +387,8 @@ func TestUsedUntil(t *testing.T) {
 		},
 		"a clock that is ahead": {pod: v1.Pod{Status: v1.PodStatus{ContainerStatuses: ended(-time.Minute)}}, want: 0},
 	} {
-		if got := now.Sub(usedUntil(&test.pod, now)); got != test.want {
+		p := &pod{node: &node{}}
+		if got := now.Sub(p.usedUntil(&test.pod, now)); got != test.want {
 			t.Errorf("%s: used its node until %v ago, want %v", name, got, test.want)
 		}
 	}

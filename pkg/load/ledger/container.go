@@ -63,6 +63,14 @@ func (c *container) running() *run {
 	return nil
 }
 
+// since returns when the present run began, zero if the container does not run.
+func (c *container) since() time.Time {
+	if open := c.running(); open != nil {
+		return open.from
+	}
+	return time.Time{}
+}
+
 // observe takes in a state. interrupted says that a run has ended that was not
 // known to have, or that the container is expected to use more than before.
 func (c *container) observe(s State, now time.Time, warmUp time.Duration) (interrupted bool) {
@@ -81,11 +89,17 @@ func (c *container) observe(s State, now time.Time, warmUp time.Duration) (inter
 		c.start(before.From, s.Share)
 		c.stop(c.running(), before.To, warmUp)
 	}
-	if !s.Since.IsZero() && c.running() == nil {
+	if !s.Since.IsZero() && c.running() == nil && !c.hasEnded(s.Since) {
 		c.start(s.Since, s.Share)
 	}
 	c.share = s.Share
 	return interrupted
+}
+
+// hasEnded reports whether the run that began then has ended, whatever is told of it
+// still.
+func (c *container) hasEnded(since time.Time) bool {
+	return len(c.runs) > 0 && c.goesOn(&c.runs[len(c.runs)-1], since)
 }
 
 // goesOn reports whether the open run is the one that began then: itself, or one

@@ -39,15 +39,19 @@ type Record struct {
 func (r *Record) On(e Event) { r.Phase = r.Phase.Next(e) }
 
 // Observe takes in that the pod is bound to its node and what its status says of
-// its containers. A pod always has the same number of them.
-func (r *Record) Observe(states []State, now time.Time, warmUp time.Duration) {
+// its containers. A pod always has the same number of them. It reports whether one of
+// them began a run that was not known.
+func (r *Record) Observe(states []State, now time.Time, warmUp time.Duration) (starts bool) {
 	r.On(Bind)
 	if len(r.containers) != len(states) {
 		r.containers = make([]container, len(states))
 	}
 	interrupted := false
 	for i := range states {
-		interrupted = r.containers[i].observe(states[i], now, warmUp) || interrupted
+		c := &r.containers[i]
+		before := c.since()
+		interrupted = c.observe(states[i], now, warmUp) || interrupted
+		starts = starts || !c.since().IsZero() && !c.since().Equal(before)
 	}
 	if began := r.began(); !began.IsZero() {
 		if r.first.IsZero() || began.Before(r.first) {
@@ -58,6 +62,7 @@ func (r *Record) Observe(states []State, now time.Time, warmUp time.Duration) {
 	if interrupted {
 		r.On(Interrupt)
 	}
+	return starts
 }
 
 // Outgrow takes in that the pod was resized upwards: what it was measured to use
@@ -96,12 +101,56 @@ func (r *Record) Sampled(s *history.Sample, now time.Time, warmUp time.Duration)
 // Depart takes in that the pod has left the node, which it used until then.
 func (r *Record) Depart(until time.Time, warmUp time.Duration) {
 	r.left = until
+	r.stop(until, warmUp)
+	r.On(Leave)
+}
+
+// Stop takes in that the node has stopped: nothing of the pod runs any more, and all
+// that ran is to run again.
+func (r *Record) Stop(at time.Time, warmUp time.Duration) {
+	if r.stop(at, warmUp) {
+		r.On(Interrupt)
+	}
+}
+
+// stop ends the present runs, and reports whether there were any.
+func (r *Record) stop(at time.Time, warmUp time.Duration) (ran bool) {
 	for i := range r.containers {
 		if open := r.containers[i].running(); open != nil {
-			r.containers[i].stop(open, until, warmUp)
+			r.containers[i].stop(open, at, warmUp)
+			ran = true
 		}
 	}
-	r.On(Leave)
+	return ran
+}
+
+// Runs calls yield with when each run that is remembered began and ended, zero if it
+// has not, until it returns false.
+func (r *Record) Runs(yield func(from, to time.Time) bool) {
+	for i := range r.containers {
+		for _, run := range r.containers[i].runs {
+			if !yield(run.from, run.to) {
+				return
+			}
+		}
+	}
+}
+
+// Correct corrects when the present runs began.
+func (r *Record) Correct(began func(from time.Time) time.Time) {
+	for i := range r.containers {
+		open := r.containers[i].running()
+		if open == nil {
+			continue
+		}
+		from := open.from
+		if open.from = began(from); open.from.After(from) {
+			r.On(Interrupt)
+		}
+		if r.first.Equal(from) || open.from.Before(r.first) {
+			r.first = open.from
+		}
+	}
 }
 
 // Left returns until when the pod used its node; zero while it is there.
