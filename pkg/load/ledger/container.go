@@ -154,17 +154,27 @@ func (c *container) shownBy(s *history.Sample, warmUp time.Duration) *run {
 func StateOf(status *v1.ContainerStatus, share amount.Vector, policy v1.RestartPolicy, rules []v1.ContainerRestartRule) State {
 	s := State{Share: share}
 	if last := status.LastTerminationState.Terminated; last != nil {
-		s.Before = Interval{From: last.StartedAt.Time, To: last.FinishedAt.Time}
+		s.Before = intervalOf(last)
 	}
 	switch {
 	case status.State.Running != nil:
 		s.Since = status.State.Running.StartedAt.Time
 	case status.State.Terminated != nil:
 		last := status.State.Terminated
-		s.Before = Interval{From: last.StartedAt.Time, To: last.FinishedAt.Time}
+		s.Before = intervalOf(last)
 		s.Ended = !restarts(last.ExitCode, policy, rules)
 	}
 	return s
+}
+
+// intervalOf returns when the container ran. One that could not be started has begun
+// when Unix time did, by its runtime: it ran for no time.
+func intervalOf(ended *v1.ContainerStateTerminated) Interval {
+	ran := Interval{From: ended.StartedAt.Time, To: ended.FinishedAt.Time}
+	if ran.From.Unix() <= 0 {
+		ran.From = ran.To
+	}
+	return ran
 }
 
 // restarts reports whether a container that has ended with the exit code is
@@ -172,7 +182,8 @@ func StateOf(status *v1.ContainerStatus, share amount.Vector, policy v1.RestartP
 func restarts(exitCode int32, policy v1.RestartPolicy, rules []v1.ContainerRestartRule) bool {
 	for i := range rules {
 		if codes := rules[i].ExitCodes; codes != nil && matches(codes, exitCode) {
-			return rules[i].Action == v1.ContainerRestartRuleActionRestart
+			action := rules[i].Action
+			return action == v1.ContainerRestartRuleActionRestart || action == v1.ContainerRestartRuleActionRestartAllContainers
 		}
 	}
 	switch policy {
