@@ -208,22 +208,14 @@ func (m *Model) SetPod(object *v1.Pod) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known := m.pods[nameOf(object)]
-	var requested amount.Vector
-	if known != nil && known.uid == object.UID {
-		requested = known.Requested
-	}
 	p := m.track(object, object.Spec.NodeName)
 	before, now := p.Phase, p.node.clock.now(m.clock.Now())
 	p.Observe(statesOf(object, &m.config.Estimator, p.Estimate), now, m.config.WarmUp)
-	if known == p && p.Requested.Max(requested) != requested {
-		p.Outgrow(now)
-	}
 	if newest := p.node.history.Newest(); newest != nil {
 		p.Sampled(newest, now, m.config.WarmUp)
 	}
 	m.learnFrom(p, object, now)
-	m.agenda.consider(p)
+	m.agenda.consider(p, m.config.WarmUp)
 	if object.DeletionTimestamp != nil {
 		m.agenda.terminating[p] = true
 	}
@@ -256,7 +248,7 @@ func (m *Model) track(object *v1.Pod, nodeName string) *pod {
 		m.nodes.get(nodeName).add(p)
 	}
 	// Both are taken anew each time: a pod may be resized.
-	p.Requested = m.config.Estimator.Pod(object)
+	p.Resize(m.config.Estimator.Pod(object), p.node.clock.now(m.clock.Now()))
 	p.Estimate = m.estimate(object, p.Requested)
 	return p
 }
@@ -314,7 +306,7 @@ func (m *Model) predict(n *node) {
 // no sample shows any of.
 func (m *Model) countUnseen(n *node) {
 	m.present = n.records(m.present)
-	n.prediction.Unseen = ledger.CountUnseen(m.present, n.clock.now(m.clock.Now()))
+	n.prediction.Unseen = ledger.CountUnseen(m.present, n.clock.now(m.clock.Now()), m.config.WarmUp)
 	m.countRequests(n)
 	m.nodes.dropIfUnused(n)
 }

@@ -25,10 +25,10 @@ func (p *Prediction) Statistics() history.Statistics { return p.Sampled.Shifted(
 
 // CountUnseen adds up what the pods are expected to use that no sample shows any
 // of. It is all that changes when a pod is reserved.
-func CountUnseen(present []*Record, now time.Time) (sum amount.Vector) {
+func CountUnseen(present []*Record, now time.Time, warmUp time.Duration) (sum amount.Vector) {
 	for _, r := range present {
 		if r.Phase.Unseen() {
-			expected, _ := r.Expected(now)
+			expected, _ := r.Expected(now, warmUp)
 			sum = sum.Add(expected)
 		}
 	}
@@ -47,7 +47,7 @@ func CountUnseen(present []*Record, now time.Time) (sum amount.Vector) {
 // not known although newer samples show it in full cannot be corrected, and is
 // left out.
 func Predict(h *history.History, present, departed []*Record, now time.Time, warmUp time.Duration, scratch *history.Scratch) Prediction {
-	p := Prediction{Unseen: CountUnseen(present, now)}
+	p := Prediction{Unseen: CountUnseen(present, now, warmUp)}
 	oldest := h.Oldest()
 	if oldest == nil {
 		return p

@@ -65,7 +65,7 @@ func TestLastUse(t *testing.T) {
 			ofContainers(10).says(0, State{Since: at(0)}).used(4, 75).says(101, State{Since: at(100), Before: ran(0, 90)}).used(3, 120), 120, false,
 		},
 	} {
-		if use, known := test.story.LastUse(at(test.now)); known != test.want || known && use != both(4) {
+		if use, known := test.story.LastUse(at(test.now), warmUp); known != test.want || known && use != both(4) {
 			t.Errorf("%s: %v, known %t, want %t", name, use, known, test.want)
 		}
 	}
@@ -137,7 +137,7 @@ func TestReadingsWithoutWindows(t *testing.T) {
 	for _, second := range []int{60, 75} {
 		s.Read(instant(second, 9), at(second), warmUp)
 	}
-	if use, seen := s.Expected(at(75)); use != both(9) || !seen {
+	if use, seen := s.Expected(at(75), warmUp); use != both(9) || !seen {
 		t.Errorf("%v expected, seen %t", use, seen)
 	}
 	covered, between := instant(75, 0), instant(70, 0)

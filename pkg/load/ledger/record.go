@@ -24,15 +24,15 @@ type Record struct {
 	Phase Phase
 	// Estimate is what the pod is expected to use before that can be measured.
 	Estimate amount.Vector
-	// Requested is what its requests suggest that it uses.
+	// Requested is what its requests suggest that it uses: see Resize.
 	Requested amount.Vector
 
 	containers []container
-	readings   []reading // oldest first
+	readings   []history.Sample // oldest first
+	sizes      []size           // those before the present one, oldest first
 	// first is when it ran first: of several restarts only the last are remembered.
-	first time.Time
-	// resizedAt is when it was last resized upwards, left when it left its node.
-	resizedAt, left time.Time
+	// left is when it left its node.
+	first, left time.Time
 }
 
 // On has the record take in an event that carries no facts.
@@ -60,19 +60,6 @@ func (r *Record) Observe(states []State, now time.Time, warmUp time.Duration) {
 	}
 }
 
-// Outgrow takes in that the pod was resized upwards: what it was measured to use
-// is not all that is to be expected.
-func (r *Record) Outgrow(now time.Time) {
-	r.resizedAt = now
-	for i := range r.containers {
-		for j := range r.containers[i].runs {
-			r.containers[i].runs[j].outgrown = true
-		}
-		r.containers[i].outgrow(now)
-	}
-	r.On(Interrupt)
-}
-
 // Sampled takes in that the newest sample of the node is s.
 func (r *Record) Sampled(s *history.Sample, now time.Time, warmUp time.Duration) {
 	if r.Phase < Starting || r.Phase == Departing {
@@ -98,7 +85,7 @@ func (r *Record) Depart(until time.Time, warmUp time.Duration) {
 	r.left = until
 	for i := range r.containers {
 		if open := r.containers[i].running(); open != nil {
-			r.containers[i].stop(open, until, warmUp)
+			r.containers[i].stop(open, until, true, warmUp)
 		}
 	}
 	r.On(Leave)
@@ -118,8 +105,8 @@ func (r *Record) began() (began time.Time) {
 	return began
 }
 
-// RunningSince returns since when all containers run that are to, zero if one
-// does not.
+// RunningSince returns since when all containers run that are to, as large as they
+// are now; zero if one does not run.
 func (r *Record) RunningSince(now time.Time) (since time.Time) {
 	for i := range r.containers {
 		c := &r.containers[i]
@@ -134,25 +121,41 @@ func (r *Record) RunningSince(now time.Time) (since time.Time) {
 			since = open.from
 		}
 	}
+	if resized := r.resized(); !since.IsZero() && resized.After(since) {
+		return resized
+	}
 	return since
 }
 
 // allShownBy reports whether the sample shows the full use of all that runs, or
-// is to run, of the pod.
+// is to run, of the pod, as large as it is now.
 func (r *Record) allShownBy(s *history.Sample, now time.Time, warmUp time.Duration) bool {
-	if len(r.containers) == 0 {
-		return false
-	}
+	return len(r.containers) > 0 && r.runsInFull(s, now, warmUp) && r.sizeIn(s, warmUp) == r.Requested
+}
+
+// runsInFull reports whether the sample shows a run in full of each container that
+// counts.
+func (r *Record) runsInFull(s *history.Sample, now time.Time, warmUp time.Duration) bool {
 	for i := range r.containers {
 		c := &r.containers[i]
 		if !c.counts(now) {
 			continue
 		}
-		if shown := c.shownBy(s, warmUp); shown == nil || shown.outgrown {
+		if c.shownBy(s, warmUp) == nil {
 			return false
 		}
 	}
 	return true
+}
+
+// countsAtAll reports whether a container of the pod counts.
+func (r *Record) countsAtAll(now time.Time) bool {
+	for i := range r.containers {
+		if r.containers[i].counts(now) {
+			return true
+		}
+	}
+	return false
 }
 
 // runsShownBy reports whether the sample shows the full use of all present runs:
@@ -167,22 +170,35 @@ func (r *Record) runsShownBy(s *history.Sample, now time.Time, warmUp time.Durat
 			return false
 		}
 	}
-	return len(r.containers) > 0
+	return len(r.containers) > 0 && r.sizeIn(s, warmUp) == r.Requested
 }
 
 // Expected returns what the pod is expected to use once all of it runs that is
-// to, and whether that was seen rather than estimated.
-func (r *Record) Expected(now time.Time) (use amount.Vector, seen bool) {
-	if use, seen = r.believed(); seen {
+// to, which is nothing if it has left, and whether that was seen rather than
+// estimated.
+func (r *Record) Expected(now time.Time, warmUp time.Duration) (use amount.Vector, seen bool) {
+	if !r.left.IsZero() {
+		return use, false
+	}
+	if use, seen = r.believed(r.Requested, now, warmUp); seen {
 		return use, true
 	}
-	use = r.Estimate
+	return r.estimated(now), false
+}
+
+// estimated returns what is estimated of the containers that count. Shares add up to
+// more than the estimate if an init container has one, and to less if a part of the
+// estimate is no container's.
+func (r *Record) estimated(now time.Time) amount.Vector {
+	var counting, rest amount.Vector
 	for i := range r.containers {
-		if c := &r.containers[i]; !c.ended && !c.counts(now) {
-			use = use.Sub(c.share)
+		if c := &r.containers[i]; c.counts(now) {
+			counting = counting.Add(c.share)
+		} else {
+			rest = rest.Add(c.share)
 		}
 	}
-	return use.Max(amount.Vector{}), false
+	return r.Estimate.Sub(rest).Max(counting.Min(r.Estimate))
 }
 
 // Missing returns what the sample does not show of what the pod is expected to
@@ -195,8 +211,8 @@ func (r *Record) Missing(s *history.Sample, now time.Time, warmUp time.Duration)
 	if r.allShownBy(s, now, warmUp) {
 		return amount.Vector{}, true
 	}
-	expected, seen := r.Expected(now)
-	return expected.Sub(r.shown(s, expected, seen, warmUp)).Max(amount.Vector{}), seen && r.tells(s, warmUp)
+	expected, seen := r.Expected(now, warmUp)
+	return expected.Sub(r.shown(s, expected, seen, now, warmUp)).Max(amount.Vector{}), seen && r.tells(s, warmUp)
 }
 
 // tells reports whether it is known how much the sample shows of the pod: a reading
@@ -213,10 +229,8 @@ func (r *Record) tells(s *history.Sample, warmUp time.Duration) bool {
 		if c.shownBy(s, warmUp) != nil {
 			continue
 		}
-		for _, ran := range c.runs {
-			if ran.from.Before(s.Timestamp) && (ran.to.IsZero() || ran.to.After(s.Start())) {
-				return false
-			}
+		if c.ranIn(s) {
+			return false
 		}
 	}
 	return true
@@ -226,26 +240,44 @@ func (r *Record) tells(s *history.Sample, warmUp time.Duration) bool {
 // all about the sample.
 const exact = 0.9
 
-func (r *Record) shown(s *history.Sample, expected amount.Vector, seen bool, warmUp time.Duration) (use amount.Vector) {
+func (r *Record) shown(s *history.Sample, expected amount.Vector, seen bool, now time.Time, warmUp time.Duration) (use amount.Vector) {
 	if !r.first.Before(s.Timestamp) {
 		return use
 	}
-	if one := r.at(s); seen && one != nil && overlap(&one.Sample, s) >= exact {
+	if one := r.at(s); seen && one != nil && overlap(one, s) >= exact {
 		return one.Usage
 	}
 	for i := range r.containers {
-		if shown := r.containers[i].shownBy(s, warmUp); shown != nil && !r.containers[i].ended {
-			use = use.Add(shown.share)
+		if c := &r.containers[i]; c.counts(now) && c.shownBy(s, warmUp) != nil {
+			use = use.Add(c.share)
 		}
 	}
-	if seen { // the shares are of the estimate: take as large a part of what is believed
-		for i := range use {
-			if r.Estimate[i] > 0 {
-				use[i] = int64(float64(use[i]) / float64(r.Estimate[i]) * float64(expected[i]))
-			}
+	// The shares are of the estimate: take as large a part of what it used in all.
+	whole, estimated := r.wholeIn(s, expected, now, warmUp), r.estimated(now)
+	for i := range use {
+		if estimated[i] > 0 {
+			use[i] = int64(float64(use[i]) / float64(estimated[i]) * float64(whole[i]))
 		}
 	}
 	return use.Max(r.partOf(s))
+}
+
+// wholeIn returns what all of a pod used in the sample that is expected to use so much
+// now, had it been running: it may have been smaller.
+func (r *Record) wholeIn(s *history.Sample, expected amount.Vector, now time.Time, warmUp time.Duration) amount.Vector {
+	size := r.sizeIn(s, warmUp)
+	if size == r.Requested {
+		return expected
+	}
+	if use, seen := r.believed(size, now, warmUp); seen {
+		return use
+	}
+	for i := range expected {
+		if size[i] < r.Requested[i] {
+			expected[i] = int64(float64(size[i]) / float64(r.Requested[i]) * float64(expected[i]))
+		}
+	}
+	return expected
 }
 
 // partOf returns how much of the sample is the pod's use, as far as a reading
@@ -272,19 +304,19 @@ func (r *Record) partOf(s *history.Sample) (use amount.Vector) {
 // ended, but for no longer than its own window if one has since; for good, which is
 // zero, if none has. going is which part of the use is that of the containers that
 // still run, by their shares.
-func (r *Record) after(one *reading) (end time.Time, going [amount.NumResources]float64) {
+func (r *Record) after(one *history.Sample) (end time.Time, going [amount.NumResources]float64) {
 	end = r.left
 	var ran, running amount.Vector
 	for i := range r.containers {
 		c := &r.containers[i]
 		for _, run := range c.runs {
-			if !run.from.Before(one.Timestamp) || !run.to.IsZero() && !run.to.After(one.Start()) || run.outgrown {
+			if !run.isIn(one) {
 				continue
 			}
-			ran = ran.Add(run.share)
+			ran = ran.Add(c.share)
 			switch ended := run.to; {
 			case ended.IsZero():
-				running = running.Add(run.share)
+				running = running.Add(c.share)
 			case end.IsZero() || ended.Before(end):
 				if end = ended; one.Timestamp.Before(end) {
 					end = one.Timestamp
@@ -337,7 +369,8 @@ func (r *Record) seenIn(s *history.Sample, enough int) (amount.Vector, bool) {
 // Clone returns a copy that shares nothing with r.
 func (r *Record) Clone() Record {
 	clone := *r
-	clone.readings = append([]reading(nil), r.readings...)
+	clone.readings = append([]history.Sample(nil), r.readings...)
+	clone.sizes = append([]size(nil), r.sizes...)
 	clone.containers = append([]container(nil), r.containers...)
 	for i := range clone.containers {
 		clone.containers[i].runs = append([]run(nil), clone.containers[i].runs...)
