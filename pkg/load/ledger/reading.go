@@ -53,20 +53,49 @@ func overlap(reading, s *history.Sample) float64 {
 	return to.Sub(from).Seconds() / s.Window.Seconds()
 }
 
-// least returns the least that recent readings show, and how many there are. A
-// reading is recent if it is no older than ReadingExpiration.
-func (r *Record) least(now time.Time) (use amount.Vector, readings int) {
+// least returns the least that the pod used in the sample by any of the readings that
+// say something of it, and how many these are: they are from within ReadingExpiration,
+// the pod had the same size all along, and what ran of it in the reading and in the
+// sample had warmed up.
+func (r *Record) least(s *history.Sample, warmUp time.Duration) (use amount.Vector, readings int) {
+	if !r.isWarm(s, warmUp) {
+		return use, 0
+	}
 	for i := range r.readings {
-		if now.Sub(r.readings[i].Timestamp) > ReadingExpiration {
+		one := &r.readings[i]
+		if s.Timestamp.Sub(one.Timestamp).Abs() > ReadingExpiration || !r.isWarm(one, warmUp) || r.isResizedBetween(one, s, warmUp) {
 			continue
 		}
-		if readings++; readings == 1 {
-			use = r.readings[i].Usage
-			continue
+		part := history.Part(one.Usage, r.lasting(one, s))
+		if readings++; readings > 1 {
+			part = part.Min(use)
 		}
-		use = use.Min(r.readings[i].Usage)
+		use = part
 	}
 	return use, readings
+}
+
+// lasting returns for which part of the sample, by their shares, those containers ran
+// that the reading shows, 0 to 1 for each resource.
+func (r *Record) lasting(one, s *history.Sample) (part [amount.NumResources]float64) {
+	var whole amount.Vector
+	for i := range r.containers {
+		c := &r.containers[i]
+		if !c.ranIn(one) {
+			continue
+		}
+		weight := c.share.Max(amount.Vector{1, 1}) // one that is expected to use nothing may use something
+		whole = whole.Add(weight)
+		for _, run := range c.runs {
+			for resource, share := range s.Share(run.from, run.to) {
+				part[resource] += share * float64(weight[resource])
+			}
+		}
+	}
+	for resource := range part {
+		part[resource] /= max(1, float64(whole[resource]))
+	}
+	return part
 }
 
 // believed returns the mean of the readings that show the full use of all that is to

@@ -218,22 +218,35 @@ func (r *Record) Missing(s *history.Sample, now time.Time, warmUp time.Duration)
 // tells reports whether it is known how much the sample shows of the pod: a reading
 // says, or no container ran in its window, or all that did are shown in full.
 func (r *Record) tells(s *history.Sample, warmUp time.Duration) bool {
-	if !r.first.Before(s.Timestamp) || r.at(s) != nil {
-		return true
-	}
-	if s.Start().Before(r.began()) {
+	return r.at(s) != nil || r.isWarm(s, warmUp) && !r.stoppedIn(s)
+}
+
+// isWarm reports whether it is known which containers ran in the sample's window, and
+// each of them had warmed up when it began.
+func (r *Record) isWarm(s *history.Sample, warmUp time.Duration) bool {
+	if r.first.Before(s.Timestamp) && s.Start().Before(r.began()) {
 		return false // what ran then is not remembered, or had just begun
 	}
 	for i := range r.containers {
-		c := &r.containers[i]
-		if c.shownBy(s, warmUp) != nil {
-			continue
-		}
-		if c.ranIn(s) {
-			return false
+		for _, run := range r.containers[i].runs {
+			if run.isIn(s) && s.Start().Before(run.from.Add(warmUp)) {
+				return false
+			}
 		}
 	}
 	return true
+}
+
+// stoppedIn reports whether a container stopped in the sample's window.
+func (r *Record) stoppedIn(s *history.Sample) bool {
+	for i := range r.containers {
+		for _, run := range r.containers[i].runs {
+			if run.isIn(s) && !run.to.IsZero() && run.to.Before(s.Timestamp) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // exact is the part of a sample's window from which a reading that covers it says
@@ -290,14 +303,25 @@ func (r *Record) partOf(s *history.Sample) (use amount.Vector) {
 	for i := range r.readings {
 		one := &r.readings[i]
 		if i < len(r.readings)-1 {
-			use = use.Max(history.Part(one.Usage, s.Share(one.Start(), one.Timestamp)))
+			use = use.Max(history.Part(one.Usage, shareFrom(one, one.Timestamp, s)))
 			continue
 		}
 		end, going := r.after(one)
-		use = use.Max(history.Part(one.Usage, s.Share(one.Start(), end)))
-		use = use.Max(history.Part(history.Part(one.Usage, going), s.Share(one.Start(), r.left)))
+		use = use.Max(history.Part(one.Usage, shareFrom(one, end, s)))
+		use = use.Max(history.Part(history.Part(one.Usage, going), shareFrom(one, time.Time{}, s)))
 	}
 	return use
+}
+
+// shareFrom returns how much the sample shows of what the reading does, if that was
+// steady from then on until the end: its CPU from the beginning of its window, its
+// memory, which is that of its end, from there.
+func shareFrom(one *history.Sample, end time.Time, s *history.Sample) [amount.NumResources]float64 {
+	share := s.Share(one.Start(), end)
+	if s.Timestamp.Before(one.Timestamp) {
+		share[amount.Memory] = 0
+	}
+	return share
 }
 
 // after returns until when the reading says all about the pod: until a container
@@ -305,7 +329,6 @@ func (r *Record) partOf(s *history.Sample) (use amount.Vector) {
 // zero, if none has. going is which part of the use is that of the containers that
 // still run, by their shares.
 func (r *Record) after(one *history.Sample) (end time.Time, going [amount.NumResources]float64) {
-	end = r.left
 	var ran, running amount.Vector
 	for i := range r.containers {
 		c := &r.containers[i]
@@ -336,31 +359,24 @@ func (r *Record) after(one *history.Sample) (end time.Time, going [amount.NumRes
 // what it was seen to use in that window. Where no reading covers it, that is the
 // least of several recent readings; a single one says nothing of another time.
 // known is false if nothing is known.
-func (r *Record) UsedIn(s *history.Sample) (use amount.Vector, known bool) {
-	use, known = r.seenIn(s, 2)
-	if !known {
-		return amount.Vector{}, false
-	}
-	return history.Part(use, s.Share(r.began(), r.left)), true
+func (r *Record) UsedIn(s *history.Sample, warmUp time.Duration) (use amount.Vector, known bool) {
+	return r.seenIn(s, 2, warmUp)
 }
 
 // AtLeastIn returns what a pod that is on the node used in the sample at the least,
 // as far as it was measured.
-func (r *Record) AtLeastIn(s *history.Sample) amount.Vector {
-	use, known := r.seenIn(s, 1)
-	if !known {
-		return amount.Vector{}
-	}
-	return history.Part(use, s.Share(r.began(), r.left))
+func (r *Record) AtLeastIn(s *history.Sample, warmUp time.Duration) amount.Vector {
+	use, _ := r.seenIn(s, 1, warmUp)
+	return use
 }
 
 // seenIn returns what a reading shows that covers the sample, or else the least of
-// recent readings if there are enough.
-func (r *Record) seenIn(s *history.Sample, enough int) (amount.Vector, bool) {
+// recent readings if there are enough, of what ran in the sample's window.
+func (r *Record) seenIn(s *history.Sample, enough int, warmUp time.Duration) (amount.Vector, bool) {
 	if one := r.at(s); one != nil {
-		return one.Usage, true
+		return history.Part(one.Usage, r.lasting(one, s)), true
 	}
-	if use, count := r.least(s.Timestamp); count >= enough {
+	if use, readings := r.least(s, warmUp); readings >= enough {
 		return use, true
 	}
 	return amount.Vector{}, false

@@ -72,7 +72,7 @@ func (s *story) missing(end int) (int64, bool) {
 // usedIn is UsedIn of the sample that ends at the second.
 func (s *story) usedIn(end int) (amount.Vector, bool) {
 	sample := ending(end, both(0))
-	return s.UsedIn(&sample)
+	return s.UsedIn(&sample, warmUp)
 }
 
 func TestPhasesOfARecord(t *testing.T) {
@@ -418,10 +418,10 @@ func TestARecordOfNothing(t *testing.T) {
 	var r Record
 	s := history.Sample{Timestamp: at(100), Window: window}
 	r.Sampled(&s, at(100), warmUp)
-	if use, _ := r.Missing(&s, at(100), warmUp); r.Phase != Absent || use != both(0) || r.AtLeastIn(&s) != both(0) {
-		t.Errorf("%v, %v is missing, %v used at the least", r.Phase, use, r.AtLeastIn(&s))
+	if use, _ := r.Missing(&s, at(100), warmUp); r.Phase != Absent || use != both(0) || r.AtLeastIn(&s, warmUp) != both(0) {
+		t.Errorf("%v, %v is missing, %v used at the least", r.Phase, use, r.AtLeastIn(&s, warmUp))
 	}
-	if use, known := r.UsedIn(&s); known || use != both(0) {
+	if use, known := r.UsedIn(&s, warmUp); known || use != both(0) {
 		t.Errorf("it is known to have used %v", use)
 	}
 }
