@@ -199,6 +199,17 @@ func (c *container) ranIn(s *history.Sample) bool {
 	return false
 }
 
+// shareOf returns for which part of the sample the container ran, 0 to 1 for each
+// resource.
+func (c *container) shareOf(s *history.Sample) (part [amount.NumResources]float64) {
+	for _, run := range c.runs {
+		for resource, share := range s.Share(run.from, run.to) {
+			part[resource] = min(1, part[resource]+share) // one run may begin as another ends
+		}
+	}
+	return part
+}
+
 // StateOf returns what the status of a container with that share says. policy and
 // rules say after which exit codes it is started again.
 func StateOf(status *v1.ContainerStatus, share amount.Vector, policy v1.RestartPolicy, rules []v1.ContainerRestartRule) State {

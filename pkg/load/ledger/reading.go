@@ -86,10 +86,8 @@ func (r *Record) lasting(one, s *history.Sample) (part [amount.NumResources]floa
 		}
 		weight := c.share.Max(amount.Vector{1, 1}) // one that is expected to use nothing may use something
 		whole = whole.Add(weight)
-		for _, run := range c.runs {
-			for resource, share := range s.Share(run.from, run.to) {
-				part[resource] += share * float64(weight[resource])
-			}
+		for resource, share := range c.shareOf(s) {
+			part[resource] += share * float64(weight[resource])
 		}
 	}
 	for resource := range part {

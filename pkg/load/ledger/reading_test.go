@@ -95,6 +95,7 @@ func TestWhatAPodUsedInASample(t *testing.T) {
 		"it ran for two thirds of it":                    {ofContainers(10).says(0, runs).used(9, 90, 105).says(110, failed).left(160), 110, amount.Vector{6, 0}, true},
 		"one of two did not run any more":                {ofContainers(5, 5).says(0, runs, runs).used(8, 90, 105).says(110, runs, failed).left(160), 150, both(4), true},
 		"its container was started again in it":          {ofContainers(10).says(0, runs).says(101, State{Since: at(100), Before: ran(0, 95)}).used(9, 105).left(160), 105, amount.Vector{6, 9}, true},
+		"its container was started again as it ended":    {ofContainers(10).says(0, runs).used(9, 105).says(106, State{Since: at(105), Before: ran(0, 105)}).left(160), 105, both(9), true},
 		"it had not run for long":                        {ofContainers(10).says(0, runs).used(9, 90, 105).left(106), 20, both(0), false},
 		"the least of its first seconds":                 {ofContainers(10).says(0, runs).used(9, 15, 30).left(160), 150, both(0), false},
 		"of readings of long after":                      {ofContainers(10).says(0, runs).used(9, 900, 915).left(920), 200, both(0), false},
