@@ -147,7 +147,7 @@ func TestAFloodOfStartsStarvesNobody(t *testing.T) {
 		if !strings.HasPrefix(name.Name, "starting") {
 			continue
 		}
-		_, seen := p.Expected(f.now.Now())
+		_, seen := p.Expected(f.now.Now(), warmUp)
 		if since := f.now.Since(p.RunningSince(f.now.Now())); !seen && since > warmUp+20*window {
 			t.Errorf("%s has run for %v, and what it uses was never read", name.Name, since)
 		}
@@ -352,7 +352,7 @@ func TestPodsAreListedOnce(t *testing.T) {
 	}
 	f.sample("n", 1)
 	for name, p := range f.pods {
-		if _, seen := p.Expected(f.now.Now()); !seen {
+		if _, seen := p.Expected(f.now.Now(), warmUp); !seen {
 			t.Fatalf("%s was not read", name)
 		}
 	}

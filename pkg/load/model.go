@@ -183,7 +183,7 @@ func (m *Model) RemoveNode(name string) {
 	for _, p := range n.pods {
 		p.keep()
 		p.Stop(now, m.config.WarmUp)
-		m.agenda.consider(p)
+		m.agenda.consider(p, m.config.WarmUp)
 	}
 	m.nodes.remove(n)
 	m.predict(n)
@@ -227,11 +227,6 @@ func (m *Model) SetPod(object *v1.Pod) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known := m.pods.find(object)
-	var requested amount.Vector
-	if known != nil {
-		requested = known.Requested
-	}
 	p, ours := m.track(object, object.Spec.NodeName), m.clock.Now()
 	before, now := p.Phase, p.node.clock.now(ours)
 	states := statesOf(object, &m.config.Estimator, p.Estimate)
@@ -239,14 +234,11 @@ func (m *Model) SetPod(object *v1.Pod) {
 	if p.Observe(states, now, m.config.WarmUp) {
 		p.heard = ours
 	}
-	if known == p && p.Requested.Max(requested) != requested {
-		p.Outgrow(p.node.clock.latest(ours))
-	}
 	if newest := p.node.history.Newest(); newest != nil {
 		p.Sampled(newest, now, m.config.WarmUp)
 	}
 	m.learnFrom(p, object, now)
-	m.agenda.consider(p)
+	m.agenda.consider(p, m.config.WarmUp)
 	if object.DeletionTimestamp != nil {
 		m.agenda.terminating[p] = true
 	}
@@ -277,7 +269,7 @@ func (m *Model) track(object *v1.Pod, nodeName string) *pod {
 		m.nodes.get(nodeName).add(p)
 	}
 	// Both are taken anew each time: a pod may be resized.
-	p.Requested = m.config.Estimator.Pod(object)
+	p.Resize(m.config.Estimator.Pod(object), p.node.clock.latest(m.clock.Now()))
 	p.Estimate = m.estimate(object, p.Requested)
 	return p
 }
@@ -349,7 +341,7 @@ func (m *Model) predict(n *node) {
 // no sample shows any of.
 func (m *Model) countUnseen(n *node) {
 	m.present = n.records(m.present)
-	n.prediction.Unseen = ledger.CountUnseen(m.present, n.clock.now(m.clock.Now()))
+	n.prediction.Unseen = ledger.CountUnseen(m.present, n.clock.now(m.clock.Now()), m.config.WarmUp)
 	m.countRequests(n)
 	m.nodes.dropIfUnused(n)
 }

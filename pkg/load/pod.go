@@ -1,6 +1,7 @@
 package load
 
 import (
+	"slices"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -118,6 +119,11 @@ func statesOf(pod *v1.Pod, estimator *estimate.Estimator, estimated amount.Vecto
 		}
 		states = append(states, state)
 	}
+	if isRestarting(pod) {
+		for i := range states {
+			states[i].Ended = false
+		}
+	}
 	if pod.DeletionTimestamp != nil {
 		for i := range states { // the kubelet starts nothing any more
 			states[i].Ended = states[i].Ended || states[i].Since.IsZero()
@@ -151,8 +157,17 @@ func stateOf(statuses []v1.ContainerStatus, c *v1.Container, policy v1.RestartPo
 	return ledger.State{Share: share}, false
 }
 
+// isRestarting reports whether all containers of the pod are started again in place,
+// also those that would not be after they were ended for that.
+func isRestarting(pod *v1.Pod) bool {
+	return slices.ContainsFunc(pod.Status.Conditions, func(c v1.PodCondition) bool {
+		return c.Type == v1.AllContainersRestarting && c.Status == v1.ConditionTrue
+	})
+}
+
 // sharesOf divides what the pod is estimated to use among its containers, in the
-// proportion of their own estimates; equally if those are zero.
+// proportion of their own estimates; equally among those that run together if those
+// are zero, with as much for each that runs before them.
 func sharesOf(pod *v1.Pod, estimator *estimate.Estimator, estimated amount.Vector) []amount.Vector {
 	spec := &pod.Spec
 	shares := make([]amount.Vector, 0, len(spec.InitContainers)+len(spec.Containers))
@@ -162,13 +177,18 @@ func sharesOf(pod *v1.Pod, estimator *estimate.Estimator, estimated amount.Vecto
 	for i := range spec.Containers {
 		shares = append(shares, estimator.Container(&spec.Containers[i]))
 	}
-	whole := estimator.Pod(pod)
+	whole, together := estimator.Pod(pod), len(spec.Containers)
+	for i := range spec.InitContainers {
+		if estimate.IsSidecar(&spec.InitContainers[i]) {
+			together++
+		}
+	}
 	for r := range estimated {
 		for i := range shares {
 			if whole[r] > 0 {
 				shares[i][r] = int64(float64(shares[i][r]) / float64(whole[r]) * float64(estimated[r]))
 			} else {
-				shares[i][r] = estimated[r] / int64(len(shares))
+				shares[i][r] = estimated[r] / int64(max(1, together))
 			}
 		}
 	}

@@ -71,6 +71,14 @@ func TestStatesOf(t *testing.T) {
 			},
 			want: [4]ledger.State{{Before: hasRun(epoch), Ended: true}, {Since: epoch}, {Since: later}, {}},
 		},
+		"all are started again by a rule": {
+			status: v1.PodStatus{
+				Conditions:            []v1.PodCondition{{Type: v1.AllContainersRestarting, Status: v1.ConditionTrue}},
+				InitContainerStatuses: []v1.ContainerStatus{ended("init", 0, epoch)},
+				ContainerStatuses:     []v1.ContainerStatus{ended("a", 42, epoch), ended("b", 137, epoch)},
+			},
+			want: [4]ledger.State{{Before: hasRun(epoch)}, {}, {Before: hasRun(epoch)}, {Before: hasRun(epoch)}},
+		},
 		"an init container that fails is to run again, whatever the pod's policy": {
 			status: v1.PodStatus{InitContainerStatuses: []v1.ContainerStatus{ended("init", 1, epoch)}},
 			want:   [4]ledger.State{{Before: hasRun(epoch)}},
@@ -210,6 +218,13 @@ func TestSharesOf(t *testing.T) {
 		"requests of zero: equally": {
 			spec:      v1.PodSpec{Containers: []v1.Container{container("0", "0"), container("0", "100")}},
 			estimated: amount.Vector{400, 40}, want: amounts{{200, 0}, {200, 40}},
+		},
+		"requests of zero: an init container runs alone": {
+			spec: v1.PodSpec{
+				InitContainers: []v1.Container{container("0", "0"), sidecar("proxy", container("0", "0"))},
+				Containers:     []v1.Container{container("0", "100")},
+			},
+			estimated: amount.Vector{400, 40}, want: amounts{{200, 0}, {200, 0}, {200, 40}},
 		},
 		"nothing is expected": {
 			spec: v1.PodSpec{Containers: []v1.Container{container("0", "100"), container("0", "100")}},

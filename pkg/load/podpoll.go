@@ -66,12 +66,12 @@ func newAgenda() agenda {
 }
 
 // consider notes whether the pod is to be measured because it has started.
-func (a *agenda) consider(p *pod) {
+func (a *agenda) consider(p *pod, warmUp time.Duration) {
 	switch p.Phase {
 	case ledger.PartlyMeasured, ledger.Remeasuring:
 		a.unread[p] = true
 	case ledger.Measured:
-		if _, seen := p.Expected(p.LastRead()); !seen {
+		if _, seen := p.Expected(p.LastRead(), warmUp); !seen {
 			a.unread[p] = true
 			return
 		}
@@ -252,17 +252,17 @@ func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
 		m.metrics.dropped(dropClock)
 		return false
 	}
-	_, before := p.Expected(now)
+	_, before := p.Expected(now, m.config.WarmUp)
 	if !p.Read(sample, now, m.config.WarmUp) {
 		return false
 	}
-	if _, seen := p.Expected(now); seen && !before {
+	if _, seen := p.Expected(now, m.config.WarmUp); seen && !before {
 		m.metrics.predicted(p.Estimate, sample.Usage)
 	}
-	if use, complete := p.LastUse(sample.Timestamp); complete && p.workload != nil {
+	if use, complete := p.LastUse(sample.Timestamp, m.config.WarmUp); complete && p.workload != nil {
 		p.workload.Learn(history.Sample{Timestamp: ours, Window: sample.Window, Usage: use}, p.node.short())
 	}
-	m.agenda.consider(p)
+	m.agenda.consider(p, m.config.WarmUp)
 	return true
 }
 

@@ -259,7 +259,7 @@ func (m *Model) take(n *node, sample history.Sample, ours time.Time) {
 	for _, p := range n.pods {
 		if p.Phase != ledger.Measured {
 			p.Sampled(n.history.Newest(), now, m.config.WarmUp)
-			m.agenda.consider(p)
+			m.agenda.consider(p, m.config.WarmUp)
 		}
 	}
 	n.dropDeparted()
