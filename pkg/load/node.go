@@ -84,6 +84,13 @@ func (n *node) doubtZero(sample *history.Sample, doubt *doubts) dropReason {
 	return doubt.all()
 }
 
+// isOlder reports whether the sample is of the machine that had the node's name
+// before. That makes no further ones: if they go on to come, each newer than the
+// last, it is the node's clock that is behind.
+func (n *node) isOlder(sample *history.Sample) bool {
+	return n.history.Newest() == nil && sample.Timestamp.Before(n.since) && !n.clock.setBack(sample.Timestamp, n.since)
+}
+
 // awaitsRest reports whether the reading is of a node that was never measured and
 // lacks a part, which may yet come: a source that has just begun to measure a node
 // may know its memory before its CPU. After the expiration it is not waited for.

@@ -159,7 +159,7 @@ func (m *Model) observePart(logger klog.Logger, readings []Reading) {
 		case reason != "":
 		case n == nil:
 			reason = dropUnknownNode
-		case sample.Timestamp.Before(n.since):
+		case n.isOlder(&sample):
 			reason = dropOlder
 		default:
 			if newest := n.history.Newest(); newest != nil && n.clock.setForward(sample.Timestamp, newest.Timestamp, m.clock.Now()) {

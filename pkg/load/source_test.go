@@ -102,6 +102,29 @@ func TestAnIdleNodeMayUseNothing(t *testing.T) {
 	}
 }
 
+// A node that joins with a clock that is far behind is measured, though not by its
+// first sample.
+func TestANodeThatJoinsWithItsClockBehind(t *testing.T) {
+	const behind = 3 * time.Minute
+	f := newFixture(t)
+	f.SetNodeSince("n", epoch, amount.Vector{8000, 1 << 34}, line.Own{})
+	f.sampleBy(-behind, "n", 7)
+	f.Poll(t.Context()) // the same sample again
+	if _, state := f.node("n"); state != Missing {
+		t.Errorf("state %v: the sample may be of the machine that had the name before", state)
+	}
+	for range 2 {
+		f.now.Step(window)
+		f.sampleBy(-behind, "n", 7)
+		if n, _ := f.node("n"); !n.Sampled || n.Predicted[Latest][amount.CPU] != 7000 {
+			t.Errorf("predicted %v", n.Predicted[Latest])
+		}
+	}
+	if n, state := f.node("n"); state != Fresh || n.ClockSkew != -behind {
+		t.Errorf("state %v, ahead by %v", state, n.ClockSkew)
+	}
+}
+
 func TestASampleOlderThanItsNodeIsOfAnother(t *testing.T) {
 	f := newFixture(t)
 	f.SetNodeSince("n", epoch.Add(time.Second), amount.Vector{8000, 1 << 34}, line.Own{})
