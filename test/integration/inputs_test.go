@@ -29,7 +29,6 @@ func TestHotNodesThatAreReadWrongTakeNoPods(t *testing.T) {
 		"never-a-memory": {reading{cpu: "9"}, reading{cpu: "9"}},
 		"behind":         {behind, behind},
 		"ahead":          {ahead, ahead},
-		"set-back":       {uses("9"), behind},
 	}
 	nodes := []node{{name: "cool", uses: "1"}}
 	for name := range cases {
