@@ -17,18 +17,22 @@ import (
 // off. They do not take a pod for that.
 func TestHotNodesThatAreReadWrongTakeNoPods(t *testing.T) {
 	t.Parallel()
-	behind, ahead := uses("9"), uses("9")
+	const overMemoryLine = "node(s) over the memory load line"
+	behind, ahead, full := uses("9"), uses("9"), reading{cpu: "1", memory: "95Gi"}
 	behind.ahead, ahead.ahead = -3*time.Minute, time.Minute
-	cases := map[string]struct{ before, after reading }{
-		"zero":           {uses("9"), reading{cpu: "0", memory: "0"}},
-		"zero-cpu":       {uses("9"), reading{cpu: "0", memory: "1Gi"}},
-		"no-cpu":         {uses("9"), reading{memory: "1Gi"}},
-		"no-memory":      {uses("9"), reading{cpu: "9"}},
-		"nothing":        {uses("9"), reading{}},
-		"below-zero":     {uses("9"), reading{cpu: "-9", memory: "1Gi"}},
-		"never-a-memory": {reading{cpu: "9"}, reading{cpu: "9"}},
-		"behind":         {behind, behind},
-		"ahead":          {ahead, ahead},
+	cases := map[string]struct {
+		before, after reading
+		want          string
+	}{
+		"zero":           {uses("9"), reading{cpu: "0", memory: "0"}, overCPULine},
+		"zero-cpu":       {uses("9"), reading{cpu: "0", memory: "1Gi"}, overCPULine},
+		"zero-memory":    {full, reading{cpu: "1", memory: "0"}, overMemoryLine},
+		"no-cpu":         {uses("9"), reading{memory: "1Gi"}, overCPULine},
+		"no-memory":      {full, reading{cpu: "1"}, overMemoryLine},
+		"below-zero":     {uses("9"), reading{cpu: "-9", memory: "1Gi"}, overCPULine},
+		"never-a-memory": {reading{cpu: "9"}, reading{cpu: "9"}, overCPULine},
+		"behind":         {behind, behind, overCPULine},
+		"ahead":          {ahead, ahead, overCPULine},
 	}
 	nodes := []node{{name: "cool", uses: "1"}}
 	for name := range cases {
@@ -48,12 +52,15 @@ func TestHotNodesThatAreReadWrongTakeNoPods(t *testing.T) {
 	}
 	s.waitPolls()
 	pods := p.createSmall("any", 6)
-	for name := range cases {
-		pod := p.on(name, p.pod("on-"+name, "plimsoll"))
-		p.create(pod)
-		if why := p.rejected(pod); !strings.Contains(why, "1 "+overCPULine) {
-			t.Errorf("%s: rejected with %q", name, why)
-		}
+	for name, test := range cases {
+		t.Run(name, func(t *testing.T) {
+			p := &pool{t: t, name: p.name, local: p.local}
+			pod := p.on(name, p.pod("on-"+name, "plimsoll"))
+			p.create(pod)
+			if why := p.rejected(pod); !strings.Contains(why, "1 "+test.want) {
+				t.Errorf("rejected with %q", why)
+			}
+		})
 	}
 	if got := p.placed(pods...); got["cool"] != len(pods) {
 		t.Errorf("pods that may go to any node are on %v", got)
@@ -85,10 +92,11 @@ func TestSamplesOlderThanTheirNode(t *testing.T) {
 // What nearly all nodes have a thousand of, and pods hardly ask for, is no device.
 func TestCountersAreNoDevices(t *testing.T) {
 	t.Parallel()
-	const counter = "virt.example.com/kvm"
+	const counter = "slots.example.com/slot"
+	counters := v1.ResourceList{counter: resource.MustParse("1k"), "virt.example.com/kvm": resource.MustParse("1k")}
 	p, m := newMeteredPool(t, node{name: "gpus", gpus: 8, uses: "1"}, node{name: "plain", uses: "1500m"})
 	for _, node := range []string{"gpus", "plain"} {
-		p.setStatus(node, v1.ResourceList{counter: resource.MustParse("1k")}, v1.ResourceList{counter: resource.MustParse("1k")})
+		p.setStatus(node, counters, counters)
 	}
 	s := m.start(func(config map[string]any) {
 		promptly(config)

@@ -17,16 +17,17 @@ import (
 )
 
 // Two replicas ask for 100m and use 4 cores. Ten polls after they were first seen to,
-// an autoscaler makes them twelve. By their requests the ten would all go to the idle
-// node.
+// an autoscaler makes them twelve. By their requests the ten would all go to a node
+// that has become free.
 func TestAutoscaledWorkloadIsSpread(t *testing.T) {
 	t.Parallel()
 	const line = 0.75 * 24
 	nodes := []node{{name: "idle", cores: 24, uses: "100m"}}
 	for i := range 4 {
-		nodes = append(nodes, node{name: fmt.Sprint("n", i), cores: 24, uses: "3"})
+		nodes = append(nodes, node{name: fmt.Sprint("n", i), cores: 24, uses: "5"})
 	}
 	p := newPool(t, nodes...)
+	p.mark("idle", true)
 	s := startScheduler(t, "plimsoll.yaml", promptly)
 	template := using(withCPU(p.pod("w", "plimsoll"), "100m"), "4")
 	p.deploy("w", 2, template)
@@ -34,6 +35,7 @@ func TestAutoscaledWorkloadIsSpread(t *testing.T) {
 	p.waitMeasured()
 	s.waitMorePolls(10)
 
+	p.mark("idle", false)
 	p.scale("w", 12)
 	p.waitBound("w", 12)
 	p.waitMeasured()
@@ -52,7 +54,7 @@ func TestWhatIsLearnedOutlivesPodsAndTheirOwners(t *testing.T) {
 	t.Parallel()
 	p := newPool(t, node{name: "first", cores: 64, uses: "1"}, node{name: "tight", uses: "6"})
 	s := startScheduler(t, "plimsoll.yaml", promptly)
-	names := []string{"rollout", "zero", "cron"}
+	before := map[string]string{"rollout": "", "zero": "", "cron": ""} // pods by workload
 	template := func(name string) *v1.Pod {
 		return using(withCPU(p.pod(name, "plimsoll"), "100m"), "4")
 	}
@@ -61,10 +63,10 @@ func TestWhatIsLearnedOutlivesPodsAndTheirOwners(t *testing.T) {
 	p.deploy("zero", 1, template("zero"))
 	cron := p.cronJob("cron", template("cron"))
 	run := p.run(cron, 28_000_000)
-	for _, name := range names {
-		p.waitBound(name, 1)
-		bound, _ := p.workload(name)
-		p.waitSampledAfterStart(warmUp+time.Second, &bound[0]) // the start is in whole seconds
+	for name := range before {
+		pod := p.podOf(name, "")
+		p.waitSampledAfterStart(warmUp+time.Second, pod) // the start is in whole seconds
+		before[name] = pod.Name
 	}
 	s.waitMorePolls(10)
 
@@ -73,14 +75,17 @@ func TestWhatIsLearnedOutlivesPodsAndTheirOwners(t *testing.T) {
 	p.rollOut("rollout")
 	p.scale("zero", 0)
 	p.waitBound("zero", 0)
+	s.waitPolls()
 	p.scale("zero", 1)
 	p.end(run)
 	p.run(cron, 28_000_060)
-	for _, name := range names {
-		pod := p.waitingPod(name)
-		if why := p.rejected(pod); !strings.Contains(why, "1 "+overCPULine) {
-			t.Errorf("a pod of %s, of which 4 cores are known, is rejected with %q", name, why)
-		}
+	for name, pod := range before {
+		t.Run(name, func(t *testing.T) {
+			p := &pool{t: t, name: p.name, local: p.local}
+			if why := p.rejected(p.podOf(name, pod)); !strings.Contains(why, "1 "+overCPULine) {
+				t.Errorf("a pod that is known to use 4 cores is rejected with %q", why)
+			}
+		})
 	}
 	// Others that ask for as much get in.
 	p.deploy("unknown", 1, template("unknown"))
@@ -95,15 +100,18 @@ func (p *pool) mark(node string, unschedulable bool) {
 	p.must(err)
 }
 
-// waitingPod waits until a pod of the workload waits, and returns it.
-func (p *pool) waitingPod(workload string) (pod *v1.Pod) {
+// podOf waits until the workload has a pod, other than the one before, and returns
+// it.
+func (p *pool) podOf(workload, before string) (pod *v1.Pod) {
 	p.t.Helper()
-	p.wait("a pod of "+workload+" that waits", func(context.Context) (bool, error) {
-		bound, waiting := p.workload(workload)
-		if len(waiting) > 0 {
-			pod = &waiting[0]
+	p.wait("another pod of "+workload, func(ctx context.Context) (bool, error) {
+		pods, err := p.pods(ctx, workload)
+		for i := range pods {
+			if pods[i].Name != before {
+				pod = &pods[i]
+			}
 		}
-		return pod != nil, fmt.Errorf("%d are bound and %d wait", len(bound), len(waiting))
+		return pod != nil, err
 	})
 	return pod
 }
