@@ -61,7 +61,7 @@ pods choose it by schedulerName.`,
 	}
 	own := opts.Flags.FlagSet("plimsoll")
 	own.IntVar(&decisionsPort, "decisions-secure-port", decisionsPort,
-		"The port of "+explain.Path+", which explains decisions, authenticated and authorized as --secure-port. -1 is the one after --secure-port, 0 turns it off.")
+		"The port of "+explain.Path+", which explains decisions, and of a /readyz that names what the start waits for, authenticated and authorized as --secure-port. -1 is the one after --secure-port, 0 turns it off.")
 	addFlags(cmd, opts.Flags)
 	return cmd
 }
@@ -118,7 +118,9 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 	}
 	opts.ComponentGlobalsRegistry.AddMetrics()
 	sayWhoLeads(cc, clock.RealClock{})
-	if err := serveDecisions(ctx, cc, shared.Decisions, decisionsPort, opts.SecureServing.BindPort); err != nil {
+	readiness := newReadiness(model.awaitFirstPoll)
+	readiness.hold(ctx, cc)
+	if err := serveDecisions(ctx, cc, shared.Decisions, readiness.check(), decisionsPort, opts.SecureServing.BindPort); err != nil {
 		klog.FromContext(ctx).Error(err, "Decisions are not explained; scheduling goes on")
 	}
 	return app.Run(ctx, cc, scheduler)

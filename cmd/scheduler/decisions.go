@@ -14,6 +14,7 @@ import (
 	"k8s.io/apiserver/pkg/server"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
 	genericfilters "k8s.io/apiserver/pkg/server/filters"
+	"k8s.io/apiserver/pkg/server/healthz"
 	"k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/config"
 
@@ -23,11 +24,11 @@ import (
 // shutdownTimeout is how long requests under way may take when the process ends.
 const shutdownTimeout = 5 * time.Second
 
-// serveDecisions serves the log of decisions until ctx ends, as kube-scheduler
+// serveDecisions serves the log of decisions, and whether we are ready, until ctx ends, as kube-scheduler
 // serves its own endpoints: with its certificates, TLS settings, authentication
 // and authorization. Who may get the path there (nonResourceURLs) may get it
 // here. Call it before kube-scheduler serves.
-func serveDecisions(ctx context.Context, cc *config.CompletedConfig, decisions *explain.Log, port, securePort int) error {
+func serveDecisions(ctx context.Context, cc *config.CompletedConfig, decisions *explain.Log, ready healthz.HealthChecker, port, securePort int) error {
 	if port < 0 && securePort > 0 {
 		port = securePort + 1
 	}
@@ -42,7 +43,7 @@ func serveDecisions(ctx context.Context, cc *config.CompletedConfig, decisions *
 	if err != nil {
 		return fmt.Errorf("serve %s (--decisions-secure-port): %w", explain.Path, err)
 	}
-	handler := decisionsHandler(decisions, cc.Authentication, cc.Authorization)
+	handler := decisionsHandler(decisions, ready, cc.Authentication, cc.Authorization)
 	if _, _, err := withListener(cc.SecureServing, listener).Serve(handler, shutdownTimeout, ctx.Done()); err != nil {
 		listener.Close()
 		return fmt.Errorf("serve %s (--decisions-secure-port): %w", explain.Path, err)
@@ -50,10 +51,12 @@ func serveDecisions(ctx context.Context, cc *config.CompletedConfig, decisions *
 	return nil
 }
 
-// decisionsHandler serves the log of decisions to whom may get its path.
-func decisionsHandler(decisions http.Handler, authentication server.AuthenticationInfo, authorization server.AuthorizationInfo) http.Handler {
+// decisionsHandler serves the log of decisions, and /readyz with the check, to whom
+// may get their paths.
+func decisionsHandler(decisions http.Handler, ready healthz.HealthChecker, authentication server.AuthenticationInfo, authorization server.AuthorizationInfo) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle(explain.Path, decisions)
+	healthz.InstallReadyzHandler(mux, ready) // kube-scheduler's own has no room for further checks
 	resolver := &apirequest.RequestInfoFactory{}
 	codecs := scheme.Codecs
 	handler := genericapifilters.WithAuthorization(mux, authorization.Authorizer, codecs)

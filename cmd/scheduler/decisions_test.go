@@ -22,6 +22,7 @@ import (
 	"k8s.io/apiserver/pkg/authorization/authorizerfactory"
 	"k8s.io/apiserver/pkg/server"
 	"k8s.io/apiserver/pkg/server/dynamiccertificates"
+	"k8s.io/apiserver/pkg/server/healthz"
 	"k8s.io/client-go/util/cert"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
@@ -232,7 +233,7 @@ func TestIdleClientsAreDisconnected(t *testing.T) {
 					t.Fatal(err)
 				}
 				info := withListener(&server.SecureServingInfo{Cert: provider, DisableHTTP2: true}, &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})})
-				handler := decisionsHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "decisions") }),
+				handler := decisionsHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "decisions") }), healthz.PingHealthz,
 					server.AuthenticationInfo{Authenticator: anonymous.NewAuthenticator(nil)},
 					server.AuthorizationInfo{Authorizer: authorizerfactory.NewAlwaysAllowAuthorizer()})
 				stop := make(chan struct{})

@@ -26,6 +26,17 @@ type sharedModel struct {
 	model    *load.Model
 }
 
+// awaitFirstPoll waits for that of the model, which there is if a profile has one of
+// our plugins.
+func (s *sharedModel) awaitFirstPoll(ctx context.Context) {
+	s.mu.Lock()
+	model := s.model
+	s.mu.Unlock()
+	if model != nil {
+		model.AwaitFirstPoll(ctx)
+	}
+}
+
 // get is the Model of plugins.Shared.
 func (s *sharedModel) get(ctx context.Context, handle fwk.Handle) (*load.Model, error) {
 	s.mu.Lock()

@@ -111,21 +111,21 @@ func (m *Model) Poll(ctx context.Context) {
 
 // BeginCycle is to be called by each plugin when a scheduling cycle begins. The first
 // time it tells that this replica leads.
-//
-// It waits until the source has been polled once, so that a scheduler that has just
-// started does not take nodes that it has not asked about yet for nodes of which
-// nothing is known. It waits for little longer than one poll may take, and not at all
-// unless Config.Await says so.
+// It waits as AwaitFirstPoll does.
 func (m *Model) BeginCycle(ctx context.Context) {
 	m.leadOnce.Do(m.config.Lead)
-	m.awaitFirstPoll(ctx)
+	m.AwaitFirstPoll(ctx)
 }
 
 // firstPollSlack is how much longer than a poll may take the first cycle waits: until
 // then the informers have told of the nodes.
 const firstPollSlack = 5 * time.Second
 
-func (m *Model) awaitFirstPoll(ctx context.Context) {
+// AwaitFirstPoll waits until the source has been polled once, so that a scheduler that
+// has just started does not take nodes that it has not asked about yet for nodes of
+// which nothing is known. It waits for little longer than one poll may take, and not at
+// all unless Config.Await says so.
+func (m *Model) AwaitFirstPoll(ctx context.Context) {
 	if !m.config.Await {
 		return
 	}

@@ -1,6 +1,7 @@
 package cluster
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -33,6 +34,9 @@ type SchedulerOptions struct {
 	Kubeconfig string
 	// Args are further arguments.
 	Args []string
+	// Awaits is the path whose check has to pass before StartScheduler returns. Empty
+	// means /readyz.
+	Awaits string
 }
 
 // Scheduler is a scheduler that runs as a process of its own. It ends with its
@@ -46,8 +50,9 @@ type Scheduler struct {
 	ended              chan struct{}
 }
 
-// StartScheduler starts a scheduler and waits until it is ready, which a
-// standby replica is, too. It does not wait for it to become the leader.
+// StartScheduler starts a scheduler and waits until it is ready (see
+// SchedulerOptions.Awaits), which a standby replica is, too. It does not wait for
+// it to become the leader.
 func (c *Cluster) StartScheduler(ctx context.Context, opts SchedulerOptions) (*Scheduler, error) {
 	for attempt := 1; ; attempt++ {
 		s, err := c.startScheduler(ctx, opts)
@@ -60,9 +65,7 @@ func (c *Cluster) StartScheduler(ctx context.Context, opts SchedulerOptions) (*S
 
 // startScheduler makes one attempt.
 func (c *Cluster) startScheduler(ctx context.Context, opts SchedulerOptions) (*Scheduler, error) {
-	if opts.Kubeconfig == "" {
-		opts.Kubeconfig = c.Kubeconfig
-	}
+	opts.Kubeconfig = cmp.Or(opts.Kubeconfig, c.Kubeconfig)
 	program, err := c.Link(opts.Program)
 	if err != nil {
 		return nil, err
@@ -98,7 +101,7 @@ func (c *Cluster) startScheduler(ctx context.Context, opts SchedulerOptions) (*S
 		if !s.Running() {
 			return true, nil // told below: there is nothing to wait for
 		}
-		_, err := s.get(ctx, "/readyz")
+		_, err := s.get(ctx, cmp.Or(opts.Awaits, "/readyz"))
 		return err == nil, err
 	})
 	if err == nil && !s.Running() {
@@ -226,7 +229,22 @@ func (s *Scheduler) Metrics(ctx context.Context) (string, error) { return s.get(
 // token (empty is nobody), with the given query ("" for all in short). It
 // returns the HTTP status and the body.
 func (s *Scheduler) Decisions(ctx context.Context, token, query string) (status int, body []byte, err error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+s.decisions+"/plimsoll/decisions"+query, http.NoBody)
+	return ask(ctx, token, "https://"+s.decisions+"/plimsoll/decisions"+query)
+}
+
+// Ready asks whether the scheduler is ready, at kube-scheduler's own port and at
+// that of decisions, which tells each check.
+func (s *Scheduler) Ready(ctx context.Context) (ready bool, checks string, err error) {
+	status, _, err := ask(ctx, "", "https://"+s.address+"/readyz")
+	if err != nil {
+		return false, "", err
+	}
+	_, body, err := ask(ctx, "", "https://"+s.decisions+"/readyz?verbose")
+	return status == http.StatusOK, string(body), err
+}
+
+func ask(ctx context.Context, token, url string) (status int, body []byte, err error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, http.NoBody)
 	if err != nil {
 		return 0, nil, err
 	}

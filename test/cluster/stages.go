@@ -10,9 +10,13 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// startDelay is the annotation of a pod that says how long its containers take
-// to start. The name is that of kwok's stages with delays.
-const startDelay = "pod-ready.stage.kwok.x-k8s.io/delay"
+// Annotations of a pod: how long its containers take to start, and how long those of
+// a Job's pod take from then on to end. The names are those of kwok's stages with
+// delays.
+const (
+	startDelay = "pod-ready.stage.kwok.x-k8s.io/delay"
+	endDelay   = "pod-complete.stage.kwok.x-k8s.io/delay"
+)
 
 // StartAfter returns the annotation of a pod whose containers start so long
 // after it was bound, as if an image were pulled meanwhile. Without it they
@@ -21,10 +25,17 @@ func StartAfter(delay time.Duration) map[string]string {
 	return map[string]string{startDelay: delay.String()}
 }
 
+// EndAfter returns the annotation of a Job's pod that ends so long after it has
+// started. Without it, it ends at once. Other pods never end.
+func EndAfter(delay time.Duration) map[string]string {
+	return map[string]string{endDelay: delay.String()}
+}
+
 // writeStages writes how nodes and pods live: as kwokctl has them by default,
-// except that pods start after their startDelay. kwokctl takes all stages from
-// its configuration or none.
+// except that pods start after their startDelay, and end after their endDelay.
+// kwokctl takes all stages from its configuration or none.
 func writeStages(path, stages string) error {
+	delays := map[string]string{"pod-ready.yaml": startDelay, "pod-complete.yaml": endDelay}
 	var all [][]byte
 	for _, file := range []string{
 		"node/fast/node-initialize.yaml",
@@ -37,8 +48,8 @@ func writeStages(path, stages string) error {
 		if err != nil {
 			return err
 		}
-		if filepath.Base(file) == "pod-ready.yaml" {
-			if stage, err = withDelay(stage, startDelay); err != nil {
+		if annotation := delays[filepath.Base(file)]; annotation != "" {
+			if stage, err = withDelay(stage, annotation); err != nil {
 				return fmt.Errorf("stage %s: %w", file, err)
 			}
 		}

@@ -8,7 +8,6 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	resourceapi "k8s.io/api/resource/v1"
-	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
@@ -206,11 +205,7 @@ func TestDRAExtendedResource(t *testing.T) {
 	startScheduler(t, "plimsoll.yaml", nil)
 	var pods []*v1.Pod
 	for i, count := range []string{"1", "2", "1", "2", "1", "1"} {
-		pod := p.pod(fmt.Sprint("p", i), "plimsoll")
-		resources := &pod.Spec.Containers[0].Resources
-		resources.Requests[name] = resource.MustParse(count)
-		resources.Limits = v1.ResourceList{name: resource.MustParse(count)}
-		pods = append(pods, pod)
+		pods = append(pods, asking(p.pod(fmt.Sprint("p", i), "plimsoll"), name, count))
 	}
 	p.create(pods...) // at once: their claims are written and seen while others are placed
 	if got := p.placed(pods...); len(got) != 2 {

@@ -161,10 +161,13 @@ func (p *pool) pod(name, profile string) *v1.Pod {
 	}
 }
 
-func withGPUs(pod *v1.Pod, count string) *v1.Pod {
+func withGPUs(pod *v1.Pod, count string) *v1.Pod { return asking(pod, gpu, count) }
+
+// asking has the pod ask for so many units of an extended resource.
+func asking(pod *v1.Pod, name v1.ResourceName, count string) *v1.Pod {
 	resources := &pod.Spec.Containers[0].Resources
-	resources.Requests[gpu] = resource.MustParse(count)
-	resources.Limits = v1.ResourceList{gpu: resource.MustParse(count)}
+	resources.Requests[name] = resource.MustParse(count)
+	resources.Limits = v1.ResourceList{name: resource.MustParse(count)}
 	return pod
 }
 
