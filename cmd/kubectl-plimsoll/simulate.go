@@ -200,7 +200,7 @@ func simulate(ctx context.Context, scenario *sim.Scenario, policies []sim.Policy
 		names = append(names, p.Name)
 	}
 	bars := newProgress(stderr, names, scenario.End)
-	result, err := sim.Run(ctx, scenario, policies, sim.Options{Progress: bars.update, Parallel: parallel})
+	result, err := sim.Run(ctx, scenario, policies, sim.Options{Progress: bars.update, Parallel: parallel, Estimates: true})
 	bars.stop(err == nil)
 	return result, err
 }
