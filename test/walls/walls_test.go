@@ -56,6 +56,7 @@ var allowed = map[string][]string{
 	"pkg/sim/peers":             {"pkg/sim/world", "pkg/sim/peers/koordinator"},
 	"pkg/sim":                   {"pkg/amount", "pkg/load", "pkg/sim/world", "pkg/sim/kube", "pkg/sim/peers"},
 	"pkg/sim/input":             {"pkg/amount", "pkg/sim", "pkg/sim/input/..."},
+	"pkg/sim/churn":             {"pkg/sim"},
 	"pkg/sim/input/textfile":    {},
 	"pkg/sim/input/warning":     {},
 	"pkg/sim/input/csvfile":     {"pkg/sim/input/textfile", "pkg/sim/input/warning"},
