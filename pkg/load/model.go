@@ -11,6 +11,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/annotation"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/estimate"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
@@ -258,6 +259,7 @@ func (m *Model) track(object *v1.Pod, nodeName string) *pod {
 	// Both are taken anew each time: a pod may be resized.
 	p.Requested = m.config.Estimator.Pod(object)
 	p.Estimate = m.estimate(object, p.Requested)
+	p.demand = m.demand(object, p.Requested)
 	return p
 }
 
@@ -320,9 +322,10 @@ func (m *Model) countUnseen(n *node) {
 }
 
 func (m *Model) countRequests(n *node) {
-	n.requested = amount.Vector{}
+	n.requested, n.demand = amount.Vector{}, demand.Demand{}
 	for _, p := range n.pods {
 		n.requested = n.requested.Add(p.Requested)
+		n.demand = n.demand.Add(p.demand)
 	}
 	if n.slot >= 0 {
 		m.nodes.dirty[n] = true

@@ -7,6 +7,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/estimate"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/ledger"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/workload"
@@ -21,6 +22,7 @@ type pod struct {
 	node     *node
 	index    int                      // in node.pods
 	workload *workload.Workload[*pod] // nil while it does not run, or has none
+	demand   demand.Demand            // what it is expected to use, as a distribution
 	// asked is when it was last asked for.
 	asked time.Time
 }
