@@ -78,8 +78,8 @@ func bestFit(headroom, free, largest float64) float64 {
 }
 
 // demandOf returns what is expected to be used on the node: what its pods are, or
-// what was measured if that is more. Who uses the difference is not known, nor how
-// it varies.
+// what was measured if that is more. Who uses the difference is not known, nor how it
+// varies. But the whole varies at least as its samples do.
 func demandOf(node *load.Node, use amount.Vector, known bool) demand.Demand {
 	d := node.Demand
 	if !known {
@@ -90,6 +90,8 @@ func demandOf(node *load.Node, use amount.Vector, known bool) demand.Demand {
 			d.Mean[r] += rest
 			d.Variance[r] += demand.UnknownVariance(rest)
 		}
+		deviation := float64(node.Deviation[r])
+		d.Variance[r] = max(d.Variance[r], deviation*deviation)
 	}
 	return d
 }
