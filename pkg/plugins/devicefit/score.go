@@ -42,9 +42,6 @@ const (
 	// gets for a pod without devices. The step up to 100 for a node without free
 	// devices keeps a nearly full device node from passing for a plain one.
 	maxScoreBesideFreeDevices = fwk.MaxScore / 2
-	// besideDevicesInUse is the score of a node for such a pod that has devices, none
-	// of them free: the pod strands none there, but may starve those in use.
-	besideDevicesInUse = maxScoreBesideFreeDevices + 5
 )
 
 // PreScore skips Score for a pod to which all nodes are the same.
@@ -113,9 +110,6 @@ func (pl *DeviceFit) ScoreExtensions() fwk.ScoreExtensions { return nil }
 // on others: at most 50.
 func (pl *DeviceFit) score(c *cycle, left *remains) (score int64, growth explain.Fragmentation) {
 	if !c.NeedsDevices && left.free == 0 {
-		if len(left.Devices) > 0 {
-			return besideDevicesInUse, growth
-		}
 		return fwk.MaxScore, growth
 	}
 	var rating float64
