@@ -59,6 +59,17 @@ func (in *InClasses) Allocatable(stocks []Stock) float64 {
 	return devices
 }
 
+// Requested returns how many devices of all kinds are in use, each counted once:
+// those that pods asked for and that are healthy.
+func (in *InClasses) Requested(stocks []Stock) float64 {
+	extended, _ := in.split(stocks)
+	devices := float64(min(in.Devices.Requested, in.Devices.Allocatable))
+	for i := range extended {
+		devices += float64(min(extended[i].Requested, extended[i].Allocatable))
+	}
+	return devices
+}
+
 // Take counts what the requests ask for as requested, as far as the node has
 // it. It changes the stocks.
 func (in *InClasses) Take(stocks []Stock, requests []Request) {

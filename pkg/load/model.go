@@ -10,6 +10,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/annotation"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/estimate"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
@@ -271,6 +272,7 @@ func (m *Model) track(object *v1.Pod, nodeName string) *pod {
 	// Both are taken anew each time: a pod may be resized.
 	p.Resize(m.config.Estimator.Pod(object), p.node.clock.latest(m.clock.Now()))
 	p.Estimate = m.estimate(object, p.Requested)
+	p.demand = m.demand(object, p.Requested)
 	return p
 }
 
@@ -347,9 +349,10 @@ func (m *Model) countUnseen(n *node) {
 }
 
 func (m *Model) countRequests(n *node) {
-	n.requested = amount.Vector{}
+	n.requested, n.demand = amount.Vector{}, demand.Demand{}
 	for _, p := range n.pods {
 		n.requested = n.requested.Add(p.Requested)
+		n.demand = n.demand.Add(p.demand)
 	}
 	if n.slot >= 0 {
 		m.nodes.dirty[n] = true

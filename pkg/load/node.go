@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/ledger"
@@ -33,6 +34,7 @@ type node struct {
 
 	prediction ledger.Prediction // derived of the above
 	requested  amount.Vector     // likewise: the sum of the pods' requests
+	demand     demand.Demand     // likewise: of the pods' demands
 }
 
 // add puts the pod on the node.
@@ -199,7 +201,7 @@ func (n *node) forget() {
 // published returns the node as views show it.
 func (n *node) published() *Node {
 	result := &Node{
-		Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Own: n.own, Requested: n.requested,
+		Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Own: n.own, Requested: n.requested, Demand: n.demand,
 		Measured: n.prediction.Measured, Deviation: n.prediction.Deviation, Predicted: n.prediction.Statistics(),
 		SeenAt: n.seenAt, ClockSkew: n.clock.skew,
 	}

@@ -8,6 +8,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/estimate"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/ledger"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/workload"
@@ -23,6 +24,7 @@ type pod struct {
 	index    int                      // in node.pods
 	namesake *pod                     // another of the same name, nil if there is none
 	workload *workload.Workload[*pod] // nil while it does not run, or has none
+	demand   demand.Demand            // what it is expected to use, as a distribution
 	// asked is when it was last asked for, and heard when it was last told that a
 	// container began.
 	asked, heard time.Time

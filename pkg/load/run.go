@@ -106,6 +106,7 @@ func (m *Model) Poll(ctx context.Context) {
 	}
 	m.mu.Lock()
 	m.workloads.Forget(m.clock.Now())
+	m.renewDemands()
 	m.mu.Unlock()
 }
 

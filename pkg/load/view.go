@@ -7,6 +7,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
 )
@@ -38,29 +39,34 @@ type Node struct {
 	// Slot numbers the node, from 0, below View.Slots. It is stable for as long
 	// as the node exists, and reused after that.
 	Slot int
-	// Sampled says that there is a sample, Sample is the newest one. It, and
-	// Measured, Deviation and Covered, are valid only if Sampled.
+	// Sampled says that there is a sample. Sample, SeenAt, Measured, Deviation and
+	// Covered are valid only if there is.
 	Sampled bool
-	Sample  history.Sample
-	// SeenAt is the time by our clock from which the sample's age counts, and
-	// ClockSkew by how much the node's clock is ahead of ours where that is too much
-	// to be believed, else 0.
-	SeenAt    time.Time
-	ClockSkew time.Duration
-	// Allocatable is from the node's status, Own from its annotations.
-	Own         line.Own
-	Allocatable amount.Vector
-	Deviation   amount.Vector
+	// SeenAt is the time by our clock from which the newest sample's age counts.
+	SeenAt time.Time
+	// Own are thresholds of its own, from its annotations.
+	Own line.Own
 	// Predicted is what Measured will be once the pods in flight have been
 	// running for as long as the window.
 	Predicted history.Statistics
+	// Deviation is the standard deviation of the samples in the window.
+	Deviation amount.Vector
+	// Demand is the sum of the demands of the pods on the node.
+	Demand demand.Demand
+	// Allocatable is from the node's status.
+	Allocatable amount.Vector
 	// Requested is what the requests of the pods on the node suggest that they use.
 	Requested amount.Vector
-	// Measured is each statistic of the samples in the window, Deviation their
-	// standard deviation, and Covered how much of the window they stand for.
+	// Measured is each statistic of the samples in the window, and Covered how much
+	// of the window they stand for.
 	Measured history.Statistics
 	Covered  time.Duration
-	Name     string
+	// Sample is the newest sample.
+	Sample history.Sample
+	// ClockSkew is by how much the node's clock is ahead of ours where that is too
+	// much to be believed, else 0.
+	ClockSkew time.Duration
+	Name      string
 	// Born is larger than the Epoch of each view that does not have the node.
 	Born uint64
 }

@@ -57,13 +57,14 @@ func (s *Shared) Metrics() []metrics.Registerable {
 // Registry returns the plugins that the scheduler has beside kube-scheduler's
 // own: Plimsoll's, and Trimaran's so that users can compare.
 func (s *Shared) Registry() frameworkruntime.Registry {
+	catalogues := &device.Catalogues{}
 	return frameworkruntime.Registry{
 		nodeload.Name: nodeload.Factory(nodeload.Shared{
-			Model: s.Model, Metrics: s.NodeLoad, Decisions: s.Decisions, Dispatch: s.Dispatch,
+			Model: s.Model, Metrics: s.NodeLoad, Decisions: s.Decisions, Dispatch: s.Dispatch, Catalogues: catalogues,
 		}),
 		devicefit.Name: devicefit.Factory(devicefit.Shared{
 			Profiles: s.Profiles, Model: s.Model, Inventory: s.Inventory, Metrics: s.DeviceFit,
-			Decisions: s.Decisions, Dispatch: s.Dispatch, Clock: s.Clock,
+			Decisions: s.Decisions, Dispatch: s.Dispatch, Clock: s.Clock, Catalogues: catalogues,
 		}),
 		targetloadpacking.Name:          targetloadpacking.New,
 		loadvariationriskbalancing.Name: loadvariationriskbalancing.New,

@@ -22,6 +22,7 @@ const (
 var allowed = map[string][]string{
 	"pkg/amount":      {},
 	"pkg/line":        {"pkg/amount"},
+	"pkg/demand":      {"pkg/amount"},
 	"pkg/faults":      {},
 	"pkg/apis/config": {},
 	"pkg/annotation":  {"pkg/amount", "pkg/line", "pkg/apis/config"},
@@ -31,8 +32,8 @@ var allowed = map[string][]string{
 	"pkg/load/history":       {"pkg/amount"},
 	"pkg/load/ledger":        {"pkg/amount", "pkg/load/history"},
 	"pkg/load/estimate":      {"pkg/amount"},
-	"pkg/load/workload":      {"pkg/amount", "pkg/load/history"},
-	"pkg/load":               {"pkg/amount", "pkg/line", "pkg/annotation", "pkg/apis/config", "pkg/load/history", "pkg/load/ledger", "pkg/load/estimate", "pkg/load/workload"},
+	"pkg/load/workload":      {"pkg/amount", "pkg/demand", "pkg/load/history"},
+	"pkg/load":               {"pkg/amount", "pkg/line", "pkg/demand", "pkg/annotation", "pkg/apis/config", "pkg/load/history", "pkg/load/ledger", "pkg/load/estimate", "pkg/load/workload"},
 	"pkg/load/metricsserver": {"pkg/amount", "pkg/load"},
 	"pkg/load/prometheus":    {"pkg/amount", "pkg/load"},
 
@@ -44,7 +45,7 @@ var allowed = map[string][]string{
 	"pkg/explain":           {"pkg/load"},
 	"pkg/rejection":         {"pkg/load"},
 	"pkg/waiting":           {"pkg/amount", "pkg/line", "pkg/load"},
-	"pkg/plugins/nodeload":  {"pkg/amount", "pkg/line", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/rejection", "pkg/waiting"},
+	"pkg/plugins/nodeload":  {"pkg/amount", "pkg/line", "pkg/demand", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/rejection", "pkg/waiting", "pkg/device"},
 	"pkg/plugins/devicefit": {"pkg/amount", "pkg/line", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/rejection", "pkg/waiting", "pkg/device", "pkg/fragmentation"},
 	"pkg/plugins":           {"pkg/amount", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/waiting", "pkg/device", "pkg/plugins/..."},
 

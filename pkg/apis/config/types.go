@@ -145,18 +145,30 @@ type Filter struct {
 	MaxWait time.Duration `json:"maxWait"`
 }
 
+// ScoreStrategy says how NodeLoad ranks nodes.
+type ScoreStrategy string
+
+const (
+	// LeastExpectedLoss prefers the node where the fewest devices and pods are
+	// expected to be short of CPU or memory because of the pod.
+	LeastExpectedLoss ScoreStrategy = "LeastExpectedLoss"
+	// MostHeadroom prefers the node that is the furthest below its line.
+	MostHeadroom ScoreStrategy = "MostHeadroom"
+)
+
 // Score configures how NodeLoad ranks nodes.
 type Score struct {
+	Strategy ScoreStrategy `json:"strategy"`
 	// Statistic of the node's history that nodes are ranked by.
 	Statistic Statistic `json:"statistic"`
-	// Weights by resource, 0 to 100, at least one above 0. A resource that is
-	// not named keeps its default.
+	// Weights by resource, 0 to 100, at least one above 0: how much each counts,
+	// compared with the others. A resource that is not named keeps its default.
 	Weights map[string]int64 `json:"weights"`
-	// WorstResourceWeight is an extra weight for the resource that scores
-	// lowest on the node, 0 to 100.
+	// WorstResourceWeight is for MostHeadroom: an extra weight for the resource that
+	// scores lowest on the node, 0 to 100.
 	WorstResourceWeight int64 `json:"worstResourceWeight"`
-	// RiskAversion is how many standard deviations of its history are added to
-	// a node's predicted use, 0 to 10.
+	// RiskAversion is for MostHeadroom: how many standard deviations of its history
+	// are added to a node's predicted use, 0 to 10.
 	RiskAversion float64 `json:"riskAversion"`
 }
 

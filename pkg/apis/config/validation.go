@@ -29,6 +29,7 @@ func (a *NodeLoadArgs) Validate(fld *field.Path) field.ErrorList {
 		errs = append(errs, a.Bands[i].validate(fld.Child("bands").Index(i))...)
 	}
 
+	errs = append(errs, oneOf(score.Child("strategy"), a.Score.Strategy, LeastExpectedLoss, MostHeadroom)...)
 	errs = append(errs, statistic(score.Child("statistic"), a.Score.Statistic)...)
 	if a.Score.RiskAversion < 0 || a.Score.RiskAversion > 10 {
 		errs = append(errs, field.Invalid(score.Child("riskAversion"), a.Score.RiskAversion, between(0, 10)))

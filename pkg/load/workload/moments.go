@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 )
 
 const (
@@ -85,4 +86,39 @@ func (m *moments) estimate(r amount.Resource, requested int64) int64 {
 	d := doubt(r, seen < float64(requested)).Seconds()
 	use := (m.weight*seen + d*float64(requested)) / (m.weight + d)
 	return min(int64(math.Round(use)), amount.Limit)
+}
+
+// independent is how far apart two samples of a pod are that tell as much as two
+// samples of different times: use that is high now will be so in a minute.
+const independent = 15 * time.Minute
+
+// demand returns what is to be believed of the use of one pod that requests this
+// much, given the prior of all workloads: its mean, and its variance over time.
+//
+// With n = t/15 min independent samples of mean m and variance v, and what is
+// usual of workloads, mean p and variance q of a workload's mean:
+//
+//	v'   = (n v + (0.35 m)²) / (n + 1)
+//	K    = v' / q
+//	mean = (n m + K p) / (n + K)
+//	variance = v' + v' / (n + K)
+//
+// the second part of which is what is uncertain of the mean. (The mean is that of
+// a normal distribution whose mean has a normal prior.) More use than is usual is
+// believed almost at once, as in estimate.
+func (m *moments) demand(r amount.Resource, requested int64, prior Prior) (mean, variance float64) {
+	usual, spread := prior.of(r, requested)
+	if m.weight == 0 {
+		return usual, demand.UnknownVariance(usual) + spread
+	}
+	n := m.weight / independent.Seconds()
+	within := (n*m.square/m.weight + demand.UnknownVariance(m.mean)) / (n + 1)
+	k := 0.
+	if spread > 0 {
+		k = within / spread
+	}
+	if m.mean > usual {
+		k = min(k, doubt(r, false).Seconds()/independent.Seconds())
+	}
+	return (n*m.mean + k*usual) / (n + k), within + within/(n+k)
 }

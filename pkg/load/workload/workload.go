@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
 )
 
@@ -32,15 +33,19 @@ type Workload[Pod comparable] struct {
 	// asked is when a pod of it was last measured, emptied when the last pod left.
 	asked, emptied time.Time
 	use            [amount.NumResources]moments
+	demand         demand.Demand // as of the last Renew
 }
 
 // Book has the workloads of a cluster. It takes no lock.
 type Book[Pod comparable] struct {
 	workloads map[Key]*Workload[Pod]
+	prior     Prior
 }
 
 // NewBook returns a book that knows no workload.
-func NewBook[Pod comparable]() *Book[Pod] { return &Book[Pod]{workloads: map[Key]*Workload[Pod]{}} }
+func NewBook[Pod comparable]() *Book[Pod] {
+	return &Book[Pod]{workloads: map[Key]*Workload[Pod]{}, prior: NoEvidence()}
+}
 
 // Len returns how many workloads are known.
 func (b *Book[Pod]) Len() int { return len(b.workloads) }
@@ -66,7 +71,7 @@ func (b *Book[Pod]) Join(key Key, pod Pod) *Workload[Pod] {
 		if len(b.workloads) >= Limit && !b.forgetOldest() {
 			return nil
 		}
-		w = &Workload[Pod]{key: key}
+		w = &Workload[Pod]{key: key, demand: b.prior.Demand(key.requests)}
 		b.workloads[key] = w
 	}
 	w.pods = append(w.pods, pod)

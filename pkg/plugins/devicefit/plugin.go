@@ -84,7 +84,9 @@ type Shared struct {
 	// Inventory returns the devices of device classes, the same each time:
 	// device.NoClasses without dynamic resource allocation.
 	Inventory func(context.Context, fwk.Handle) (device.ClassInventory, error)
-	Metrics   *Metrics
+	// Catalogues is told of the profile's catalogue; nil if nobody wants it.
+	Catalogues *device.Catalogues
+	Metrics    *Metrics
 	// Decisions is where decisions are explained; nil if they are not.
 	Decisions *explain.Log
 	// Dispatch has waiting pods looked at. It defaults to goroutines of their own.
@@ -113,6 +115,9 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 			return nil, err
 		}
 		pl.handle, pl.decisions = handle, shared.Decisions
+		if shared.Catalogues != nil {
+			shared.Catalogues.Set(handle.ProfileName(), pl.devices)
+		}
 		if pl.model, err = shared.Model(ctx, handle); err != nil {
 			return nil, err
 		}

@@ -131,6 +131,9 @@ func abs(i int64) int64 { return max(i, -i) }
 func TestNoMetricsAtAll(t *testing.T) {
 	c := newCluster(t, args(nil), "busy", "idle", "full")
 	c.pods = []*v1.Pod{bound("busy", "5"), bound("full", "9")}
+	for _, pod := range c.pods {
+		c.model.SetPod(pod)
+	}
 	got := c.schedule(t, pod("p", "1", "1Gi"))
 	if got["full"].reason != "" || got["idle"].score <= got["busy"].score || got["busy"].score <= got["full"].score {
 		t.Errorf("%v, want idle above busy above full, and none rejected", got)

@@ -21,11 +21,16 @@ func (pl *NodeLoad) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState,
 	// A view of its own: those of the pods' cycles hold reservations that have
 	// been taken back since.
 	view := pl.model.View()
-	use := map[string]amount.Vector{} // of the group, by node
+	use, group := map[string]amount.Vector{}, map[string]*newcomer{} // of the group, by node
 	for _, assignment := range placement.ProposedAssignments {
-		name := assignment.GetNodeName()
+		name, one := assignment.GetNodeName(), pl.newcomer(assignment.GetPod())
 		use[name] = use[name].Add(pl.model.Estimate(assignment.GetPod()))
+		if sum := group[name]; sum != nil {
+			one.demand, one.devices = one.demand.Add(sum.demand), one.devices+sum.devices
+		}
+		group[name] = &one
 	}
+	devices := pl.devicesNow()
 	nodes := make(map[string]fwk.NodeInfo, len(placement.Nodes))
 	for _, node := range placement.Nodes {
 		nodes[node.Node().Name] = node
@@ -37,8 +42,9 @@ func (pl *NodeLoad) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState,
 			continue
 		}
 		a := pl.askOf(assignment.GetPod())
-		a.estimate = use[assignment.GetNodeName()]
-		sum += float64(pl.scoreOf(&view, view.Node(assignment.GetNodeName()), nodeInfo, a))
+		name := assignment.GetNodeName()
+		a.estimate = use[name]
+		sum += float64(pl.scoreOf(&view, view.Node(name), nodeInfo, a, devices, group[name]))
 	}
 	return int64(math.Round(sum / float64(len(placement.ProposedAssignments)))), nil
 }

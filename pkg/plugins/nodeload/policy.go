@@ -20,8 +20,11 @@ import (
 type policy struct {
 	filterBy, scoreBy load.Statistic
 	// general is the rule for a pod in no band.
-	general      line.Rule
-	bands        []band
+	general line.Rule
+	bands   []band
+	// prices are the weights, the largest being 1, by which the expected loss counts;
+	// nil if nodes are ranked by headroom.
+	prices       *[amount.NumResources]float64
 	weights      amount.Vector
 	worstWeight  int64
 	riskAversion float64
@@ -53,6 +56,9 @@ func newPolicy(args *config.NodeLoadArgs) policy {
 		maxWait:      args.Filter.MaxWait,
 		overrides:    annotation.OverridesOf(args),
 	}
+	if args.Score.Strategy == config.LeastExpectedLoss {
+		p.prices = pricesOf(p.weights)
+	}
 	for _, b := range args.Bands {
 		p.bands = append(p.bands, band{
 			low:  valueOr(b.MinPriority, math.MinInt32),
@@ -61,6 +67,18 @@ func newPolicy(args *config.NodeLoadArgs) policy {
 		})
 	}
 	return p
+}
+
+func pricesOf(weights amount.Vector) *[amount.NumResources]float64 {
+	largest := 1.
+	for _, weight := range weights {
+		largest = max(largest, float64(weight))
+	}
+	var prices [amount.NumResources]float64
+	for r, weight := range weights {
+		prices[r] = float64(weight) / largest
+	}
+	return &prices
 }
 
 func valueOr(value *int64, otherwise int64) int64 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -32,14 +33,15 @@ func (pl *NodeLoad) PreScore(_ context.Context, state fwk.CycleState, pod *v1.Po
 	return nil
 }
 
-// Score ranks a node by how far below the line it is with the pod on it.
+// Score ranks a node by what is expected to be lost there because of the pod, or by
+// how far below the line it is with the pod on it.
 func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeInfo fwk.NodeInfo) (int64, *fwk.Status) {
 	if pod.Spec.NodeName != "" {
 		return neutralScore, nil
 	}
 	c := pl.cycleOf(state, pod)
 	node := c.view.NodeOf(nodeInfo)
-	score := pl.scoreOf(&c.view, node, nodeInfo, c.ask)
+	score := pl.scoreOf(&c.view, node, nodeInfo, c.ask, c.devices, &c.newcomer)
 	if node != nil {
 		c.marks.Score(node.Slot, score)
 	}
@@ -48,21 +50,29 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, 
 
 // scoreOf ranks the node, which is nil if the view does not know it, for what is
 // asked of it.
-func (pl *NodeLoad) scoreOf(view *load.View, node *load.Node, nodeInfo fwk.NodeInfo, a ask) int64 {
+func (pl *NodeLoad) scoreOf(view *load.View, node *load.Node, nodeInfo fwk.NodeInfo, a ask, devices *device.View, pod *newcomer) int64 {
 	var own line.Own // of the node; none if it is not known
 	if node != nil {
 		own = node.Own
 	}
-	use, known := pl.policy.use(view, node, pl.policy.scoreBy)
-	switch {
-	case known:
-		use = pl.policy.cautious(node, use)
-	case pl.policy.stale == config.Ignore:
+	p, allocatable := &pl.policy, allocatableOf(nodeInfo)
+	use, known := p.use(view, node, p.scoreBy)
+	if !known && p.stale == config.Ignore {
 		return neutralScore
-	default:
+	}
+	if p.prices != nil && node != nil {
+		score := p.lossScore(view, node, use, known, nodeInfo, devices, pod)
+		if a.soft {
+			score = belowLine(score, a.excess(a.rule.On(&own, allocatable), use.Add(a.estimate), known))
+		}
+		return int64(math.Round(score))
+	}
+	if known {
+		use = p.cautious(node, use)
+	} else {
 		use = pl.model.Requested(requestedOf(nodeInfo))
 	}
-	return pl.policy.score(use.Add(a.estimate), allocatableOf(nodeInfo), &own, a)
+	return p.score(use.Add(a.estimate), allocatable, &own, a)
 }
 
 // ScoreExtensions returns nil: scores are on an absolute scale.
@@ -79,7 +89,7 @@ func (p *policy) cautious(node *load.Node, use amount.Vector) amount.Vector {
 	return use
 }
 
-// score ranks a node by its predicted use with the pod on it:
+// score ranks a node by its predicted use with the pod on it, with MostHeadroom:
 //
 //	s_r   = 100 x (line_r - predicted_r) / line_r, at least 0
 //	score = (sum of weight_r x s_r + worstWeight x min s_r) / (sum of weight_r + worstWeight)
@@ -87,37 +97,48 @@ func (p *policy) cautious(node *load.Node, use amount.Vector) amount.Vector {
 // over the resources of weight above 0: 100 is idle, 0 is at or past the line.
 // (The form with the extra weight of the worst resource is that of
 // Koordinator's LoadAware, taken to the line instead of to all of allocatable.)
-//
-// With ScheduleAnyway, nodes below the line score softBand to 100, and nodes
-// past it less than softBand, falling to 0 at twice the line, so that the
-// least hot is taken when all are hot.
 func (p *policy) score(predicted, allocatable amount.Vector, own *line.Own, a ask) int64 {
 	sum, weights := 0.0, 0.0
 	worst := float64(fwk.MaxScore)
-	excess := 0.0 // how far past the line, as a part of it
 	l := a.rule.On(own, allocatable)
 	for r := range amount.NumResources {
-		limit := float64(l.Limit[r])
-		if a.soft && l.Percent[r] > 0 {
-			excess = max(excess, ratio(float64(predicted[r])-limit, limit))
-		}
 		if p.weights[r] == 0 {
 			continue
 		}
-		s := float64(fwk.MaxScore) * max(0, 1-ratio(float64(predicted[r]), limit))
+		s := float64(fwk.MaxScore) * max(0, 1-ratio(float64(predicted[r]), float64(l.Limit[r])))
 		sum += float64(p.weights[r]) * s
 		weights += float64(p.weights[r])
 		worst = min(worst, s)
 	}
 	score := (sum + float64(p.worstWeight)*worst) / (weights + float64(p.worstWeight))
-	switch {
-	case !a.soft:
-		return int64(math.Round(score))
-	case excess > 0:
-		return int64((softBand - 1) * max(0, 1-excess))
-	default:
-		return int64(math.Round(softBand + score*float64(fwk.MaxScore-softBand)/float64(fwk.MaxScore)))
+	if a.soft {
+		score = belowLine(score, a.excess(l, predicted, true))
 	}
+	return int64(math.Round(score))
+}
+
+// excess returns how far past the line a use is that is known, as a part of the
+// line, at most over the resources; 0 below it.
+func (a *ask) excess(l line.Line, use amount.Vector, known bool) (excess float64) {
+	if !known {
+		return 0
+	}
+	for r := range use {
+		if limit := float64(l.Limit[r]); l.Percent[r] > 0 {
+			excess = max(excess, ratio(float64(use[r])-limit, limit))
+		}
+	}
+	return excess
+}
+
+// belowLine returns the score with ScheduleAnyway: nodes below the line score
+// softBand to 100, and nodes past it less than softBand, falling to 0 at twice the
+// line, so that the least hot is taken when all are hot.
+func belowLine(score, excess float64) float64 {
+	if excess > 0 {
+		return math.Floor((softBand - 1) * max(0, 1-excess))
+	}
+	return softBand + score*float64(fwk.MaxScore-softBand)/float64(fwk.MaxScore)
 }
 
 // ratio returns a/b; a node that can allocate nothing is full.

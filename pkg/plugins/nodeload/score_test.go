@@ -12,9 +12,10 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 )
 
-func TestScore(t *testing.T) {
+func TestMostHeadroom(t *testing.T) {
 	both := func(cpu, memory, worst int64) *config.NodeLoadArgs {
 		return args(func(a *config.NodeLoadArgs) {
+			a.Score.Strategy = config.MostHeadroom
 			a.Score.Weights = map[string]int64{"cpu": cpu, "memory": memory}
 			a.Score.WorstResourceWeight = worst
 		})
@@ -63,7 +64,7 @@ func TestStatistics(t *testing.T) {
 	} {
 		t.Run(fmt.Sprintf("%s %s %v", test.filter, test.score, test.risk), func(t *testing.T) {
 			c := newCluster(t, args(func(a *config.NodeLoadArgs) {
-				a.Window = time.Minute
+				a.Window, a.Score.Strategy = time.Minute, config.MostHeadroom
 				a.Filter.Statistic, a.Score.Statistic, a.Score.RiskAversion = test.filter, test.score, test.risk
 				a.Score.Weights = map[string]int64{"cpu": 1}
 				a.Filter.Thresholds = map[string]int64{"cpu": 100}

@@ -1,0 +1,106 @@
+package demand
+
+import (
+	"math"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+)
+
+// gammaTail is the probability that a gamma distribution of this mean and variance
+// is above the capacity, by adding up its density with Simpson's rule.
+func gammaTail(mean, variance, capacity float64) float64 {
+	shape, scale := mean*mean/variance, variance/mean
+	logNorm, _ := math.Lgamma(shape)
+	density := func(x float64) float64 {
+		if x <= 0 {
+			if shape == 1 {
+				return 1 / scale
+			}
+			return 0
+		}
+		return math.Exp((shape-1)*math.Log(x/scale)-x/scale-logNorm) / scale
+	}
+	const steps = 20000
+	width, sum := capacity/steps, density(0)+density(capacity)
+	for i := 1; i < steps; i++ {
+		sum += density(float64(i)*width) * float64(2+2*(i%2))
+	}
+	return 1 - sum*width/3
+}
+
+// The approximation is within 0.01 of the distribution for coefficients of variation
+// up to 1, and within 0.002 up to one half, which the sums of a node's pods have.
+func TestExceedsAgreesWithTheGammaDistribution(t *testing.T) {
+	worst := map[float64]float64{}
+	for _, bound := range []struct{ variation, limit float64 }{{0.05, 0.002}, {0.2, 0.002}, {0.5, 0.002}, {0.7, 0.005}, {1, 0.01}} {
+		for capacity := 0.1; capacity < 6; capacity += 0.1 {
+			const mean = 20_000
+			got := Exceeds(mean, bound.variation*bound.variation*mean*mean, capacity*mean)
+			want := gammaTail(mean, bound.variation*bound.variation*mean*mean, capacity*mean)
+			worst[bound.variation] = max(worst[bound.variation], math.Abs(got-want))
+		}
+		if worst[bound.variation] > bound.limit {
+			t.Errorf("variation %v: off by %v, want no more than %v", bound.variation, worst[bound.variation], bound.limit)
+		}
+	}
+}
+
+func TestExceedsAtTheEdges(t *testing.T) {
+	for _, tt := range []struct {
+		name                           string
+		mean, variance, capacity, want float64
+	}{
+		{"no demand", 0, 0, 1000, 0},
+		{"no demand of a node without capacity", 0, 0, 0, 0},
+		{"no capacity", 1, 1, 0, 1},
+		{"certain, and below", 999, 0, 1000, 0},
+		{"certain, and above", 1001, 0, 1000, 1},
+		{"far above", 1e15, 1e20, 1, 1},
+		{"far below", 1, 1, 1e15, 0},
+	} {
+		if got := Exceeds(tt.mean, tt.variance, tt.capacity); math.Abs(got-tt.want) > 1e-12 {
+			t.Errorf("%s: %v, want %v", tt.name, got, tt.want)
+		}
+	}
+}
+
+// More demand, or less capacity, never makes it less probable that there is too
+// little; and the result is a probability whatever the numbers.
+func TestExceedsGrowsWithTheMean(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	for range 10_000 {
+		mean, variance, capacity := 1e5*random.Float64(), 1e9*random.Float64(), 1e5*random.Float64()
+		p := Exceeds(mean, variance, capacity)
+		if math.IsNaN(p) || p < 0 || p > 1 {
+			t.Fatalf("Exceeds(%v, %v, %v) = %v", mean, variance, capacity, p)
+		}
+		if less := Exceeds(mean, variance, 1.1*capacity); less > p+1e-12 {
+			t.Fatalf("mean %v, variance %v: %v for a capacity of %v, %v for more", mean, variance, p, capacity, less)
+		}
+		if s := mean * mean / variance; s > 1 { // else a larger mean of the same variance is another shape of the tail
+			if more := Exceeds(1.1*mean, variance, capacity); more < p-0.01 {
+				t.Fatalf("variance %v, capacity %v: %v for a mean of %v, %v for more", variance, capacity, p, mean, more)
+			}
+		}
+	}
+}
+
+func TestDemandsAddUp(t *testing.T) {
+	one := Of(amount.Vector{1000, 1 << 30})
+	sum := Demand{}
+	for range 4 {
+		sum = sum.Add(one)
+	}
+	if sum.Mean[amount.CPU] != 4000 || math.Abs(math.Sqrt(sum.Variance[amount.CPU])-2*350) > 1e-9 || sum.Mean[amount.Memory] != 4<<30 {
+		t.Errorf("four pods of %+v: %+v", one, sum)
+	}
+}
+
+func BenchmarkExceeds(b *testing.B) {
+	b.ReportAllocs()
+	for b.Loop() {
+		Exceeds(40_000, 9e7, 64_000)
+	}
+}

@@ -1,0 +1,123 @@
+package nodeload
+
+import (
+	"math"
+
+	fwk "k8s.io/kube-scheduler/framework"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+)
+
+// newcomer is what a pod brings to a node.
+type newcomer struct {
+	demand demand.Demand
+	// devices is how many it asks for, of all kinds.
+	devices float64
+}
+
+const (
+	// podsPrice is what it costs, in devices, that the pods of a node are short
+	// besides those that hold devices: a fourth of a device for all of them.
+	podsPrice = 0.25
+	// podPrice is what it costs, in devices, that the pod itself is short.
+	podPrice = 0.1
+	// correlation is by how much the variance of a node's demand is above that of
+	// pods that vary independently: replicas get the same traffic.
+	correlation = 1.5
+	// smallLoss and largeLoss, in devices, are the ends of the scale of scores: below
+	// the one losses hardly differ, and at the other the score is 0.
+	smallLoss, largeLoss = 0.02, 10.
+	// packing is how many points a node is worth less that leaves all the headroom of
+	// the largest node for one free device: see bestFit.
+	packing = 25
+)
+
+// expectedLoss returns how many devices more, in expectation, are short of a
+// resource because of a pod:
+//
+//	(D + d + a + b) P(M + m, k (V + v)) - (D + a) P(M, k V)
+//
+// where P is the probability that a demand of this mean and variance exceeds the
+// capacity (demand.Exceeds), D are the devices that are in use on the node and d the
+// pod's, a is podsPrice, b is podPrice and k is correlation. With several resources, each counts
+// by its weight, the largest as 1.
+func (p *policy) expectedLoss(before demand.Demand, capacity amount.Vector, inUse float64, pod *newcomer) float64 {
+	loss, after := 0.0, before.Add(pod.demand)
+	for r := range amount.NumResources {
+		if p.prices[r] > 0 {
+			c := float64(capacity[r])
+			loss += p.prices[r] * ((inUse+pod.devices+podsPrice+podPrice)*demand.Exceeds(after.Mean[r], correlation*after.Variance[r], c) -
+				(inUse+podsPrice)*demand.Exceeds(before.Mean[r], correlation*before.Variance[r], c))
+		}
+	}
+	return max(0, loss)
+}
+
+// scoreOfLoss returns the score of a loss: 100 if there is none, 0 from largeLoss on,
+// and equal steps for equal ratios in between, because most choices are between
+// small losses.
+//
+//	100 - 100 log(1 + loss/smallLoss) / log(1 + largeLoss/smallLoss)
+func scoreOfLoss(loss float64) float64 {
+	return float64(fwk.MaxScore) * (1 - math.Log1p(loss/smallLoss)/math.Log1p(largeLoss/smallLoss))
+}
+
+// bestFit returns the points by which a node is worth less for a pod with devices
+// because of the headroom that it leaves for each of the node's free devices, of
+// which pods that use much could make better use:
+//
+//	packing x min(1, h),  h = 2 headroom / (free devices + 2) / the largest node's capacity
+func bestFit(headroom, free, largest float64) float64 {
+	if largest <= 0 || headroom <= 0 {
+		return 0
+	}
+	return packing * min(1, 2*headroom/(free+2)/largest)
+}
+
+// demandOf returns what is expected to be used on the node: what its pods are, or
+// what was measured if that is more. Who uses the difference is not known, nor how it
+// varies. But the whole varies at least as its samples do.
+func demandOf(node *load.Node, use amount.Vector, known bool) demand.Demand {
+	d := node.Demand
+	if !known {
+		return d
+	}
+	for r := range d.Mean {
+		if rest := float64(use[r]) - d.Mean[r]; rest > 0 {
+			d.Mean[r] += rest
+			d.Variance[r] += demand.UnknownVariance(rest)
+		}
+		deviation := float64(node.Deviation[r])
+		d.Variance[r] = max(d.Variance[r], deviation*deviation)
+	}
+	return d
+}
+
+// lossScore ranks the node for the pod by what is lost there, 0 to 100.
+func (p *policy) lossScore(view *load.View, node *load.Node, use amount.Vector, known bool, nodeInfo fwk.NodeInfo, devices *device.View, pod *newcomer) float64 {
+	inUse, free := devicesOf(devices, nodeInfo)
+	capacity, before := allocatableOf(nodeInfo), demandOf(node, use, known)
+	score := scoreOfLoss(p.expectedLoss(before, capacity, inUse, pod))
+	if pod.devices > 0 {
+		headroom := float64(capacity[amount.CPU]) - before.Mean[amount.CPU] - pod.demand.Mean[amount.CPU]
+		score -= bestFit(headroom, free, float64(view.Largest()[amount.CPU]))
+	}
+	return max(0, score)
+}
+
+// maxKinds is for how many kinds of devices on a node Score needs no allocation.
+const maxKinds = 16
+
+// devicesOf returns how many devices of the node are in use, and how many are free.
+// devices is nil if nothing is known of devices.
+func devicesOf(devices *device.View, nodeInfo fwk.NodeInfo) (inUse, free float64) {
+	if devices == nil {
+		return 0, 0
+	}
+	var buffer [maxKinds]device.Stock
+	stocks, inClasses := devices.AppendStocks(buffer[:0], nodeInfo)
+	return inClasses.Requested(stocks), float64(inClasses.Free(stocks))
+}
