@@ -96,7 +96,6 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 
 	model := sharedModel{profiles: profiles}
 	shared := plugins.NewShared(profiles, model.get)
-	shared.Lead = model.lead
 	if gate.Enabled(features.DynamicResourceAllocation) {
 		inventory := sharedInventory{features: deviceFeatures(gate)}
 		shared.Inventory = inventory.get

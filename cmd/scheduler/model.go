@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"sync"
-	"sync/atomic"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/tools/cache"
@@ -25,14 +24,6 @@ type sharedModel struct {
 	profiles config.Profiles
 	mu       sync.Mutex
 	model    *load.Model
-	reporter atomic.Pointer[faults.Reporter] // nil before get
-}
-
-// lead is the Lead of plugins.Shared.
-func (s *sharedModel) lead() {
-	if reporter := s.reporter.Load(); reporter != nil {
-		reporter.Lead()
-	}
 }
 
 // awaitFirstPoll waits for that of the model, which there is if a profile has one of
@@ -59,12 +50,11 @@ func (s *sharedModel) get(ctx context.Context, handle fwk.Handle) (*load.Model, 
 		return nil, err
 	}
 	cfg := plugins.ModelConfig(args)
-	cfg.Remedy, cfg.Await = remedy, true
+	cfg.Remedy = remedy
 	reporter := faults.NewReporter(func(f faults.Fault) {
 		handle.EventRecorder().Eventf(f.Object, nil, v1.EventTypeWarning, f.Reason, "Scheduling", "%s", f.Message)
 	})
-	s.reporter.Store(reporter)
-	cfg.Report = reporter.Report
+	cfg.Report, cfg.Lead = reporter.Report, reporter.Lead
 	model := load.NewModel(cfg, source)
 	synced, err := model.Watch(handle.SharedInformerFactory())
 	if err != nil {

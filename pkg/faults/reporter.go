@@ -3,6 +3,7 @@
 package faults
 
 import (
+	"reflect"
 	"sync"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -55,11 +56,22 @@ func (r *Reporter) Report(object runtime.Object, reason, message string) {
 	}
 }
 
+// named stands for an object whose UID is not known.
+type named struct {
+	kind            reflect.Type
+	namespace, name string
+}
+
+// identity returns what is the same for all versions of an object.
 func identity(object runtime.Object) any {
-	if meta, ok := object.(metav1.Object); ok && meta.GetUID() != "" {
+	meta, ok := object.(metav1.Object)
+	switch {
+	case !ok:
+		return object
+	case meta.GetUID() != "":
 		return meta.GetUID()
 	}
-	return object
+	return named{reflect.TypeOf(object), meta.GetNamespace(), meta.GetName()}
 }
 
 // Lead tells that this replica schedules pods. It may be repeated.

@@ -64,6 +64,22 @@ func TestAStandbyReportsOnceItLeads(t *testing.T) {
 	}
 }
 
+// What reports may know no more of an object than its name: it is the same object each
+// time, and not another of that name in another namespace, or of another kind.
+func TestAnObjectWithoutAUIDIsKnownByItsName(t *testing.T) {
+	r, reports := said()
+	named := metav1.ObjectMeta{Name: "n"}
+	elsewhere := metav1.ObjectMeta{Name: "n", Namespace: "elsewhere"}
+	for range 20 {
+		r.Report(&v1.Node{ObjectMeta: named}, "ClockSkew", "the clock is off")
+		r.Report(&v1.Pod{ObjectMeta: named}, "ClockSkew", "the clock is off")
+		r.Report(&v1.Pod{ObjectMeta: elsewhere}, "ClockSkew", "the clock is off")
+	}
+	if r.Lead(); len(reports()) != 3 {
+		t.Errorf("%q, want one of the node and of each pod", reports())
+	}
+}
+
 func TestTheObjectIsTheNewestThatWasSeen(t *testing.T) {
 	var got []string
 	r := NewReporter(func(f Fault) { got = append(got, f.Object.(*v1.Pod).ResourceVersion) })

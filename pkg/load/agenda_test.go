@@ -147,7 +147,7 @@ func TestAFloodOfStartsStarvesNobody(t *testing.T) {
 		if !strings.HasPrefix(name.Name, "starting") {
 			continue
 		}
-		_, seen := p.Expected(f.now.Now())
+		_, seen := p.Expected(f.now.Now(), warmUp)
 		if since := f.now.Since(p.RunningSince(f.now.Now())); !seen && since > warmUp+20*window {
 			t.Errorf("%s has run for %v, and what it uses was never read", name.Name, since)
 		}
@@ -251,6 +251,46 @@ func TestWhatPreemptionAsksAbout(t *testing.T) {
 	}
 }
 
+// Those that preemption asks about and those that are about to go have one part of the
+// budget: none of the two takes it from the other.
+func TestPodsThatTerminateAreNotStarvedByThoseThatPreemptionAsksAbout(t *testing.T) {
+	f, pods := newPodFixture(t)
+	f.config.Learn = false
+	victims := f.crowd("victim", 2*podBudget, f.now.Now().Add(-time.Hour), false)
+	leaves := f.crowd("leaves", 1, f.now.Now().Add(-time.Hour), false)[0]
+	f.sample("n", 1)
+	f.allRead()
+	for _, pod := range victims {
+		f.Want(pod)
+	}
+	leaves.DeletionTimestamp = new(metav1.NewTime(f.now.Now()))
+	f.SetPod(leaves)
+	for range 10 {
+		f.now.Step(window)
+		if f.sample("n", 1); pods.hasAsked("leaves0") {
+			return
+		}
+	}
+	t.Error("not asked for in ten polls, although it has not been for the longest")
+}
+
+// Preemption asks again about a pod for as long as it has a use for the answer, also if
+// it asks about as many as are kept.
+func TestPreemptionAsksAgainAboutAsManyAsAreKept(t *testing.T) {
+	f, _ := newPodFixture(t)
+	victims := f.crowd("victim", maxVictims, f.now.Now().Add(-time.Hour), false)
+	for range 2 {
+		for _, pod := range victims {
+			f.Want(pod)
+		}
+		f.now.Step(ledger.ReadingExpiration - 1)
+	}
+	f.sample("n", 1)
+	if len(f.agenda.victims) != maxVictims {
+		t.Errorf("%d are wanted, want all %d: preemption has just asked about them", len(f.agenda.victims), maxVictims)
+	}
+}
+
 func TestPodsThatAreGoneAreOffTheAgenda(t *testing.T) {
 	f, _ := newPodFixture(t)
 	pods := f.crowd("p", 20, f.now.Now().Add(-time.Hour), true)
@@ -312,7 +352,7 @@ func TestPodsAreListedOnce(t *testing.T) {
 	}
 	f.sample("n", 1)
 	for name, p := range f.pods {
-		if _, seen := p.Expected(f.now.Now()); !seen {
+		if _, seen := p.Expected(f.now.Now(), warmUp); !seen {
 			t.Fatalf("%s was not read", name)
 		}
 	}
@@ -347,6 +387,37 @@ func TestAListThatFailsIsTriedAgain(t *testing.T) {
 	}
 	if source.listed != 4 {
 		t.Errorf("listed %d times, want once more and no more", source.listed)
+	}
+}
+
+// slowLister lists for as long as it may.
+type slowLister struct{ *listingSource }
+
+func (s slowLister) ListPods(ctx context.Context) ([]PodReading, error) {
+	<-ctx.Done()
+	return nil, ctx.Err()
+}
+
+func (s slowLister) PollPods(ctx context.Context, pods []types.NamespacedName) ([]PodReading, error) {
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return s.listingSource.PollPods(ctx, pods)
+}
+
+// A list that takes as long as a poll may leaves time to read single pods.
+func TestAListThatTakesTooLongLeavesTimeForSinglePods(t *testing.T) {
+	f, source := newListingFixture(t)
+	f.config.Timeout = 100 * time.Millisecond
+	f.Model = NewModel(f.config, slowLister{source})
+	f.SetNode("n", amount.Vector{64000, 1 << 40}, line.Own{})
+	f.warmPod(source.fakePodSource, "p", 1)
+	for range 3 {
+		source.asked = nil
+		f.now.Step(window)
+		if f.sample("n", 1); !source.hasAsked("p") {
+			t.Error("single pods are not asked for")
+		}
 	}
 }
 

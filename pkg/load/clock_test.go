@@ -1,93 +1,134 @@
 package load
 
 import (
+	"cmp"
 	"fmt"
 	"testing"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/klog/v2"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/ledger"
 )
 
-// What a node's clock is thought to show, by the samples that arrive. Times are
-// seconds by our clock, before and timestamps by the node's.
+// arriving is a sample that arrives, in seconds of our clock and of the node's.
+type arriving struct{ now, timestamp int }
+
+func second(s int) time.Time { return epoch.Add(time.Duration(s) * time.Second) }
+
+// What is made of the samples that arrive of a node.
 func TestNodeClock(t *testing.T) {
-	type arrival struct {
-		now, timestamp int
-		skewed         bool // this is news
-	}
-	second := func(s int) time.Time { return epoch.Add(time.Duration(s) * time.Second) }
 	for name, test := range map[string]struct {
-		arrivals     []arrival
-		skew, seenAt int
+		arrivals []arriving
+		news     string // of each: - not newer, b set back, f set forward, s newly off
+		skew     int
+		now      [2]int // the least and the most that it may be at the last arrival
 	}{
-		"on time":                            {[]arrival{{100, 100, false}, {115, 115, false}}, 0, 115},
-		"as late as samples are":             {[]arrival{{100, 80, false}, {115, 95, false}}, 0, 95},
-		"a bit ahead":                        {[]arrival{{100, 130, false}}, 0, 130},
-		"ahead":                              {[]arrival{{100, 131, true}}, 31, 100},
-		"ahead, said once":                   {[]arrival{{100, 400, true}, {115, 415, false}}, 300, 115},
-		"ahead, more and more":               {[]arrival{{100, 400, true}, {115, 500, false}}, 385, 115},
-		"as far behind as samples are fresh": {[]arrival{{100, 10, false}, {115, 25, false}}, 0, 25},
-		"behind":                             {[]arrival{{100, 0, false}, {115, 24, true}}, -91, 115},
-		"the first sample may be just old":   {[]arrival{{100, -900, false}}, 0, -900},
-		"the second of them is not":          {[]arrival{{100, -900, false}, {115, -885, true}}, -1000, 115},
-		"set right":                          {[]arrival{{100, 400, true}, {415, 415, false}}, 0, 415},
-		"and off again, which is news":       {[]arrival{{100, 400, true}, {415, 415, false}, {430, 730, true}}, 300, 430},
+		"on time":                  {[]arriving{{100, 100}, {115, 115}}, "..", 0, [2]int{115, 115}},
+		"as late as samples are":   {[]arriving{{100, 80}, {115, 95}}, "..", 0, [2]int{95, 115}},
+		"now later, now earlier":   {[]arriving{{100, 95}, {115, 95 - 10}, {130, 120}, {145, 125}}, ".-..", 0, [2]int{125, 145}},
+		"a bit ahead":              {[]arriving{{100, 130}}, ".", 0, [2]int{130, 130}},
+		"ahead":                    {[]arriving{{100, 131}}, "s", 31, [2]int{131, 131}},
+		"ahead, said once":         {[]arriving{{100, 400}, {115, 415}}, "s.", 300, [2]int{415, 415}},
+		"ahead, more and more":     {[]arriving{{100, 400}, {115, 430}, {130, 460}}, "s..", 330, [2]int{460, 460}},
+		"behind, more than late":   {[]arriving{{100, 60}, {115, 75}}, "..", 0, [2]int{75, 105}},
+		"as far as nobody says":    {[]arriving{{100, 10}, {115, 25}}, "..", 0, [2]int{25, 55}},
+		"behind":                   {[]arriving{{100, 0}, {115, 24}}, ".s", -91, [2]int{24, 54}},
+		"the first may be old":     {[]arriving{{100, -900}}, ".", 0, [2]int{-900, -870}},
+		"the second is not":        {[]arriving{{100, -900}, {115, -885}}, ".s", -1000, [2]int{-885, -855}},
+		"repeated":                 {[]arriving{{100, 90}, {115, 90}}, ".-", 0, [2]int{105, 115}},
+		"late, and catching up":    {[]arriving{{100, 100}, {160, 115}, {175, 175}}, "...", 0, [2]int{175, 175}},
+		"late since it began":      {[]arriving{{100, 55}, {115, 115}}, ".f", 0, [2]int{70, 70}},
+		"set forward":              {[]arriving{{100, 100}, {115, 415}, {130, 430}}, ".fs.", 300, [2]int{130, 130}},
+		"set forward by a bit":     {[]arriving{{100, 100}, {115, 145}}, "..", 0, [2]int{145, 145}},
+		"set back":                 {[]arriving{{100, 400}, {115, 115}, {130, 130}}, "s-b", 0, [2]int{430, 430}},
+		"set back by a bit":        {[]arriving{{100, 100}, {115, 90}, {130, 105}}, ".-.", 0, [2]int{105, 130}},
+		"set right":                {[]arriving{{100, -200}, {115, -185}, {130, 130}}, ".sf", 0, [2]int{-170, -170}},
+		"and off again":            {[]arriving{{100, 400}, {115, 115}, {130, 130}, {145, 445}}, "s-bfs", 300, [2]int{445, 445}},
+		"late twice":               {[]arriving{{1000, 1000}, {1015, 970}, {1030, 985}}, ".--", 0, [2]int{1030, 1030}},
+		"later than that":          {[]arriving{{1000, 1000}, {1015, 900}}, ".-", 0, [2]int{1015, 1015}},
+		"later, the same again":    {[]arriving{{1000, 1000}, {1015, 900}, {1030, 900}}, ".--", 0, [2]int{1030, 1030}},
+		"going further back":       {[]arriving{{1000, 1000}, {1015, 900}, {1030, 880}}, ".--", 0, [2]int{1030, 1030}},
+		"going on from there":      {[]arriving{{1000, 1000}, {1015, 900}, {1030, 880}, {1045, 895}}, ".--bs", -150, [2]int{1045, 1075}},
+		"late with one in between": {[]arriving{{1000, 1000}, {1015, 900}, {1030, 1030}, {1045, 930}}, ".-.-", 0, [2]int{1045, 1045}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var c nodeClock
-			var before time.Time
-			for i, a := range test.arrivals {
-				if got := c.arrive(second(a.timestamp), before, second(a.now), expiration); got != a.skewed {
-					t.Errorf("arrival %d: news that it is off: %t, want %t", i, got, a.skewed)
-				}
-				before = second(a.timestamp)
+			news, last := "", test.arrivals[len(test.arrivals)-1]
+			for i, one := range test.arrivals {
+				news += c.arrive(second(one.timestamp), second(one.now), i > 0, expiration).String()
 			}
-			if c.skew != time.Duration(test.skew)*time.Second || !c.seenAt.Equal(second(test.seenAt)) {
-				t.Errorf("ahead by %v, the sample's age counts from %v, want %ds and %v", c.skew, c.seenAt, test.skew, second(test.seenAt))
+			if news != test.news || c.skew != time.Duration(test.skew)*time.Second {
+				t.Errorf("%s, off by %v, want %s, %ds", news, c.skew, test.news, test.skew)
 			}
-			if got := c.now(epoch); !got.Equal(second(test.skew)) {
-				t.Errorf("it shows %v at %v", got, epoch)
+			if now := [2]time.Time{c.now(second(last.now)), c.latest(second(last.now))}; now != [2]time.Time{second(test.now[0]), second(test.now[1])} {
+				t.Errorf("it is %v to %v, want %v", now[0].Sub(epoch), now[1].Sub(epoch), test.now)
 			}
 		})
 	}
 }
 
-// Samples that go back by more than they may be late, and go on from there, are of
-// a clock that was set back.
-func TestClockThatIsSetBack(t *testing.T) {
-	second := func(s int) time.Time { return epoch.Add(time.Duration(s) * time.Second) }
-	for name, test := range map[string]struct {
-		timestamps []int // after one of 1000
-		want       bool  // of the last
-	}{
-		"late":                        {[]int{970}, false},
-		"late twice":                  {[]int{970, 985}, false},
-		"later than that":             {[]int{900}, false},
-		"the same again":              {[]int{900, 900}, false},
-		"going further back":          {[]int{900, 880}, false},
-		"going on from there":         {[]int{900, 915}, true},
-		"going on from where it went": {[]int{900, 880, 895}, true},
-	} {
-		var c nodeClock
-		var got bool
-		for _, timestamp := range test.timestamps {
-			got = c.setBack(second(timestamp), second(1000))
-		}
-		if got != test.want {
-			t.Errorf("%s: was set back: %t, want %t", name, got, test.want)
-		}
+// String writes down what is news of the arrival.
+func (a arrival) String() (s string) {
+	switch {
+	case !a.newer:
+		return "-"
+	case a.forward:
+		s = "f"
+	case a.back:
+		s = "b"
 	}
+	if a.skewed {
+		s += "s"
+	}
+	return cmp.Or(s, ".")
+}
+
+// The delay of samples may be as little as it has been in the last minutes, not as it
+// ever was: clocks drift.
+func TestTheLeastDelayIsForgotten(t *testing.T) {
 	var c nodeClock
-	c.setBack(second(900), second(1000))
-	c.arrive(second(1015), second(1000), second(1015), expiration)
-	if c.setBack(second(930), second(1015)) {
-		t.Error("two late samples with a newer one between them are taken for a clock that was set back")
+	ahead := 0
+	for now := 0; now < 3600; now += 15 {
+		if now%60 == 0 {
+			ahead-- // the clock is slow
+		}
+		if news := c.arrive(second(now+ahead), second(now), true, time.Hour); news.forward || news.back {
+			t.Fatalf("after %d s it is thought to be set", now)
+		}
 	}
+	if got := int(c.earliest().Seconds()); got < ahead || got > ahead+10 {
+		t.Errorf("ahead by %d s, want about %d s", got, ahead)
+	}
+	if news := c.arrive(second(3600), second(3600), true, time.Hour); !news.forward {
+		t.Error("it is not seen to be set right")
+	}
+}
+
+// Of a machine that has stopped, the next sample is of another time, if its clock was
+// set meanwhile: it need not be confirmed.
+func TestTheClockOfAMachineThatHasStopped(t *testing.T) {
+	for by, want := range map[int]string{-300: "b", -20: ".", 0: ".", 20: ".", 300: "fs"} {
+		var c nodeClock
+		c.arrive(second(100), second(100), false, expiration)
+		if got := c.arrive(second(160+by), second(160), false, expiration).String(); got != want || !c.now(second(160)).Equal(second(160+c.shift(by))) {
+			t.Errorf("set by %d s: %s, it is %v, want %s", by, got, c.now(second(160)).Sub(epoch), want)
+		}
+	}
+}
+
+// shift is by how much the scale moves if the clock is set by so many seconds: by
+// nothing if that is seen.
+func (c *nodeClock) shift(by int) int {
+	if c.set != 0 {
+		return 0
+	}
+	return by
 }
 
 // sampleBy has a poll show the node's use over a window that ends now, by a clock
@@ -140,8 +181,7 @@ func TestNodeWhoseClockIsOff(t *testing.T) {
 	}
 }
 
-// A clock that is set right, or wrong, starts the history anew: times from before
-// are not comparable with those from now on. Late samples do not.
+// The history goes on when a clock is set right, or wrong. A late sample is none of that.
 func TestHistoryOfAClockThatIsSetBack(t *testing.T) {
 	f := newFixture(t)
 	f.nodes.window = 5 * time.Minute
@@ -162,14 +202,201 @@ func TestHistoryOfAClockThatIsSetBack(t *testing.T) {
 	f.now.Step(window)
 	f.sampleBy(0, "n", 2)
 	n, state := f.node("n")
-	if state != Fresh || n.ClockSkew != 0 || n.Covered != window || n.Predicted[Average][amount.CPU] != 2000 {
-		t.Errorf("state %v, ahead by %v, %v covered, average %v: want it to start anew", state, n.ClockSkew, n.Covered, n.Predicted[Average])
+	if state != Fresh || n.ClockSkew != 0 || n.Covered != 9*window || n.Predicted[Latest][amount.CPU] != 2000 {
+		t.Errorf("state %v, ahead by %v, %v covered, predicted %v", state, n.ClockSkew, n.Covered, n.Predicted[Latest])
+	}
+	if want := int64(8*4000+2000) / 9; n.Predicted[Average][amount.CPU] != want+1 {
+		t.Errorf("average %v, want %d of all that was measured", n.Predicted[Average], want)
 	}
 	f.now.Step(window)
 	f.sampleBy(0, "n", 2)
-	if n, _ := f.node("n"); n.Covered != 2*window {
+	if n, _ := f.node("n"); n.Covered != 10*window {
 		t.Errorf("%v covered: it does not go on from there", n.Covered)
 	}
+}
+
+// What is not known of a clock decides for the safe side: a pod that has left is taken
+// off no sample from after that, also if the clock is a bit behind.
+func TestAPodLeavesANodeWhoseClockIsABitBehind(t *testing.T) {
+	f, _ := newPodFixture(t)
+	behind := -time.Minute
+	pod := running(boundPod("gone", "n"), f.now.Now().Add(-time.Hour))
+	f.SetPod(pod)
+	for range 5 {
+		f.now.Step(window)
+		f.sampleBy(behind, "n", 4)
+		f.observePods(klog.Background(), []PodReading{{Pod: nameOf(pod), Reading: Reading{
+			Timestamp: f.now.Now().Add(behind), Window: window, Usage: [amount.NumResources]float64{3, 0},
+		}}})
+	}
+	f.RemovePod(pod)
+	f.wantCPU(1000, "it has just left")
+	for range 5 {
+		f.now.Step(window)
+		f.sampleBy(behind, "n", 1)
+		f.wantCPU(1000, "it has left")
+	}
+}
+
+// The moment in which a pod was told to end is by the API server's clock.
+func TestAPodThatWasToldToEndLeavesANodeWhoseClockIsBehind(t *testing.T) {
+	f, _ := newPodFixture(t)
+	behind := -5 * time.Minute
+	pod := running(boundPod("gone", "n"), f.now.Now().Add(behind-time.Hour))
+	f.SetPod(pod)
+	for range 5 {
+		f.now.Step(window)
+		f.sampleBy(behind, "n", 4)
+		f.observePods(klog.Background(), []PodReading{{Pod: nameOf(pod), Reading: Reading{
+			Timestamp: f.now.Now().Add(behind), Window: window, Usage: [amount.NumResources]float64{3, 0},
+		}}})
+	}
+	pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = new(metav1.NewTime(f.now.Now().Add(30*time.Second))), new(int64(30))
+	f.SetPod(pod)
+	for range 3 {
+		f.now.Step(window)
+		f.sampleBy(behind, "n", 1)
+	}
+	f.RemovePod(pod)
+	f.wantCPU(1000, "it had ended before the newest sample")
+}
+
+func TestPodsCountOnceWhenAClockIsSetBack(t *testing.T) {
+	f := newNodeFixture(t)
+	f.SetPod(running(boundPod("p", "n"), f.now.Now().Add(time.Hour)))
+	for range 10 {
+		f.now.Step(window)
+		f.sampleBy(time.Hour, "n", 1)
+	}
+	f.wantCPU(1000, "it has run for two and a half minutes")
+	for range 12 {
+		f.now.Step(window)
+		f.sampleBy(0, "n", 1)
+		f.wantCPU(1000, "the clock was set right")
+	}
+}
+
+// What began by a clock that was set back since did not begin in the future, also for a
+// scheduler that has just started.
+func TestAStartInTheFutureIsOfAClockThatWasSetBack(t *testing.T) {
+	f := newNodeFixture(t)
+	pod := running(boundPod("p", "n"), f.now.Now().Add(time.Hour))
+	f.SetPod(pod)
+	for range 12 {
+		f.now.Step(window)
+		f.sampleBy(0, "n", 1)
+	}
+	f.wantCPU(1000, "after three minutes")
+	f.SetPod(pod)
+	f.wantCPU(1000, "told again")
+	f.SetPod(running(boundPod("q", "n"), f.now.Now().Add(time.Hour)))
+	f.wantCPU(2000, "another, heard of only now")
+	for range 12 {
+		f.now.Step(window)
+		f.sampleBy(0, "n", 2)
+	}
+	f.wantCPU(2000, "three minutes after that")
+}
+
+func TestAClockThatIsSetForwardWarmsUpNobody(t *testing.T) {
+	f := newNodeFixture(t)
+	f.sampleBy(0, "n", 0.1)
+	f.SetPod(running(boundPod("p", "n"), f.now.Now()))
+	f.now.Step(window)
+	f.sampleBy(5*time.Minute, "n", 0.1)
+	f.now.Step(window)
+	f.sampleBy(5*time.Minute, "n", 0.1)
+	f.wantCPU(1100, "30 s after it has started")
+	for range 4 {
+		f.now.Step(window)
+		f.sampleBy(5*time.Minute, "n", 1)
+	}
+	f.wantCPU(1000, "90 s after it has started")
+}
+
+// A pod that starts by the new time of a clock, before a sample shows that it was set,
+// did not start in the future, nor has it run for long.
+func TestAPodThatStartsWhileItsClockIsSet(t *testing.T) {
+	for _, by := range []time.Duration{5 * time.Minute, -5 * time.Minute} {
+		t.Run(fmt.Sprint(by), func(t *testing.T) {
+			f := newNodeFixture(t)
+			for range 8 {
+				f.now.Step(window)
+				f.sampleBy(0, "n", 0.1)
+			}
+			pod := running(boundPod("p", "n"), f.now.Now().Add(by))
+			f.SetPod(pod)
+			for range 3 {
+				f.now.Step(window)
+				f.sampleBy(by, "n", 0.1)
+			}
+			f.wantCPU(1100, "45 s after it has started")
+			for range 6 {
+				f.now.Step(window)
+				f.sampleBy(by, "n", 1)
+				f.SetPod(pod)
+			}
+			f.wantCPU(1000, "more than two minutes after it has started")
+		})
+	}
+}
+
+// Samples come as often as the source is polled: none is taken to be late because the
+// node's clock is behind.
+func TestANodeThatIsSampledAtEachPollIsFreshWhateverItsClock(t *testing.T) {
+	for behind := time.Duration(0); behind < 5*time.Minute; behind += 5 * time.Second {
+		f := newNodeFixture(t)
+		for i := range 20 {
+			f.now.Step(window - 1)
+			if _, state := f.node("n"); i > 2 && state != Fresh {
+				t.Errorf("behind by %v: %v a moment before the next poll", behind, state)
+				break
+			}
+			f.now.Step(1)
+			f.sampleBy(-behind, "n", 1)
+		}
+	}
+}
+
+// A node is as old as the API server's clock says, its samples as its own: those that go
+// on to come are its own, whatever their time.
+func TestANewNodeWhoseClockIsBehindIsMeasured(t *testing.T) {
+	f := newFixture(t)
+	f.SetNodeSince("n", f.now.Now(), amount.Vector{8000, 1 << 34}, line.Own{})
+	for range 8 {
+		f.now.Step(window)
+		f.sampleBy(-5*time.Minute, "n", 1)
+	}
+	if _, state := f.node("n"); state != Fresh {
+		t.Errorf("%v after two minutes", state)
+	}
+}
+
+// The last sample of a machine is not that of the one that has its name now, for as
+// long as it is the last one.
+func TestTheLastSampleOfAnotherMachineStaysDropped(t *testing.T) {
+	f := newFixture(t)
+	f.SetNodeSince("n", f.now.Now(), amount.Vector{8000, 1 << 34}, line.Own{})
+	last := []Reading{{Node: "n", Timestamp: f.now.Now().Add(-time.Second), Window: window, Usage: [amount.NumResources]float64{7, 1 << 30}}}
+	for range 20 {
+		f.now.Step(window)
+		f.source.readings = last
+		f.Poll(t.Context())
+	}
+	if _, state := f.node("n"); state != Missing {
+		t.Errorf("%v: want none of its samples to be believed", state)
+	}
+}
+
+// A source that is late and catches up is no clock that was set forward.
+func TestASourceThatCatchesUp(t *testing.T) {
+	f := newNodeFixture(t)
+	f.sampleBy(0, "n", 7)
+	f.now.Step(4 * window)
+	f.sampleBy(-3*window, "n", 7)
+	f.now.Step(window)
+	f.sampleBy(0, "n", 1)
+	f.wantCPU(1000, "its newest sample can be believed")
 }
 
 // Times of pods stay by the node's clock, whatever ours shows.

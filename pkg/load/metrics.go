@@ -122,7 +122,7 @@ func (c *collector) CollectWithStability(ch chan<- metrics.Metric) {
 func (m *Model) counts() (inFlight int, newest time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	for _, p := range m.pods {
+	for p := range m.pods.all {
 		if p.Phase.InFlight() {
 			inFlight++
 		}

@@ -6,7 +6,6 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
@@ -32,8 +31,6 @@ type Config struct {
 	// Learn has the real use of a workload's running pods be the estimate for
 	// its next one.
 	Learn bool
-	// Await has AwaitFirstPoll wait. Only who calls Run wants that.
-	Await bool
 	// Overrides says which estimates of pods' annotations count. It defaults to what
 	// NodeLoad's default arguments say.
 	Overrides *annotation.Overrides
@@ -42,6 +39,9 @@ type Config struct {
 	// Report is told what is wrong with an object of the cluster: a reason in
 	// CamelCase, and a message. It defaults to nothing.
 	Report func(object runtime.Object, reason, message string)
+	// Lead is called once, when the first scheduling cycle begins: until then another
+	// replica may schedule. It defaults to nothing.
+	Lead func()
 	// Clock defaults to the real one.
 	Clock clock.WithTicker
 }
@@ -60,12 +60,14 @@ type Model struct {
 	// tried is closed when the source has been polled once, with or without success.
 	tried   chan struct{}
 	tryOnce sync.Once
+	// leadOnce is for Config.Lead.
+	leadOnce sync.Once
 	// relieved wakes Run when a node's predicted use fell between two polls.
 	relieved chan struct{}
 
 	mu          sync.Mutex
 	nodes       nodes
-	pods        map[types.NamespacedName]*pod
+	pods        pods
 	workloads   *workload.Book[*pod]
 	agenda      agenda
 	podPolls    uint64
@@ -84,6 +86,9 @@ func NewModel(config Config, source Source) *Model {
 	if config.Report == nil {
 		config.Report = func(runtime.Object, string, string) {}
 	}
+	if config.Lead == nil {
+		config.Lead = func() {}
+	}
 	if config.Overrides == nil {
 		config.Overrides = annotation.DefaultOverrides()
 	}
@@ -99,7 +104,7 @@ func NewModel(config Config, source Source) *Model {
 		tried:       make(chan struct{}),
 		relieved:    make(chan struct{}, 1),
 		nodes:       newNodes(config.Window, config.Interval),
-		pods:        map[types.NamespacedName]*pod{},
+		pods:        pods{},
 		workloads:   workload.NewBook[*pod](),
 		agenda:      newAgenda(),
 	}
@@ -118,12 +123,17 @@ func (m *Model) Estimate(pod *v1.Pod) amount.Vector {
 func (m *Model) estimate(pod *v1.Pod, requested amount.Vector) amount.Vector {
 	use := requested
 	if m.workloads.Len() > 0 {
-		if key, ok := workload.KeyOf(pod, requested); ok {
-			use = m.workloads.Estimate(key)
+		if key, ok := m.keyOf(pod); ok {
+			use = m.workloads.Estimate(key, requested)
 		}
 	}
 	said := m.annotations.Of(pod)
 	return m.config.Overrides.Estimate(&said, use)
+}
+
+// keyOf returns the key of the pod's workload, and whether it has one.
+func (m *Model) keyOf(pod *v1.Pod) (workload.Key, bool) {
+	return workload.KeyOf(pod, m.config.Estimator.Template(pod))
 }
 
 // Requested returns the use to expect from pods that request this much. It
@@ -153,18 +163,25 @@ func (m *Model) SetNode(name string, allocatable amount.Vector, own line.Own) {
 func (m *Model) SetNodeSince(name string, since time.Time, allocatable amount.Vector, own line.Own) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.nodes.set(name, since, allocatable, own) {
+	if m.nodes.set(name, since, m.clock.Now(), allocatable, own) {
 		m.relieve()
 	}
 }
 
-// RemoveNode tells the model that the node is gone.
+// RemoveNode tells the model that the node is gone, or has stopped. If it comes back,
+// with pods that are still there, those are about to run again.
 func (m *Model) RemoveNode(name string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	n := m.nodes.known(name)
 	if n == nil {
 		return
+	}
+	now := n.clock.now(m.clock.Now())
+	for _, p := range n.pods {
+		p.keep()
+		p.Stop(now, m.config.WarmUp)
+		m.agenda.consider(p, m.config.WarmUp)
 	}
 	m.nodes.remove(n)
 	m.predict(n)
@@ -185,8 +202,8 @@ func (m *Model) Reserve(object *v1.Pod, nodeName string) {
 func (m *Model) Unreserve(object *v1.Pod) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	p := m.pods[nameOf(object)]
-	if p == nil || p.uid != object.UID {
+	p := m.pods.find(object)
+	if p == nil {
 		return
 	}
 	if p.On(ledger.Unreserve); p.Phase == ledger.Absent {
@@ -208,22 +225,18 @@ func (m *Model) SetPod(object *v1.Pod) {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	known := m.pods[nameOf(object)]
-	var requested amount.Vector
-	if known != nil && known.uid == object.UID {
-		requested = known.Requested
-	}
-	p := m.track(object, object.Spec.NodeName)
-	before, now := p.Phase, p.node.clock.now(m.clock.Now())
-	p.Observe(statesOf(object, &m.config.Estimator, p.Estimate), now, m.config.WarmUp)
-	if known == p && p.Requested.Max(requested) != requested {
-		p.Outgrow(now)
+	p, ours := m.track(object, object.Spec.NodeName), m.clock.Now()
+	before, now := p.Phase, p.node.clock.now(ours)
+	states := statesOf(object, &m.config.Estimator, p.Estimate)
+	p.place(states, ours)
+	if p.Observe(states, now, m.config.WarmUp) {
+		p.heard = ours
 	}
 	if newest := p.node.history.Newest(); newest != nil {
 		p.Sampled(newest, now, m.config.WarmUp)
 	}
 	m.learnFrom(p, object, now)
-	m.agenda.consider(p)
+	m.agenda.consider(p, m.config.WarmUp)
 	if object.DeletionTimestamp != nil {
 		m.agenda.terminating[p] = true
 	}
@@ -235,39 +248,49 @@ func (m *Model) SetPod(object *v1.Pod) {
 func (m *Model) RemovePod(object *v1.Pod) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if p := m.pods[nameOf(object)]; p != nil && p.uid == object.UID {
-		m.depart(p, usedUntil(object, p.node.clock.now(m.clock.Now())))
+	if p := m.pods.find(object); p != nil {
+		m.depart(p, p.usedUntil(object, m.clock.Now()))
 	}
 }
 
 // track returns the record of the pod, on the given node and with its present
 // estimate.
 func (m *Model) track(object *v1.Pod, nodeName string) *pod {
-	name := nameOf(object)
-	p := m.pods[name]
-	if p != nil && (p.uid != object.UID || p.node.name != nodeName) {
-		// Made again under its name, or elsewhere than it was reserved.
+	p := m.pods.find(object)
+	if p != nil && p.node.name != nodeName { // elsewhere than it was reserved
 		m.depart(p, p.node.clock.now(m.clock.Now()))
 		p = nil
 	}
 	if p == nil {
-		p = &pod{uid: object.UID, name: name}
-		m.pods[name] = p
+		p = &pod{uid: object.UID, name: nameOf(object)}
+		m.pods.add(p)
 		m.nodes.get(nodeName).add(p)
 	}
 	// Both are taken anew each time: a pod may be resized.
-	p.Requested = m.config.Estimator.Pod(object)
+	p.Resize(m.config.Estimator.Pod(object), p.node.clock.latest(m.clock.Now()))
 	p.Estimate = m.estimate(object, p.Requested)
 	return p
 }
 
-// learnFrom has a running pod's workload learn from it.
+// learnFrom has a running pod's workload learn from it. A pod that is resized is of
+// another workload from then on.
 func (m *Model) learnFrom(p *pod, object *v1.Pod, now time.Time) {
-	if !m.config.Learn || m.podSource == nil || p.workload != nil || p.RunningSince(now).IsZero() {
+	if !m.config.Learn || m.podSource == nil || p.workload == nil && p.RunningSince(now).IsZero() {
 		return
 	}
-	if key, ok := workload.KeyOf(object, p.Requested); ok {
-		p.workload = m.workloads.Join(key, p)
+	key, ok := m.keyOf(object)
+	if !ok || p.workload != nil && p.workload.Key() == key {
+		return
+	}
+	m.leaveWorkload(p)
+	p.workload = m.workloads.Join(key, p)
+}
+
+// leaveWorkload has nothing be learned from the pod any more.
+func (m *Model) leaveWorkload(p *pod) {
+	if p.workload != nil {
+		p.workload.Leave(p, m.clock.Now())
+		p.workload = nil
 	}
 }
 
@@ -284,23 +307,25 @@ func (m *Model) depart(p *pod, until time.Time) {
 
 // drop forgets the pod.
 func (m *Model) drop(p *pod) {
-	delete(m.pods, p.name)
+	m.pods.drop(p)
 	p.node.remove(p)
 	m.agenda.drop(p)
-	if p.workload != nil {
-		p.workload.Leave(p, m.clock.Now())
-		p.workload = nil
-	}
+	m.leaveWorkload(p)
 }
 
 // update derives anew what a pod that came or changed bears upon. Only if a sample
 // shows some of it, or did before, that is more than a sum.
 func (m *Model) update(p *pod, before ledger.Phase) {
+	n := p.node
+	predicted := n.prediction.Statistics()
 	if p.Phase.Unseen() && (before.Unseen() || before == ledger.Absent) {
-		m.countUnseen(p.node)
-		return
+		m.countUnseen(n)
+	} else {
+		m.predict(n)
 	}
-	m.predict(p.node)
+	if now := n.prediction.Statistics(); now.AnyBelow(&predicted) {
+		m.relieve()
+	}
 }
 
 // predict derives what is predicted for the node from its samples and its pods.
@@ -314,7 +339,7 @@ func (m *Model) predict(n *node) {
 // no sample shows any of.
 func (m *Model) countUnseen(n *node) {
 	m.present = n.records(m.present)
-	n.prediction.Unseen = ledger.CountUnseen(m.present, n.clock.now(m.clock.Now()))
+	n.prediction.Unseen = ledger.CountUnseen(m.present, n.clock.now(m.clock.Now()), m.config.WarmUp)
 	m.countRequests(n)
 	m.nodes.dropIfUnused(n)
 }

@@ -56,6 +56,22 @@ func newFixture(t *testing.T) *fixture {
 	return f
 }
 
+// newNodeFixture is newFixture with a node.
+func newNodeFixture(t *testing.T) *fixture {
+	f := newFixture(t)
+	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
+	return f
+}
+
+// wantCPU fails if another use of CPU than that is predicted for node n by the
+// newest sample, in millicores.
+func (f *fixture) wantCPU(want int64, when string) {
+	f.t.Helper()
+	if n, _ := f.node("n"); n.Predicted[Latest][amount.CPU] != want {
+		f.t.Errorf("%s: predicted %v, want %dm", when, n.Predicted[Latest], want)
+	}
+}
+
 // sample has a poll show the node's use over the window that ends now.
 func (f *fixture) sample(node string, cores float64) {
 	f.source.readings = []Reading{{Node: node, Timestamp: f.now.Now(), Window: window, Usage: [amount.NumResources]float64{cores, 1 << 30}}}
@@ -261,6 +277,62 @@ func TestUnreserve(t *testing.T) {
 	}
 }
 
+// A pod is made again under its name, and is reserved before all that happened to the
+// one before is known: whatever is told of that one later, it is not this one.
+func TestALateEventOfAPredecessorTakesNothingFromThePodThatIsReserved(t *testing.T) {
+	f := newNodeFixture(t)
+	old := boundPod("p", "n")
+	f.SetPod(old)
+	next := old.DeepCopy()
+	next.UID = "next"
+	f.Reserve(next, "n")
+	f.SetPod(old)
+	if got := f.inFlightCPU("n"); got != 2000 {
+		t.Errorf("%dm in flight, want that of both: the first may be there still", got)
+	}
+	f.RemovePod(old)
+	if got := f.inFlightCPU("n"); got != 1000 {
+		t.Errorf("%dm in flight, want 1000m of the pod that is reserved", got)
+	}
+	f.Unreserve(next)
+	if got := f.inFlightCPU("n"); got != 0 || len(f.pods) != 0 {
+		t.Errorf("%dm in flight, %d pods known, want nothing", got, len(f.pods))
+	}
+}
+
+// Pods of one name are known apart, in whichever order they come and go.
+func TestPodsOfOneName(t *testing.T) {
+	var three [3]*pod
+	objects := [3]*v1.Pod{}
+	for i := range three {
+		objects[i] = boundPod("p", "n")
+		objects[i].UID = types.UID(fmt.Sprint("uid", i))
+		three[i] = &pod{uid: objects[i].UID, name: nameOf(objects[i])}
+	}
+	for _, order := range [][3]int{{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}} {
+		ps := pods{}
+		for _, p := range three {
+			ps.add(p)
+		}
+		for gone, i := range order {
+			if ps.drop(three[i]); ps.find(objects[i]) != nil {
+				t.Errorf("%v: %d is found although it was dropped", order, i)
+			}
+			for _, other := range order[gone+1:] {
+				if ps.find(objects[other]) != three[other] {
+					t.Errorf("%v: %d is not found", order, other)
+				}
+			}
+			if got := len(slices.Collect(ps.all)); got != 2-gone {
+				t.Errorf("%v: %d are left, want %d", order, got, 2-gone)
+			}
+			if only := ps.only(three[0].name); (only != nil) != (gone == 1) {
+				t.Errorf("%v: after %d were dropped, the only one is %v", order, gone+1, only)
+			}
+		}
+	}
+}
+
 func TestRestartCountsOldPodsAsMeasured(t *testing.T) {
 	f := newFixture(t)
 	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
@@ -276,20 +348,16 @@ func TestRestartCountsOldPodsAsMeasured(t *testing.T) {
 	}
 }
 
-// A scheduler that has just started waits for the first poll, but not for ever, and
-// one that runs the model in another way not at all.
+// A scheduler that has just started waits for the first poll, but not for ever.
 func TestAwaitFirstPoll(t *testing.T) {
-	f := newFixture(t)
-	f.AwaitFirstPoll(t.Context()) // does not wait
-	for name, end := range map[string]func(context.CancelFunc){
-		"a poll":         func(context.CancelFunc) { f.sample("n", 1) },
-		"a failed poll":  func(context.CancelFunc) { f.source.err = errors.New("down"); f.Poll(t.Context()) },
-		"the time limit": func(context.CancelFunc) { f.now.Step(time.Second + firstPollSlack) },
-		"the end":        func(cancel context.CancelFunc) { cancel() },
+	for name, end := range map[string]func(*fixture, context.CancelFunc){
+		"a poll":         func(f *fixture, _ context.CancelFunc) { f.sample("n", 1) },
+		"a failed poll":  func(f *fixture, _ context.CancelFunc) { f.source.err = errors.New("down"); f.Poll(t.Context()) },
+		"the time limit": func(f *fixture, _ context.CancelFunc) { f.now.Step(time.Second + firstPollSlack) },
+		"the end":        func(_ *fixture, cancel context.CancelFunc) { cancel() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			f = newFixture(t)
-			f.config.Await = true
+			f := newFixture(t)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			ended := make(chan struct{})
@@ -302,12 +370,24 @@ func TestAwaitFirstPoll(t *testing.T) {
 				t.Fatal("it does not wait")
 			default:
 			}
-			end(cancel)
+			end(f, cancel)
 			<-ended
 			if name == "a poll" {
 				f.AwaitFirstPoll(ctx) // waits no more
 			}
 		})
+	}
+}
+
+// The first scheduling cycle tells that this replica leads.
+func TestTheFirstCycleLeads(t *testing.T) {
+	f := newFixture(t)
+	led := 0
+	f.config.Lead = func() { led++ }
+	for range 3 {
+		if f.BeginCycle(); led != 1 {
+			t.Errorf("told %d times that it leads, want once", led)
+		}
 	}
 }
 
@@ -391,6 +471,36 @@ func TestRunTellsSoonOfAPodThatIsGone(t *testing.T) {
 	}
 	cancel()
 	<-ended
+}
+
+// What counts for less than before gives room, whether it is measured yet or not.
+func TestAPodThatIsResizedDownwardsGivesRoom(t *testing.T) {
+	for name, pod := range map[string]*v1.Pod{
+		"is to start":      boundPod("p", "n"),
+		"has just started": running(boundPod("p", "n"), epoch),
+		"is seen in part":  running(boundPod("p", "n"), epoch.Add(-5*time.Second)),
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newNodeFixture(t)
+			pod.Spec.Containers[0].Resources.Requests = requests("4", "1Gi")
+			f.Reserve(pod, "n")
+			f.SetPod(pod)
+			f.sample("n", 1)
+			told := 0
+			f.Subscribe(func(context.Context) { told++ })
+			f.NotifyIfRelieved(t.Context())
+			told = 0 // of the node
+			f.SetPod(pod)
+			if f.NotifyIfRelieved(t.Context()); told != 0 {
+				t.Error("told of room although nothing has changed")
+			}
+			pod.Spec.Containers[0].Resources.Requests = requests("1", "1Gi")
+			f.SetPod(pod)
+			if f.NotifyIfRelieved(t.Context()); told != 1 {
+				t.Errorf("told %d times that there is room, want once", told)
+			}
+		})
+	}
 }
 
 // reference is the model written for clarity alone: it keeps everything and

@@ -17,12 +17,16 @@ type node struct {
 	// before their node is.
 	slot        int
 	born        uint64    // see Node.Born
-	since       time.Time // when the API server was told of it
+	since       time.Time // when the API server was told of it, by its clock; zero if that does not matter
+	told        time.Time // when we were, by ours
+	older       time.Time // the newest timestamp of a sample from before since
 	allocatable amount.Vector
 	own         line.Own
-	doubt       dropReason // why a part of its last reading was not believed
-	incomplete  time.Time  // since when readings lack a part that was never known
+	doubt       dropReason    // why a part of its last reading was not believed
+	incomplete  time.Time     // since when readings lack a part that was never known
+	believed    amount.Vector // the last value of each resource that was believed
 	clock       nodeClock
+	seenAt      time.Time // see Node.SeenAt
 	history     history.History
 	pods        []*pod           // those on it, in no order
 	departed    []*ledger.Record // those that have left and that samples still show
@@ -84,13 +88,6 @@ func (n *node) doubtZero(sample *history.Sample, doubt *doubts) dropReason {
 	return doubt.all()
 }
 
-// isOlder reports whether the sample is of the machine that had the node's name
-// before. That makes no further ones: if they go on to come, each newer than the
-// last, it is the node's clock that is behind.
-func (n *node) isOlder(sample *history.Sample) bool {
-	return n.history.Newest() == nil && sample.Timestamp.Before(n.since) && !n.clock.setBack(sample.Timestamp, n.since)
-}
-
 // awaitsRest reports whether the reading is of a node that was never measured and
 // lacks a part, which may yet come: a source that has just begun to measure a node
 // may know its memory before its CPU. After the expiration it is not waited for.
@@ -103,6 +100,79 @@ func (n *node) awaitsRest(doubt *doubts, now time.Time, expiration time.Duration
 		n.incomplete = now
 	}
 	return now.Sub(n.incomplete) < expiration
+}
+
+// isOfAnother reports whether a sample of the time is of a machine that had the name
+// before. The node is as old as the API server's clock says, and the time is by the
+// node's own, which may be behind: samples that go on to come long after we were told
+// of the node are its own.
+func (n *node) isOfAnother(timestamp, now time.Time, expiration time.Duration) bool {
+	if !timestamp.Before(n.since) {
+		return false
+	}
+	advances := !n.older.IsZero() && timestamp.After(n.older)
+	if advances && now.Sub(n.told) > expiration {
+		n.since = time.Time{}
+		return false
+	}
+	n.older = later(n.older, timestamp)
+	return true
+}
+
+// see takes in that the newest sample arrived now, of that time by the node's clock. It
+// is not from the future; and it is no older than samples are that arrive with the
+// delay, if it follows another: then its time says more of the clock.
+func (n *node) see(timestamp, now time.Time, delay time.Duration) {
+	if n.seenAt = earlier(timestamp, now); n.history.Newest() != nil {
+		n.seenAt = later(n.seenAt, now.Add(-delay))
+	}
+}
+
+// boundStarts takes in that the node's clock is known now: nothing on it began later
+// than that shows. What says so is by a clock that has been set back since.
+func (n *node) boundStarts(now time.Time) {
+	last := n.clock.latest(now).Add(maxClockSkew)
+	for _, p := range n.pods {
+		for from := range p.Runs {
+			if from.After(last) {
+				p.correct(func(from time.Time) time.Time { return earlier(from, last) })
+				break
+			}
+		}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+func later(a, b time.Time) time.Time {
+	if b.After(a) {
+		return b
+	}
+	return a
+}
+
+// keepStamps keeps what is known of when containers began and ended, as the node's
+// clock is set.
+func (n *node) keepStamps() {
+	for _, p := range n.pods {
+		p.keep()
+	}
+}
+
+// doubtStarts takes in that the clock was set back at some time since the sample before,
+// which arrived at known. What was told since to have begun may have, by the new time;
+// so it is taken to begin now.
+func (n *node) doubtStarts(known, now time.Time) {
+	for _, p := range n.pods {
+		if !p.heard.Before(known) {
+			p.correct(func(from time.Time) time.Time { return later(from, n.clock.latest(now)) })
+		}
+	}
 }
 
 // saturated is the part of what a node can allocate from which its pods may get
@@ -122,7 +192,8 @@ func (n *node) short() (short [amount.NumResources]bool) {
 // forget drops what was measured of the node.
 func (n *node) forget() {
 	n.history.Clear()
-	n.departed, n.clock, n.doubt, n.incomplete = nil, nodeClock{}, "", time.Time{}
+	n.departed, n.doubt, n.incomplete, n.seenAt = nil, "", time.Time{}, time.Time{}
+	n.older, n.believed = time.Time{}, amount.Vector{}
 }
 
 // published returns the node as views show it.
@@ -130,7 +201,7 @@ func (n *node) published() *Node {
 	result := &Node{
 		Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Own: n.own, Requested: n.requested,
 		Measured: n.prediction.Measured, Deviation: n.prediction.Deviation, Predicted: n.prediction.Statistics(),
-		SeenAt: n.clock.seenAt, ClockSkew: n.clock.skew,
+		SeenAt: n.seenAt, ClockSkew: n.clock.skew,
 	}
 	if newest := n.history.Newest(); newest != nil {
 		result.Sampled, result.Sample, result.Covered = true, *newest, n.history.Covered()
@@ -179,7 +250,7 @@ func (ns *nodes) known(name string) *node {
 }
 
 // set takes in that the node exists, and reports whether that is news.
-func (ns *nodes) set(name string, since time.Time, allocatable amount.Vector, own line.Own) bool {
+func (ns *nodes) set(name string, since, now time.Time, allocatable amount.Vector, own line.Own) bool {
 	n := ns.get(name)
 	if n.slot >= 0 && n.allocatable == allocatable && n.own == own {
 		return false
@@ -187,9 +258,10 @@ func (ns *nodes) set(name string, since time.Time, allocatable amount.Vector, ow
 	if n.slot < 0 {
 		ns.epoch++
 		n.slot, n.born, ns.reindex = ns.takeSlot(n), ns.epoch, true
+		n.since, n.told = since, now
 	}
 	ns.resized = ns.resized || n.allocatable != allocatable || ns.reindex
-	n.since, n.allocatable, n.own = since, allocatable, own
+	n.allocatable, n.own = allocatable, own
 	ns.dirty[n] = true
 	return true
 }

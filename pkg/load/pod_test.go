@@ -71,6 +71,14 @@ func TestStatesOf(t *testing.T) {
 			},
 			want: [4]ledger.State{{Before: hasRun(epoch), Ended: true}, {Since: epoch}, {Since: later}, {}},
 		},
+		"all are started again by a rule": {
+			status: v1.PodStatus{
+				Conditions:            []v1.PodCondition{{Type: v1.AllContainersRestarting, Status: v1.ConditionTrue}},
+				InitContainerStatuses: []v1.ContainerStatus{ended("init", 0, epoch)},
+				ContainerStatuses:     []v1.ContainerStatus{ended("a", 42, epoch), ended("b", 137, epoch)},
+			},
+			want: [4]ledger.State{{Before: hasRun(epoch)}, {}, {Before: hasRun(epoch)}, {Before: hasRun(epoch)}},
+		},
 		"an init container that fails is to run again, whatever the pod's policy": {
 			status: v1.PodStatus{InitContainerStatuses: []v1.ContainerStatus{ended("init", 1, epoch)}},
 			want:   [4]ledger.State{{Before: hasRun(epoch)}},
@@ -111,9 +119,12 @@ func TestStatesOf(t *testing.T) {
 		"which says nothing of a pod that is pending": {status: v1.PodStatus{Phase: v1.PodPending, StartTime: &started}},
 		"nor of one container that is not reported": {
 			status: v1.PodStatus{Phase: v1.PodRunning, StartTime: &started, ContainerStatuses: []v1.ContainerStatus{status("a", later)}},
-			want:   [4]ledger.State{2: {Since: later}},
+			want:   [4]ledger.State{{Ended: true}, {Since: later}, {Since: later}},
 		},
-		"nor if it does not say when": {status: v1.PodStatus{Phase: v1.PodRunning}},
+		"nor if it does not say when": {
+			status: v1.PodStatus{Phase: v1.PodRunning},
+			want:   [4]ledger.State{{Ended: true}},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			pod := &v1.Pod{Spec: *spec.DeepCopy(), Status: test.status}
@@ -133,6 +144,24 @@ func TestStatesOf(t *testing.T) {
 				t.Errorf("%+v\nwant %+v", states, test.want)
 			}
 		})
+	}
+}
+
+// A kubelet that reports no init containers: what has to run before a container has
+// run when that does, and a sidecar runs as long.
+func TestAKubeletThatReportsNoInitContainers(t *testing.T) {
+	f := newNodeFixture(t)
+	pod := boundPod("p", "n")
+	pod.Spec.InitContainers = []v1.Container{named("init", container("4", "1Gi")), sidecar("proxy", container("1", "1Gi"))}
+	f.SetPod(pod)
+	f.sample("n", 0)
+	f.wantCPU(4000, "it waits, and its init container has not run")
+	f.SetPod(running(pod, f.now.Now().Add(-time.Hour)))
+	f.now.Step(window)
+	f.sample("n", 1)
+	f.wantCPU(1000, "its container has run for an hour")
+	if n, _ := f.node("n"); n.Requested[amount.CPU] != 2000 {
+		t.Errorf("%v is requested, want 2000m of the sidecar and the container", n.Requested)
 	}
 }
 
@@ -189,6 +218,13 @@ func TestSharesOf(t *testing.T) {
 		"requests of zero: equally": {
 			spec:      v1.PodSpec{Containers: []v1.Container{container("0", "0"), container("0", "100")}},
 			estimated: amount.Vector{400, 40}, want: amounts{{200, 0}, {200, 40}},
+		},
+		"requests of zero: an init container runs alone": {
+			spec: v1.PodSpec{
+				InitContainers: []v1.Container{container("0", "0"), sidecar("proxy", container("0", "0"))},
+				Containers:     []v1.Container{container("0", "100")},
+			},
+			estimated: amount.Vector{400, 40}, want: amounts{{200, 0}, {200, 0}, {200, 40}},
 		},
 		"nothing is expected": {
 			spec: v1.PodSpec{Containers: []v1.Container{container("0", "100"), container("0", "100")}},

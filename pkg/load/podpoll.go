@@ -66,18 +66,25 @@ func newAgenda() agenda {
 }
 
 // consider notes whether the pod is to be measured because it has started.
-func (a *agenda) consider(p *pod) {
+func (a *agenda) consider(p *pod, warmUp time.Duration) {
 	switch p.Phase {
 	case ledger.PartlyMeasured, ledger.Remeasuring:
 		a.unread[p] = true
 	case ledger.Measured:
-		if _, seen := p.Expected(p.LastRead()); !seen {
+		if _, seen := p.Expected(p.LastRead(), warmUp); !seen {
 			a.unread[p] = true
 			return
 		}
 		delete(a.unread, p)
 	default:
 		delete(a.unread, p)
+	}
+}
+
+// want has the pod be read until then, because preemption asks about it.
+func (a *agenda) want(p *pod, until time.Time) {
+	if _, wanted := a.victims[p]; wanted || len(a.victims) < maxVictims {
+		a.victims[p] = until
 	}
 }
 
@@ -91,7 +98,7 @@ func (a *agenda) drop(p *pod) {
 // not been asked for the longest.
 func (a *agenda) next(workloads *workload.Book[*pod], warm func(*pod) bool, now time.Time) []types.NamespacedName {
 	maps.DeleteFunc(a.victims, func(_ *pod, until time.Time) bool { return now.After(until) })
-	starting, preemption := byAsking(a.unread), append(byAsking(a.victims), byAsking(a.terminating)...)
+	starting, preemption := byAsking(a.unread), byAsking(a.leaving())
 	c := choice{taken: make(map[*pod]bool, podBudget), now: now}
 	starting = c.take(starting, startingBudget)
 	preemption = c.take(preemption, preemptionBudget)
@@ -135,7 +142,17 @@ func (c *choice) take(pods []*pod, limit int) (rest []*pod) {
 	return nil
 }
 
-func byAsking[V any](pods map[*pod]V) []*pod {
+// leaving returns the pods that preemption asks about and those that are about to go.
+func (a *agenda) leaving() map[*pod]bool {
+	pods := make(map[*pod]bool, len(a.victims)+len(a.terminating))
+	maps.Copy(pods, a.terminating)
+	for p := range a.victims {
+		pods[p] = true
+	}
+	return pods
+}
+
+func byAsking(pods map[*pod]bool) []*pod {
 	return slices.SortedFunc(maps.Keys(pods), func(a, b *pod) int {
 		return cmp.Or(a.asked.Compare(b.asked), cmp.Compare(a.name.Namespace, b.name.Namespace), cmp.Compare(a.name.Name, b.name.Name))
 	})
@@ -162,7 +179,7 @@ func (m *Model) readPods(ctx context.Context) ([]PodReading, error) {
 	listed := m.agenda.listed
 	m.mu.Unlock()
 	if lister, ok := m.podSource.(PodLister); ok && !listed {
-		readings, err := lister.ListPods(ctx)
+		readings, err := list(ctx, lister)
 		m.mu.Lock()
 		m.agenda.listed = err == nil
 		m.mu.Unlock()
@@ -184,13 +201,24 @@ func (m *Model) readPods(ctx context.Context) ([]PodReading, error) {
 	return m.podSource.PollPods(ctx, pods)
 }
 
+// list has all pods be listed within half of the time that is left, so that a list that
+// takes too long leaves as much for single pods.
+func list(ctx context.Context, lister PodLister) ([]PodReading, error) {
+	if end, ends := ctx.Deadline(); ends {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
+		defer cancel()
+	}
+	return lister.ListPods(ctx)
+}
+
 // observePods takes in what single pods use.
 func (m *Model) observePods(logger klog.Logger, readings []PodReading) {
 	changed := map[*node]bool{}
 	for part := range slices.Chunk(readings, observed) {
 		m.mu.Lock()
 		for i := range part {
-			if p := m.pods[part[i].Pod]; p != nil && m.read(logger, p, &part[i]) {
+			if p := m.pods.only(part[i].Pod); p != nil && m.read(logger, p, &part[i]) {
 				changed[p.node] = true
 			}
 		}
@@ -218,18 +246,23 @@ func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
 		logger.V(5).Info("Dropped a load reading", "pod", reading.Pod, "reason", string(reason))
 		return false
 	}
-	now := p.node.clock.now(m.clock.Now())
-	_, before := p.Expected(now)
+	ours, clock := m.clock.Now(), &p.node.clock
+	now := clock.now(ours)
+	if sample.Timestamp = clock.at(sample.Timestamp); !clock.surelyPast(sample.Timestamp, ours) {
+		m.metrics.dropped(dropClock)
+		return false
+	}
+	_, before := p.Expected(now, m.config.WarmUp)
 	if !p.Read(sample, now, m.config.WarmUp) {
 		return false
 	}
-	if _, seen := p.Expected(now); seen && !before {
+	if _, seen := p.Expected(now, m.config.WarmUp); seen && !before {
 		m.metrics.predicted(p.Estimate, sample.Usage)
 	}
-	if use, complete := p.LastUse(sample.Timestamp); complete && p.workload != nil {
-		p.workload.Learn(history.Sample{Timestamp: sample.Timestamp, Window: sample.Window, Usage: use}, p.node.short())
+	if use, complete := p.LastUse(sample.Timestamp, m.config.WarmUp); complete && p.workload != nil {
+		p.workload.Learn(history.Sample{Timestamp: ours, Window: sample.Window, Usage: use}, p.node.short())
 	}
-	m.agenda.consider(p)
+	m.agenda.consider(p, m.config.WarmUp)
 	return true
 }
 
@@ -237,7 +270,7 @@ func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
 func (m *Model) Want(object *v1.Pod) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if p := m.pods[nameOf(object)]; p != nil && p.uid == object.UID && len(m.agenda.victims) < maxVictims {
-		m.agenda.victims[p] = m.clock.Now().Add(ledger.ReadingExpiration)
+	if p := m.pods.find(object); p != nil {
+		m.agenda.want(p, m.clock.Now().Add(ledger.ReadingExpiration))
 	}
 }

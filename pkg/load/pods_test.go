@@ -195,6 +195,66 @@ func TestEstimatesAreLearned(t *testing.T) {
 	}
 }
 
+// What a workload is known by is what its template says, not what counts of that now: a
+// pod whose init container has ended is of the same workload as its next one.
+func TestAnInitContainerThatHasEndedLeavesTheWorkloadAsItWas(t *testing.T) {
+	f, pods := newPodFixture(t)
+	with := func(name string) *v1.Pod {
+		pod := replica(name, "web", "1")
+		pod.Spec.InitContainers = []v1.Container{named("init", container("4", "1Gi"))}
+		return pod
+	}
+	pod := running(with("a"), f.now.Now())
+	pod.Status.InitContainerStatuses = []v1.ContainerStatus{ended("init", 0, f.now.Now())}
+	f.SetPod(pod)
+	pods.cores["a"] = 6
+	f.runFor(time.Hour)
+	if got := f.Estimate(with("next"))[amount.CPU]; got < 5000 {
+		t.Errorf("estimate %dm, want nearly 6000m", got)
+	}
+}
+
+// The requests of a pod whose init container has ended are those of its containers,
+// as long as nothing was learned of it.
+func TestNothingLearnedLeavesTheRequestsOfNow(t *testing.T) {
+	f, _ := newPodFixture(t)
+	f.SetPod(running(replica("a", "another", "1"), f.now.Now())) // some workload is known
+	pod := replica("b", "web", "1")
+	pod.Spec.InitContainers = []v1.Container{named("init", container("4", "1Gi"))}
+	if got := f.Estimate(pod)[amount.CPU]; got != 4000 {
+		t.Errorf("estimate %dm before it has run, want 4000m", got)
+	}
+	pod.Status.InitContainerStatuses = []v1.ContainerStatus{ended("init", 0, f.now.Now())}
+	if got := f.Estimate(pod)[amount.CPU]; got != 1000 {
+		t.Errorf("estimate %dm, want 1000m: its init container has ended", got)
+	}
+}
+
+// What a pod uses that was resized in place teaches nothing of those that are made
+// as its owner says.
+func TestAPodThatWasResizedTeachesNothingOfItsTemplate(t *testing.T) {
+	f, pods := newPodFixture(t)
+	pod := running(replica("a", "web", "1"), f.now.Now())
+	f.SetPod(pod)
+	pods.cores["a"] = 1
+	f.runFor(20 * time.Minute)
+	pod.Spec.Containers[0].Resources.Requests = requests("8", "1Gi")
+	f.SetPod(pod)
+	pods.cores["a"] = 8
+	f.runForAt(20*time.Minute, 9)
+	if got := f.Estimate(replica("next", "web", "1"))[amount.CPU]; got > 1100 {
+		t.Errorf("estimate %dm, want 1000m as before the other was resized", got)
+	}
+	if f.workloads.Len() != 2 {
+		t.Errorf("%d workloads, want that of the template and that of what was resized", f.workloads.Len())
+	}
+	f.RemovePod(pod)
+	f.now.Step(workload.Grace + 1)
+	if f.sample("n", 1); f.workloads.Len() != 0 {
+		t.Errorf("%d workloads are left without pods", f.workloads.Len())
+	}
+}
+
 // What a pod uses on a node that is short of CPU teaches nothing of how little its
 // workload needs.
 func TestAThrottledPodTeachesNoLowUse(t *testing.T) {
@@ -287,6 +347,11 @@ func TestUsedUntil(t *testing.T) {
 		}
 		return statuses
 	}
+	failed := func(ago time.Duration) v1.ContainerStatus {
+		s := status("", time.Time{})
+		s.LastTerminationState.Terminated = &v1.ContainerStateTerminated{FinishedAt: at(ago)}
+		return s
+	}
 	runs := v1.ContainerStatus{State: v1.ContainerState{Running: &v1.ContainerStateRunning{StartedAt: at(time.Hour)}}}
 	deadline := func(ago time.Duration) *metav1.Time { d := at(ago); return &d }
 	grace := int64(30)
@@ -297,6 +362,15 @@ func TestUsedUntil(t *testing.T) {
 		"nothing is known":          {pod: v1.Pod{}, want: 0},
 		"deleted without grace":     {pod: v1.Pod{Status: v1.PodStatus{ContainerStatuses: []v1.ContainerStatus{runs}}}, want: 0},
 		"the last container counts": {pod: v1.Pod{Status: v1.PodStatus{ContainerStatuses: ended(9*time.Second, 4*time.Second, 7*time.Second)}}, want: 4 * time.Second},
+		"a container that never ran did not use it": {
+			pod:  v1.Pod{Status: v1.PodStatus{ContainerStatuses: append(ended(20*time.Second), status("never ran", time.Time{}))}},
+			want: 20 * time.Second,
+		},
+		"one that waits to be started again used it until it ended": {
+			pod:  v1.Pod{Status: v1.PodStatus{ContainerStatuses: append(ended(20*time.Second), failed(8*time.Second))}},
+			want: 8 * time.Second,
+		},
+		"none has run": {pod: v1.Pod{Status: v1.PodStatus{ContainerStatuses: []v1.ContainerStatus{status("never ran", time.Time{})}}}, want: 0},
 		"told to end 12 s ago, may take until in 18 s": {
 			pod: v1.Pod{
 				ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: deadline(-18 * time.Second), DeletionGracePeriodSeconds: &grace},
@@ -313,7 +387,8 @@ func TestUsedUntil(t *testing.T) {
 		},
 		"a clock that is ahead": {pod: v1.Pod{Status: v1.PodStatus{ContainerStatuses: ended(-time.Minute)}}, want: 0},
 	} {
-		if got := now.Sub(usedUntil(&test.pod, now)); got != test.want {
+		p := &pod{node: &node{}}
+		if got := now.Sub(p.usedUntil(&test.pod, now)); got != test.want {
 			t.Errorf("%s: used its node until %v ago, want %v", name, got, test.want)
 		}
 	}

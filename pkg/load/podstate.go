@@ -32,7 +32,7 @@ func (m *Model) PodsOn(nodeName string) []PodState {
 	}
 	now := n.clock.now(m.clock.Now())
 	state := func(r *ledger.Record) PodState {
-		expected, seen := r.Expected(now)
+		expected, seen := r.Expected(now, m.config.WarmUp)
 		return PodState{Phase: r.Phase, Expected: expected, Seen: seen}
 	}
 	states := make([]PodState, 0, len(n.pods)+len(n.departed))

@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/ledger"
 )
 
@@ -21,6 +22,58 @@ func failed(pod *v1.Pod, at time.Time) *v1.Pod {
 	}
 	status.State = v1.ContainerState{Waiting: &v1.ContainerStateWaiting{Reason: "CrashLoopBackOff"}}
 	return pod
+}
+
+// A node boots anew: its pods stay, run no more, and are about to run again. That the
+// API server still says that they run is no news.
+func TestARebootIsNoRelief(t *testing.T) {
+	f := newNodeFixture(t)
+	pod := running(boundPod("p", "n"), f.now.Now().Add(-time.Hour))
+	f.SetPod(pod)
+	f.sample("n", 1)
+	f.RemoveNode("n")
+	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
+	f.now.Step(window)
+	f.sample("n", 0.1)
+	f.wantCPU(1100, "booted")
+	f.SetPod(pod)
+	f.wantCPU(1100, "told that it runs, since before")
+	f.SetPod(running(boundPod("p", "n"), f.now.Now()))
+	for range 4 {
+		f.wantCPU(1100, "it starts again")
+		f.now.Step(window)
+		f.sample("n", 0.1)
+	}
+	f.now.Step(window)
+	f.sample("n", 1)
+	f.wantCPU(1000, "it runs again")
+}
+
+// The clock of a node that boots anew may be set meanwhile.
+func TestARebootThatSetsTheClock(t *testing.T) {
+	for _, by := range []time.Duration{time.Hour, -time.Hour} {
+		t.Run(fmt.Sprint(by), func(t *testing.T) {
+			f := newNodeFixture(t)
+			f.SetPod(running(boundPod("p", "n"), f.now.Now().Add(-time.Hour)))
+			for range 4 {
+				f.now.Step(window)
+				f.sampleBy(0, "n", 1)
+			}
+			f.RemoveNode("n")
+			f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
+			f.SetPod(running(boundPod("p", "n"), f.now.Now().Add(by)))
+			for range 4 {
+				f.now.Step(window)
+				f.sampleBy(by, "n", 0.1)
+				f.wantCPU(1100, "it starts again")
+			}
+			for range 4 {
+				f.now.Step(window)
+				f.sampleBy(by, "n", 1)
+			}
+			f.wantCPU(1000, "it runs again")
+		})
+	}
 }
 
 // A container that fails leaves no room: it is about to run again. If it does not for

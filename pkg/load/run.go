@@ -109,18 +109,19 @@ func (m *Model) Poll(ctx context.Context) {
 	m.mu.Unlock()
 }
 
+// BeginCycle is to be called by each plugin when a scheduling cycle begins. The first
+// time it tells that this replica leads.
+func (m *Model) BeginCycle() { m.leadOnce.Do(m.config.Lead) }
+
 // firstPollSlack is how much longer than a poll may take AwaitFirstPoll waits: until
 // then the informers have told of the nodes.
 const firstPollSlack = 5 * time.Second
 
-// AwaitFirstPoll waits until the source has been polled once, so that a scheduler
-// that has just started does not take nodes that it has not asked about yet for
-// nodes of which nothing is known. It waits for little longer than one poll may take,
-// and not at all unless Config.Await says so.
+// AwaitFirstPoll waits until the source has been polled once, with or without success,
+// for little longer than one poll may take. A scheduler that has just started is to
+// schedule nothing before: it would take nodes that it has not asked about yet for
+// nodes of which nothing is known.
 func (m *Model) AwaitFirstPoll(ctx context.Context) {
-	if !m.config.Await {
-		return
-	}
 	select {
 	case <-m.tried:
 		return
@@ -130,9 +131,9 @@ func (m *Model) AwaitFirstPoll(ctx context.Context) {
 	logger.Info("Scheduling waits until node metrics have been polled once", "atMost", m.config.Timeout+firstPollSlack)
 	select {
 	case <-m.tried:
-		logger.Info("Scheduling begins")
+		logger.Info("Scheduling may begin")
 	case <-m.clock.After(m.config.Timeout + firstPollSlack):
-		logger.Info("Scheduling begins without node metrics", "remedy", m.config.Remedy)
+		logger.Info("Scheduling may begin, without node metrics", "remedy", m.config.Remedy)
 	case <-ctx.Done():
 	}
 }
@@ -152,31 +153,73 @@ func (m *Model) observePart(logger klog.Logger, readings []Reading) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i := range readings {
-		reading := &readings[i]
-		sample, doubt, reason := reading.check()
-		n := m.nodes.known(reading.Node)
-		switch {
-		case reason != "":
-		case n == nil:
-			reason = dropUnknownNode
-		case n.isOlder(&sample):
-			reason = dropOlder
-		default:
-			if newest := n.history.Newest(); newest != nil && n.clock.setForward(sample.Timestamp, newest.Timestamp, m.clock.Now()) {
-				doubt[amount.CPU] = dropClock
-			}
-			if reason = n.doubtZero(&sample, &doubt); reason == "" && n.awaitsRest(&doubt, m.clock.Now(), m.config.Expiration) {
-				reason = doubt.any()
-			}
-		}
-		if reason != "" {
+		if reason := m.observeOne(logger, &readings[i]); reason != "" {
 			m.metrics.dropped(reason)
-			logger.V(5).Info("Dropped a load reading", "node", reading.Node, "reason", string(reason))
-			continue
+			logger.V(5).Info("Dropped a load reading", "node", readings[i].Node, "reason", string(reason))
 		}
-		m.fill(logger, n, &sample, &doubt)
-		m.take(n, sample)
 	}
+}
+
+// observeOne takes in a reading, or returns why it is dropped. One that is repeated or
+// late is no news.
+func (m *Model) observeOne(logger klog.Logger, reading *Reading) dropReason {
+	sample, doubt, reason := reading.check()
+	if reason != "" {
+		return reason
+	}
+	n, now := m.nodes.known(reading.Node), m.clock.Now()
+	switch {
+	case n == nil:
+		return dropUnknownNode
+	case n.isOfAnother(sample.Timestamp, now, m.config.Expiration):
+		return dropOlder
+	}
+	if !m.tell(n, &sample, &doubt, now) {
+		return ""
+	}
+	if reason := n.doubtZero(&sample, &doubt); reason != "" {
+		return reason
+	}
+	if n.awaitsRest(&doubt, now, m.config.Expiration) {
+		return doubt.any()
+	}
+	m.fill(logger, n, &sample, &doubt)
+	n.see(reading.Timestamp, now, m.delay())
+	m.take(n, sample, now)
+	return ""
+}
+
+// tell has the node's clock say when the sample ended, and reports whether that is
+// later than all before.
+func (m *Model) tell(n *node, sample *history.Sample, doubt *doubts, now time.Time) bool {
+	known, goesOn := n.clock.arrivedAt, n.history.Newest() != nil
+	a := n.clock.arrive(sample.Timestamp, now, goesOn, m.config.Expiration)
+	if !a.newer {
+		return false
+	}
+	if a.skewed {
+		m.config.Report(&v1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.name}}, "ClockSkew", describeSkew(n.clock.skew))
+	}
+	if a.forward && goesOn { // a rate over the time since the sample before is too low
+		doubt[amount.CPU] = dropClock
+	}
+	if a.forward || a.back {
+		n.keepStamps()
+	}
+	switch {
+	case known.IsZero():
+		n.boundStarts(now)
+	case a.back:
+		n.doubtStarts(known, now)
+	}
+	sample.Timestamp = a.end
+	return true
+}
+
+// delay is how old a sample may be at the most that arrives at each poll: so old that
+// it has not expired at the next.
+func (m *Model) delay() time.Duration {
+	return max(0, min(maxClockSkew, m.config.Expiration-m.config.Interval-m.config.Timeout))
 }
 
 // fill replaces what of the sample cannot be believed by what was last known of the
@@ -187,51 +230,29 @@ func (m *Model) fill(logger klog.Logger, n *node, sample *history.Sample, doubt 
 		logger.Info("A part of a node's load reading cannot be believed; what was last known holds, and never less than its pods request",
 			"node", n.name, "reason", string(reason), "believed", sample.Usage)
 	}
-	n.doubt = reason
-	if reason == "" {
-		return
-	}
-	m.metrics.dropped(reason)
-	last := n.requested
-	if newest := n.history.Newest(); newest != nil {
-		last = last.Max(newest.Usage)
+	if n.doubt = reason; reason != "" {
+		m.metrics.dropped(reason)
 	}
 	for r := range doubt {
 		if doubt[r] != "" {
-			sample.Usage[r] = last[r]
+			sample.Usage[r] = max(n.believed[r], n.requested[r])
+			continue
 		}
+		n.believed[r] = sample.Usage[r]
 	}
 }
 
-// take makes sample the newest of n, unless it is a repeated or late one.
-func (m *Model) take(n *node, sample history.Sample) {
-	var before time.Time
-	if newest := n.history.Newest(); newest != nil {
-		before = newest.Timestamp
-		switch {
-		case sample.Timestamp.Equal(before):
-			return
-		case sample.Timestamp.Before(before):
-			if !n.clock.setBack(sample.Timestamp, before) {
-				return
-			}
-			n.forget() // times from before are not comparable with those from now on
-			before = time.Time{}
-		}
-	}
-	ours := m.clock.Now()
-	if n.clock.arrive(sample.Timestamp, before, ours, m.config.Expiration) {
-		m.config.Report(&v1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.name}}, "ClockSkew", describeSkew(n.clock.skew))
-	}
-	if n.clock.seenAt.After(m.newest) {
-		m.newest = n.clock.seenAt
+// take makes sample the newest of n.
+func (m *Model) take(n *node, sample history.Sample, ours time.Time) {
+	if n.seenAt.After(m.newest) {
+		m.newest = n.seenAt
 	}
 	n.history.Add(sample)
 	now := n.clock.now(ours)
 	for _, p := range n.pods {
 		if p.Phase != ledger.Measured {
 			p.Sampled(n.history.Newest(), now, m.config.WarmUp)
-			m.agenda.consider(p)
+			m.agenda.consider(p, m.config.WarmUp)
 		}
 	}
 	n.dropDeparted()

@@ -92,6 +92,30 @@ func TestAResourceThatIsNeverMeasured(t *testing.T) {
 	}
 }
 
+// What stands in for a resource that is never measured is not itself a measurement: it
+// falls with what the pods request.
+func TestWhatStandsInForAResourceIsNoMeasurement(t *testing.T) {
+	f := newNodeFixture(t)
+	pods := f.crowd("p", 8, epoch.Add(-time.Hour), false)
+	poll := func(times int) {
+		for range times {
+			f.now.Step(window)
+			f.read("n", 3, math.NaN())
+		}
+	}
+	poll(20)
+	if n, _ := f.node("n"); n.Predicted[Latest][amount.Memory] != 8<<30 {
+		t.Errorf("predicted %v, want the 8 GiB that are requested", n.Predicted[Latest])
+	}
+	for _, pod := range pods[1:] {
+		f.RemovePod(pod)
+	}
+	poll(40)
+	if n, _ := f.node("n"); n.Predicted[Latest][amount.Memory] != 1<<30 {
+		t.Errorf("predicted %v, want the 1 GiB that is requested still", n.Predicted[Latest])
+	}
+}
+
 func TestAnIdleNodeMayUseNothing(t *testing.T) {
 	f := newFixture(t)
 	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
@@ -99,29 +123,6 @@ func TestAnIdleNodeMayUseNothing(t *testing.T) {
 	f.read("n", 0, 0)
 	if n, state := f.node("n"); state != Fresh || n.Measured[Latest] != (amount.Vector{}) {
 		t.Errorf("state %v, measured %v", state, n.Measured[Latest])
-	}
-}
-
-// A node that joins with a clock that is far behind is measured, though not by its
-// first sample.
-func TestANodeThatJoinsWithItsClockBehind(t *testing.T) {
-	const behind = 3 * time.Minute
-	f := newFixture(t)
-	f.SetNodeSince("n", epoch, amount.Vector{8000, 1 << 34}, line.Own{})
-	f.sampleBy(-behind, "n", 7)
-	f.Poll(t.Context()) // the same sample again
-	if _, state := f.node("n"); state != Missing {
-		t.Errorf("state %v: the sample may be of the machine that had the name before", state)
-	}
-	for range 2 {
-		f.now.Step(window)
-		f.sampleBy(-behind, "n", 7)
-		if n, _ := f.node("n"); !n.Sampled || n.Predicted[Latest][amount.CPU] != 7000 {
-			t.Errorf("predicted %v", n.Predicted[Latest])
-		}
-	}
-	if n, state := f.node("n"); state != Fresh || n.ClockSkew != -behind {
-		t.Errorf("state %v, ahead by %v", state, n.ClockSkew)
 	}
 }
 

@@ -75,7 +75,7 @@ func (t *Trial) Remove(pod *v1.Pod) (known bool) {
 	if newest == nil || r.Phase.Unseen() {
 		return true
 	}
-	if _, known = r.UsedIn(newest); !known {
+	if _, known = r.UsedIn(newest, t.model.config.WarmUp); !known {
 		t.model.Want(pod)
 	}
 	return known

@@ -173,7 +173,7 @@ func (w *world) checkParts(when string) {
 	for _, n := range w.Model.nodes.byName {
 		for i, p := range n.pods {
 			onNodes++
-			if p.node != n || p.index != i || w.Model.pods[p.name] != p {
+			if p.node != n || p.index != i || w.Model.pods.only(p.name) != p {
 				w.t.Fatalf("second %d, %s: %v is in %s, and elsewhere", w.second, when, p.name, n.name)
 			}
 		}
@@ -185,12 +185,12 @@ func (w *world) checkParts(when string) {
 		w.t.Fatalf("second %d, %s: %d pods, %d of them on nodes", w.second, when, len(w.Model.pods), onNodes)
 	}
 	for p := range w.agenda.unread {
-		if w.Model.pods[p.name] != p {
+		if w.Model.pods.only(p.name) != p {
 			w.t.Fatalf("second %d, %s: %v is to be read, and is gone", w.second, when, p.name)
 		}
 	}
 	for p := range w.agenda.terminating {
-		if w.Model.pods[p.name] != p {
+		if w.Model.pods.only(p.name) != p {
 			w.t.Fatalf("second %d, %s: %v is to be read until it is gone, and is gone", w.second, when, p.name)
 		}
 	}

@@ -30,7 +30,7 @@ func (w *world) describe(n *trueNode, s *scrape) string {
 			}
 		}
 		if known := w.Model.pods[types.NamespacedName{Name: p.name}]; known != nil && known.uid == p.uid {
-			expected, seen := known.Expected(w.clock.Now())
+			expected, seen := known.Expected(w.clock.Now(), warmUp)
 			fmt.Fprintf(&b, " model: %v expected %v seen %t", known.Phase, expected, seen)
 		}
 	}

@@ -258,7 +258,8 @@ func (w *world) hearGone(what told) {
 	node := what.pod.node.name
 	trial := w.Try(node)
 	var promised [NumStatistics]amount.Vector
-	exact := trial != nil && usedUntil(what.object, trial.now).Equal(trial.now)
+	known := w.Model.pods.find(what.object)
+	exact := trial != nil && known != nil && known.usedUntil(what.object, w.clock.Now()).Equal(trial.now)
 	if exact {
 		clone := trial.Clone()
 		clone.Remove(what.object)

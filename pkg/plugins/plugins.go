@@ -40,8 +40,6 @@ type Shared struct {
 	Dispatch waiting.Dispatcher
 	// Clock defaults to the real one.
 	Clock clock.PassiveClock
-	// Lead is called whenever a pod is scheduled: this replica leads. nil is nothing.
-	Lead func()
 }
 
 // NewShared returns what plugins share, with a load model and metrics of its own,
@@ -61,7 +59,7 @@ func (s *Shared) Metrics() []metrics.Registerable {
 func (s *Shared) Registry() frameworkruntime.Registry {
 	return frameworkruntime.Registry{
 		nodeload.Name: nodeload.Factory(nodeload.Shared{
-			Model: s.Model, Metrics: s.NodeLoad, Decisions: s.Decisions, Dispatch: s.Dispatch, Lead: s.Lead,
+			Model: s.Model, Metrics: s.NodeLoad, Decisions: s.Decisions, Dispatch: s.Dispatch,
 		}),
 		devicefit.Name: devicefit.Factory(devicefit.Shared{
 			Profiles: s.Profiles, Model: s.Model, Inventory: s.Inventory, Metrics: s.DeviceFit,

@@ -164,19 +164,29 @@ func (p *pod) restartRules(spec *v1.Container, a *args) {
 		policy := v1.ContainerRestartPolicy(value)
 		spec.RestartPolicy, truth.policy = &policy, v1.RestartPolicy(value)
 	}
-	for _, code := range a.values("restart-on") {
+	p.restartRule(spec, a, "restart-on", v1.ContainerRestartRuleActionRestart)
+	p.restartRule(spec, a, "restart-all-on", v1.ContainerRestartRuleActionRestartAllContainers)
+}
+
+// restartRule gives the container that was added last the exit codes after which the
+// action is taken.
+func (p *pod) restartRule(spec *v1.Container, a *args, name string, action v1.ContainerRestartRuleAction) {
+	var codes []int32
+	for _, code := range a.values(name) {
 		exit, err := strconv.Atoi(code)
 		if err != nil {
-			a.fail("restart-on=%s must be exit codes", code)
+			a.fail("%s=%s must be exit codes", name, code)
 		}
-		truth.again = append(truth.again, int32(exit))
+		codes = append(codes, int32(exit))
 	}
-	if len(truth.again) > 0 {
-		spec.RestartPolicyRules = []v1.ContainerRestartRule{{
-			Action:    v1.ContainerRestartRuleActionRestart,
-			ExitCodes: &v1.ContainerRestartRuleOnExitCodes{Operator: v1.ContainerRestartRuleOnExitCodesOpIn, Values: truth.again},
-		}}
+	if len(codes) == 0 {
+		return
 	}
+	truth := p.containers[len(p.containers)-1]
+	truth.again = append(truth.again, codes...)
+	spec.RestartPolicyRules = append(spec.RestartPolicyRules, v1.ContainerRestartRule{
+		Action: action, ExitCodes: &v1.ContainerRestartRuleOnExitCodes{Operator: v1.ContainerRestartRuleOnExitCodesOpIn, Values: codes},
+	})
 }
 
 // request sets what a container requests.

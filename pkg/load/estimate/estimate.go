@@ -26,7 +26,17 @@ type Estimator struct {
 //
 // except that a request for the whole pod (KEP-2837) replaces those of its
 // containers. The pod's overhead is added as it is.
-func (e *Estimator) Pod(pod *v1.Pod) amount.Vector {
+func (e *Estimator) Pod(pod *v1.Pod) amount.Vector { return e.sum(pod, hasSucceeded) }
+
+// Template returns the estimate for pod before anything of it has run: it follows
+// from its spec alone, and is the same for all pods that are made alike.
+func (e *Estimator) Template(pod *v1.Pod) amount.Vector {
+	return e.sum(pod, func(*v1.Pod, string) bool { return false })
+}
+
+// sum adds up the estimates of the containers. ended reports whether an init
+// container does not count any more.
+func (e *Estimator) sum(pod *v1.Pod, ended func(pod *v1.Pod, initContainer string) bool) amount.Vector {
 	running, peak := amount.Vector{}, amount.Vector{}
 	for i := range pod.Spec.InitContainers {
 		c := &pod.Spec.InitContainers[i]
@@ -35,7 +45,7 @@ func (e *Estimator) Pod(pod *v1.Pod) amount.Vector {
 		case IsSidecar(c):
 			running = running.Add(estimate)
 			peak = peak.Max(running)
-		case !hasSucceeded(pod, c.Name):
+		case !ended(pod, c.Name):
 			peak = peak.Max(running.Add(estimate))
 		}
 	}
@@ -62,14 +72,15 @@ func IsSidecar(c *v1.Container) bool {
 	return c.RestartPolicy != nil && *c.RestartPolicy == v1.ContainerRestartPolicyAlways
 }
 
-// hasSucceeded reports whether the init container of the name has done its work.
+// hasSucceeded reports whether the init container of the name has done its work. A
+// kubelet may report none: then all have that run before a pod that runs.
 func hasSucceeded(pod *v1.Pod, name string) bool {
 	for i := range pod.Status.InitContainerStatuses {
 		if s := &pod.Status.InitContainerStatuses[i]; s.Name == name {
 			return s.State.Terminated != nil && s.State.Terminated.ExitCode == 0
 		}
 	}
-	return false
+	return pod.Status.Phase == v1.PodRunning
 }
 
 // Container returns the estimate for a container alone.

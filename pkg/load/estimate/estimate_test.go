@@ -80,21 +80,28 @@ func TestInitContainersThatHaveDoneTheirWork(t *testing.T) {
 	}
 	runs := v1.ContainerStatus{Name: "second", State: v1.ContainerState{Running: &v1.ContainerStateRunning{}}}
 	for name, test := range map[string]struct {
+		phase    v1.PodPhase
 		statuses []v1.ContainerStatus
 		want     int64
 	}{
-		"nothing is known":             {nil, 10_000},
-		"the first has":                {[]v1.ContainerStatus{ended("first", 0), runs}, 5000},
-		"the first has failed":         {[]v1.ContainerStatus{ended("first", 1)}, 10_000},
-		"both have":                    {[]v1.ContainerStatus{ended("first", 0), ended("second", 0)}, 1000},
-		"the statuses are in disorder": {[]v1.ContainerStatus{runs, ended("first", 0)}, 5000},
+		"nothing is known":                             {v1.PodPending, nil, 10_000},
+		"the first has":                                {v1.PodPending, []v1.ContainerStatus{ended("first", 0), runs}, 5000},
+		"the first has failed":                         {v1.PodPending, []v1.ContainerStatus{ended("first", 1)}, 10_000},
+		"both have":                                    {v1.PodPending, []v1.ContainerStatus{ended("first", 0), ended("second", 0)}, 1000},
+		"the statuses are in disorder":                 {v1.PodPending, []v1.ContainerStatus{runs, ended("first", 0)}, 5000},
+		"none is reported of a pod that runs":          {v1.PodRunning, nil, 1000},
+		"one is not reported of a pod that runs":       {v1.PodRunning, []v1.ContainerStatus{ended("first", 0)}, 1000},
+		"one runs again, in a pod that has run before": {v1.PodRunning, []v1.ContainerStatus{ended("first", 0), runs}, 5000},
 	} {
 		pod := &v1.Pod{
 			Spec:   v1.PodSpec{InitContainers: []v1.Container{first, second}, Containers: []v1.Container{container("1", "1Gi")}},
-			Status: v1.PodStatus{InitContainerStatuses: test.statuses},
+			Status: v1.PodStatus{Phase: test.phase, InitContainerStatuses: test.statuses},
 		}
 		if got := estimator.Pod(pod); got[amount.CPU] != test.want {
 			t.Errorf("%s: estimate %v, want %dm", name, got, test.want)
+		}
+		if got := estimator.Template(pod); got[amount.CPU] != 10_000 {
+			t.Errorf("%s: by its template, estimate %v, want 10000m whatever its status says", name, got)
 		}
 	}
 }

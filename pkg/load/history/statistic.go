@@ -44,6 +44,18 @@ func (s Statistics) Shifted(a amount.Vector) Statistics {
 	return s
 }
 
+// AnyBelow reports whether a statistic of a resource is below what it is in other.
+func (s *Statistics) AnyBelow(other *Statistics) bool {
+	for i := range s {
+		for r := range s[i] {
+			if s[i][r] < other[i][r] {
+				return true
+			}
+		}
+	}
+	return false
+}
+
 // weighted is a sample's amount of one resource, and the time it stands for.
 type weighted struct {
 	amount int64

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -19,12 +20,21 @@ const Patience = 5 * time.Minute
 const maxRuns = 3
 
 // run is a time in which a container ran, by the node's clock. to is zero while
-// it runs. share is what it was expected to use; outgrown, that it was resized at
-// the end of the run, and is expected to use more now.
+// it runs. told says that a status told of the end: else the run ended then at the
+// latest.
 type run struct {
 	from, to time.Time
-	share    amount.Vector
-	outgrown bool
+	told     bool
+}
+
+// lasted reports whether the run has ended and was at least so long.
+func (r *run) lasted(atLeast time.Duration) bool {
+	return !r.to.IsZero() && r.to.Sub(r.from) >= atLeast
+}
+
+// isIn reports whether the sample's window has some of the run.
+func (r *run) isIn(s *history.Sample) bool {
+	return r.from.Before(s.Timestamp) && (r.to.IsZero() || r.to.After(s.Start()))
 }
 
 // container is what is known of a container of a pod.
@@ -55,72 +65,110 @@ type State struct {
 // Interval is a time from one moment to another.
 type Interval struct{ From, To time.Time }
 
+// latest returns the latest time that the state tells of, zero if it tells of none.
+func (s *State) latest() time.Time {
+	return slices.MaxFunc([]time.Time{s.Since, s.Before.From, s.Before.To}, time.Time.Compare)
+}
+
+// last returns the last run, nil if there was none.
+func (c *container) last() *run {
+	if len(c.runs) == 0 {
+		return nil
+	}
+	return &c.runs[len(c.runs)-1]
+}
+
 // running returns the present run, nil if the container does not run.
 func (c *container) running() *run {
-	if last := len(c.runs) - 1; last >= 0 && c.runs[last].to.IsZero() {
-		return &c.runs[last]
+	if last := c.last(); last != nil && last.to.IsZero() {
+		return last
 	}
 	return nil
 }
 
+// since returns when the present run began, zero if the container does not run.
+func (c *container) since() time.Time {
+	if open := c.running(); open != nil {
+		return open.from
+	}
+	return time.Time{}
+}
+
 // observe takes in a state. interrupted says that a run has ended that was not
-// known to have, or that the container is expected to use more than before.
+// known to have.
 func (c *container) observe(s State, now time.Time, warmUp time.Duration) (interrupted bool) {
+	c.share = s.Share
+	if c.isAhead(&s, now) {
+		return false
+	}
 	c.ended = s.Ended
-	if open := c.running(); open != nil && !c.goesOn(open, s.Since) {
-		end := now
-		if s.Before.From.Equal(open.from) || s.Before.To.After(open.from) {
-			end = s.Before.To
-		} else if !s.Since.IsZero() {
-			end = s.Since
-		}
-		c.stop(open, end, warmUp)
+	if open := c.running(); open != nil && !open.from.Equal(s.Since) {
+		end, told := open.endBy(&s, now)
+		c.stop(open, end, told, warmUp)
 		interrupted = !s.Ended
 	}
-	if before := s.Before; !before.From.IsZero() && (len(c.runs) == 0 || before.From.After(c.runs[len(c.runs)-1].from)) && (s.Since.IsZero() || before.From.Before(s.Since)) {
-		c.start(before.From, s.Share)
-		c.stop(c.running(), before.To, warmUp)
+	if before := s.Before; !before.From.IsZero() && (len(c.runs) == 0 || before.From.After(c.last().from)) && (s.Since.IsZero() || before.From.Before(s.Since)) {
+		c.start(before.From, warmUp)
+		c.stop(c.running(), before.To, true, warmUp)
 	}
 	if !s.Since.IsZero() && c.running() == nil {
-		c.start(s.Since, s.Share)
+		c.start(s.Since, warmUp)
 	}
-	c.share = s.Share
 	return interrupted
 }
 
-// goesOn reports whether the open run is the one that began then: itself, or one
-// that a resize has divided.
-func (c *container) goesOn(open *run, since time.Time) bool {
-	for i := len(c.runs) - 1; i > 0 && !open.from.Equal(since) && c.runs[i-1].outgrown && c.runs[i-1].to.Equal(open.from); i-- {
-		open = &c.runs[i-1]
+// isAhead reports whether more is known than the state says, which is a late one: a
+// run that began after all that it tells of, or the end of the run that goes on by
+// it. A run that has not begun by the node's clock says that the clock was set back.
+func (c *container) isAhead(s *State, now time.Time) bool {
+	last, latest := c.last(), s.latest()
+	if last == nil || latest.IsZero() || now.Before(last.from) {
+		return false
 	}
-	return open.from.Equal(since)
+	return latest.Before(last.from) || last.told && s.Since.Equal(last.from) && !s.Before.From.Equal(last.from)
 }
 
-func (c *container) start(from time.Time, share amount.Vector) {
+// endBy returns when the run ended that the state does not say goes on, or until
+// when at the latest, and whether it tells which: a run ends before the next begins.
+func (r *run) endBy(s *State, now time.Time) (end time.Time, told bool) {
+	switch before := s.Before; {
+	case before.From.Equal(r.from):
+		return before.To, true
+	case before.From.After(r.from):
+		return before.From, false
+	case before.To.After(r.from):
+		return before.To, false
+	case !s.Since.IsZero():
+		return s.Since, false
+	}
+	return now, false
+}
+
+// start begins a run, or goes on with one that was taken to have ended. Of more
+// runs than are kept, the oldest is dropped, but for the only one that lasted for the
+// warm-up: what was seen in it is what the pod uses.
+func (c *container) start(from time.Time, warmUp time.Duration) {
+	if last := c.last(); last != nil && last.from.Equal(from) && !last.told {
+		last.to = time.Time{}
+		return
+	}
 	if len(c.runs) == maxRuns {
-		copy(c.runs, c.runs[1:])
-		c.runs = c.runs[:maxRuns-1]
+		drop := 0
+		if c.runs[0].lasted(warmUp) && !slices.ContainsFunc(c.runs[1:], func(r run) bool { return r.lasted(warmUp) }) {
+			drop = 1
+		}
+		c.runs = slices.Delete(c.runs, drop, drop+1)
 	}
-	c.runs = append(c.runs, run{from: from, share: share})
+	c.runs = append(c.runs, run{from: from})
 }
 
-func (c *container) stop(r *run, at time.Time, warmUp time.Duration) {
+func (c *container) stop(r *run, at time.Time, told bool, warmUp time.Duration) {
 	if at.Before(r.from) {
 		at = r.from
 	}
-	r.to = at
-	if c.failing.IsZero() || at.Sub(r.from) >= warmUp {
+	r.to, r.told = at, told
+	if c.failing.IsZero() || told && r.lasted(warmUp) {
 		c.failing = at
-	}
-}
-
-// outgrow has the container be expected to use its present share from now on:
-// what it was measured to use before says little of that.
-func (c *container) outgrow(now time.Time) {
-	if open := c.running(); open != nil {
-		open.to, open.outgrown = now, true
-		c.start(now, c.share)
 	}
 }
 
@@ -140,13 +188,35 @@ func (c *container) counts(now time.Time) bool {
 // the warm-up when the sample's window began, and that lasted until its end. It
 // is nil if there is none.
 func (c *container) shownBy(s *history.Sample, warmUp time.Duration) *run {
+	latest := s.Start().Add(-warmUp)
 	for i := range c.runs {
 		r := &c.runs[i]
-		if !s.Start().Before(r.from.Add(warmUp)) && (r.to.IsZero() || !r.to.Before(s.Timestamp)) {
+		if !r.from.After(latest) && (r.to.IsZero() || !r.to.Before(s.Timestamp)) {
 			return r
 		}
 	}
 	return nil
+}
+
+// ranIn reports whether the container ran in the sample's window.
+func (c *container) ranIn(s *history.Sample) bool {
+	for i := range c.runs {
+		if c.runs[i].isIn(s) {
+			return true
+		}
+	}
+	return false
+}
+
+// shareOf returns for which part of the sample the container ran, 0 to 1 for each
+// resource.
+func (c *container) shareOf(s *history.Sample) (part [amount.NumResources]float64) {
+	for i := range c.runs {
+		for resource, share := range s.Share(c.runs[i].from, c.runs[i].to) {
+			part[resource] = min(1, part[resource]+share) // one run may begin as another ends
+		}
+	}
+	return part
 }
 
 // StateOf returns what the status of a container with that share says. policy and
@@ -154,17 +224,27 @@ func (c *container) shownBy(s *history.Sample, warmUp time.Duration) *run {
 func StateOf(status *v1.ContainerStatus, share amount.Vector, policy v1.RestartPolicy, rules []v1.ContainerRestartRule) State {
 	s := State{Share: share}
 	if last := status.LastTerminationState.Terminated; last != nil {
-		s.Before = Interval{From: last.StartedAt.Time, To: last.FinishedAt.Time}
+		s.Before = intervalOf(last)
 	}
 	switch {
 	case status.State.Running != nil:
 		s.Since = status.State.Running.StartedAt.Time
 	case status.State.Terminated != nil:
 		last := status.State.Terminated
-		s.Before = Interval{From: last.StartedAt.Time, To: last.FinishedAt.Time}
+		s.Before = intervalOf(last)
 		s.Ended = !restarts(last.ExitCode, policy, rules)
 	}
 	return s
+}
+
+// intervalOf returns when the container ran. One that could not be started has begun
+// when Unix time did, by its runtime: it ran for no time.
+func intervalOf(ended *v1.ContainerStateTerminated) Interval {
+	ran := Interval{From: ended.StartedAt.Time, To: ended.FinishedAt.Time}
+	if ran.From.Unix() <= 0 {
+		ran.From = ran.To
+	}
+	return ran
 }
 
 // restarts reports whether a container that has ended with the exit code is
@@ -172,7 +252,8 @@ func StateOf(status *v1.ContainerStatus, share amount.Vector, policy v1.RestartP
 func restarts(exitCode int32, policy v1.RestartPolicy, rules []v1.ContainerRestartRule) bool {
 	for i := range rules {
 		if codes := rules[i].ExitCodes; codes != nil && matches(codes, exitCode) {
-			return rules[i].Action == v1.ContainerRestartRuleActionRestart
+			action := rules[i].Action
+			return action == v1.ContainerRestartRuleActionRestart || action == v1.ContainerRestartRuleActionRestartAllContainers
 		}
 	}
 	switch policy {

@@ -81,6 +81,38 @@ func TestRunsOfAContainer(t *testing.T) {
 			seen: []seen{{State{Since: at(10)}, 11}, {State{}, 103}},
 			runs: "10-103", interrupted: []int{1},
 		},
+		"has not failed after all": {
+			seen: []seen{{State{Since: at(10)}, 11}, {State{}, 103}, {State{Since: at(10)}, 105}},
+			runs: "10-", interrupted: []int{1},
+		},
+		"was restarted twice, which is seen once": {
+			seen: []seen{{State{Since: at(10)}, 11}, {State{Since: at(300), Before: ran(130, 200)}, 301}},
+			runs: "10-130 130-200 300-", interrupted: []int{1},
+		},
+		"was restarted, and could not be started": {
+			seen: []seen{{State{Since: at(10)}, 11}, {State{Before: ran(100, 100)}, 103}},
+			runs: "10-100 100-100", interrupted: []int{1},
+		},
+		"was restarted within a second": {
+			seen: []seen{{State{Since: at(10)}, 11}, {State{Before: ran(10, 10)}, 11}, {State{Since: at(10), Before: ran(10, 10)}, 12}},
+			runs: "10-10 10-", interrupted: []int{1},
+		},
+		"a status from before it was restarted": {
+			seen: []seen{{State{Since: at(0)}, 1}, {State{Since: at(130), Before: ran(0, 100)}, 131}, {State{Since: at(0)}, 140}},
+			runs: "0-100 130-", interrupted: []int{1},
+		},
+		"a status from between two runs": {
+			seen: []seen{{State{Since: at(0)}, 1}, {State{Since: at(130), Before: ran(0, 100)}, 131}, {State{Before: ran(0, 100)}, 140}},
+			runs: "0-100 130-", interrupted: []int{1},
+		},
+		"a status from before it failed": {
+			seen: []seen{{State{Since: at(0)}, 1}, {State{Before: ran(0, 100)}, 101}, {State{Since: at(0)}, 102}},
+			runs: "0-100", interrupted: []int{1},
+		},
+		"was restarted after the clock was set back": {
+			seen: []seen{{State{Since: at(7200)}, 7201}, {State{Since: at(130)}, 131}},
+			runs: "7200-7200 130-", interrupted: []int{1},
+		},
 		"has failed before it is seen for the first time": {
 			seen: []seen{{State{Before: ran(10, 100)}, 103}},
 			runs: "10-100",
@@ -111,6 +143,13 @@ func TestRunsOfAContainer(t *testing.T) {
 				{State{Since: at(70), Before: ran(50, 60)}, 71}, {State{Since: at(90), Before: ran(70, 80)}, 91},
 			},
 			runs: "50-60 70-80 90-", interrupted: []int{1, 2, 3, 4},
+		},
+		"more runs than are kept, one of which has warmed up": {
+			seen: []seen{
+				{State{Since: at(10)}, 11}, {State{Since: at(130), Before: ran(10, 120)}, 131}, {State{Since: at(150), Before: ran(130, 140)}, 151},
+				{State{Since: at(170), Before: ran(150, 160)}, 171}, {State{Since: at(190), Before: ran(170, 180)}, 191},
+			},
+			runs: "10-120 170-180 190-", interrupted: []int{1, 2, 3, 4},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -155,6 +194,10 @@ func TestForHowLongAFailingContainerCounts(t *testing.T) {
 			[]seen{{State{Since: at(0)}, 0}, {State{Before: ran(0, 100)}, 100}, {State{Since: at(200), Before: ran(0, 100)}, 200}, {State{Before: ran(200, 230)}, 230}, {State{Since: at(390), Before: ran(200, 230)}, 390}},
 			100 + patience, true,
 		},
+		"fails again and again, each time soon, and every other run is not seen": {
+			[]seen{{State{Since: at(0)}, 0}, {State{Since: at(180), Before: ran(90, 120)}, 180}, {State{Since: at(360), Before: ran(270, 300)}, 360}, {State{Before: ran(450, 480)}, 480}},
+			90 + patience, false,
+		},
 		"failed, ran for long, and has failed": {
 			[]seen{{State{Since: at(0)}, 0}, {State{Before: ran(0, 100)}, 100}, {State{Since: at(200), Before: ran(0, 100)}, 200}, {State{Before: ran(200, 390)}, 390}},
 			100 + patience, true,
@@ -176,20 +219,14 @@ func TestForHowLongAFailingContainerCounts(t *testing.T) {
 // on until its end.
 func TestWhichRunASampleShows(t *testing.T) {
 	var c container
-	c.observe(State{Since: at(0), Share: both(1)}, at(0), warmUp)
-	c.observe(State{Since: at(200), Before: ran(0, 150), Share: both(2)}, at(201), warmUp)
-	c.share = both(3)
-	c.outgrow(at(400)) // 0-150, 200-400 of another size, 400-
-	for end, want := range map[int]int64{
-		60: 0, 74: 0, 75: 1, 150: 1, 151: 0, 199: 0, 274: 0, 275: 2, 400: 2, 401: 0, 474: 0, 475: 3, 4000: 3,
+	c.observe(State{Since: at(0)}, at(0), warmUp)
+	c.observe(State{Since: at(200), Before: ran(0, 150)}, at(201), warmUp)
+	for end, want := range map[int]*run{
+		60: nil, 74: nil, 75: &c.runs[0], 150: &c.runs[0], 151: nil, 199: nil, 274: nil, 275: &c.runs[1], 4000: &c.runs[1],
 	} {
 		s := ending(end, both(0))
-		var got int64
-		if shown := c.shownBy(&s, warmUp); shown != nil {
-			got = shown.share[amount.CPU]
-		}
-		if got != want {
-			t.Errorf("a sample of %d to %d shows run %d, want %d", end-15, end, got, want)
+		if got := c.shownBy(&s, warmUp); got != want {
+			t.Errorf("a sample of %d to %d shows %v, want %v", end-15, end, got, want)
 		}
 	}
 	instant := history.Sample{Timestamp: at(60)}

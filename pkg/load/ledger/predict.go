@@ -25,10 +25,10 @@ func (p *Prediction) Statistics() history.Statistics { return p.Sampled.Shifted(
 
 // CountUnseen adds up what the pods are expected to use that no sample shows any
 // of. It is all that changes when a pod is reserved.
-func CountUnseen(present []*Record, now time.Time) (sum amount.Vector) {
+func CountUnseen(present []*Record, now time.Time, warmUp time.Duration) (sum amount.Vector) {
 	for _, r := range present {
 		if r.Phase.Unseen() {
-			expected, _ := r.Expected(now)
+			expected, _ := r.Expected(now, warmUp)
 			sum = sum.Add(expected)
 		}
 	}
@@ -47,7 +47,7 @@ func CountUnseen(present []*Record, now time.Time) (sum amount.Vector) {
 // not known although newer samples show it in full cannot be corrected, and is
 // left out.
 func Predict(h *history.History, present, departed []*Record, now time.Time, warmUp time.Duration, scratch *history.Scratch) Prediction {
-	p := Prediction{Unseen: CountUnseen(present, now)}
+	p := Prediction{Unseen: CountUnseen(present, now, warmUp)}
 	oldest := h.Oldest()
 	if oldest == nil {
 		return p
@@ -65,22 +65,22 @@ func Predict(h *history.History, present, departed []*Record, now time.Time, war
 	}
 	p.Sampled, p.Deviation = h.Statistics(func(s *history.Sample) (amount.Vector, bool) {
 		missing, leaveOut := missingFrom(s, inPart, now, warmUp)
-		return s.Usage.Sub(goneFrom(s, departed, present)).Add(missing), leaveOut
+		return s.Usage.Sub(goneFrom(s, departed, present, warmUp)).Add(missing), leaveOut
 	}, scratch)
 	return p
 }
 
 // goneFrom returns what the sample shows of pods that have left, but no more than
 // leaves what the pods that are on the node were measured to use in it.
-func goneFrom(s *history.Sample, departed, present []*Record) (sum amount.Vector) {
+func goneFrom(s *history.Sample, departed, present []*Record, warmUp time.Duration) (sum amount.Vector) {
 	for _, r := range departed {
-		gone, _ := r.UsedIn(s)
+		gone, _ := r.UsedIn(s, warmUp)
 		sum = sum.Add(gone)
 	}
 	if sum == (amount.Vector{}) {
 		return sum
 	}
-	return sum.Min(s.Usage.Sub(leastOf(s, present)).Max(amount.Vector{}))
+	return sum.Min(s.Usage.Sub(leastOf(s, present, warmUp)).Max(amount.Vector{}))
 }
 
 // missingFrom returns what the sample does not show of the pods, and whether that
@@ -95,10 +95,10 @@ func missingFrom(s *history.Sample, inPart []*Record, now time.Time, warmUp time
 }
 
 // leastOf returns what the pods on the node were measured to use in the sample.
-func leastOf(s *history.Sample, present []*Record) (sum amount.Vector) {
+func leastOf(s *history.Sample, present []*Record, warmUp time.Duration) (sum amount.Vector) {
 	for _, r := range present {
 		if r.Phase >= PartlyMeasured {
-			sum = sum.Add(r.AtLeastIn(s))
+			sum = sum.Add(r.AtLeastIn(s, warmUp))
 		}
 	}
 	return sum

@@ -161,7 +161,7 @@ func TestCountUnseenIsThePartThatPredictAddsToAll(t *testing.T) {
 	for i, phase := range []Phase{Absent, Reserved, Assigned, Starting, PartlyMeasured, Measured, Remeasuring, Departing} {
 		records = append(records, &Record{Phase: phase, Estimate: both(1 << i)})
 	}
-	if got, want := CountUnseen(records, epoch), both(2+4+8); got != want {
+	if got, want := CountUnseen(records, epoch, warmUp), both(2+4+8); got != want {
 		t.Errorf("%v, want %v", got, want)
 	}
 }

@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"time"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
@@ -20,21 +21,14 @@ const (
 	overlapping = 0.5
 )
 
-// reading is what a pod was seen to use by itself. complete says that all of its
-// containers had warmed up before its window began.
-type reading struct {
-	history.Sample
-	complete bool
-}
-
 // at returns the reading whose window covers the most of the sample's, nil if
 // none covers half of it.
-func (r *Record) at(s *history.Sample) *reading {
-	var best *reading
+func (r *Record) at(s *history.Sample) *history.Sample {
+	var best *history.Sample
 	covered := overlapping
 	for i := range r.readings {
 		one := &r.readings[i]
-		if part := overlap(&one.Sample, s); part >= covered {
+		if part := overlap(one, s); part >= covered {
 			best, covered = one, part
 		}
 	}
@@ -59,28 +53,58 @@ func overlap(reading, s *history.Sample) float64 {
 	return to.Sub(from).Seconds() / s.Window.Seconds()
 }
 
-// least returns the least that recent readings show, and how many there are. A
-// reading is recent if it is no older than ReadingExpiration.
-func (r *Record) least(now time.Time) (use amount.Vector, readings int) {
+// least returns the least that the pod used in the sample by any of the readings that
+// say something of it, and how many these are: they are from within ReadingExpiration,
+// the pod had the same size all along, and what ran of it in the reading and in the
+// sample had warmed up.
+func (r *Record) least(s *history.Sample, warmUp time.Duration) (use amount.Vector, readings int) {
+	if len(r.readings) == 0 || !r.isWarm(s, warmUp) {
+		return use, 0
+	}
 	for i := range r.readings {
-		if now.Sub(r.readings[i].Timestamp) > ReadingExpiration {
+		one := &r.readings[i]
+		if s.Timestamp.Sub(one.Timestamp).Abs() > ReadingExpiration || !r.isWarm(one, warmUp) || r.isResizedBetween(one, s, warmUp) {
 			continue
 		}
-		if readings++; readings == 1 {
-			use = r.readings[i].Usage
-			continue
+		part := history.Part(one.Usage, r.lasting(one, s))
+		if readings++; readings > 1 {
+			part = part.Min(use)
 		}
-		use = use.Min(r.readings[i].Usage)
+		use = part
 	}
 	return use, readings
 }
 
-// believed returns the mean of the readings that were taken with all of the pod
-// running as it is to run now, and whether there are any.
-func (r *Record) believed() (mean amount.Vector, known bool) {
+// lasting returns for which part of the sample, by their shares, those containers ran
+// that the reading shows, 0 to 1 for each resource.
+func (r *Record) lasting(one, s *history.Sample) (part [amount.NumResources]float64) {
+	var whole amount.Vector
+	for i := range r.containers {
+		c := &r.containers[i]
+		if !c.ranIn(one) {
+			continue
+		}
+		weight := c.share.Max(amount.Vector{1, 1}) // one that is expected to use nothing may use something
+		whole = whole.Add(weight)
+		for resource, share := range c.shareOf(s) {
+			part[resource] += share * float64(weight[resource])
+		}
+	}
+	for resource := range part {
+		part[resource] /= max(1, float64(whole[resource]))
+	}
+	return part
+}
+
+// believed returns the mean of the readings that show the full use of all that is to
+// run of the pod, when it had that size, and whether there are any.
+//
+// Which they are is derived anew each time: that a container did not run, or had just
+// begun to, may be told after the reading was taken.
+func (r *Record) believed(size amount.Vector, now time.Time, warmUp time.Duration) (mean amount.Vector, known bool) {
 	count := int64(0)
 	for i := range r.readings {
-		if one := &r.readings[i]; one.complete && !one.Start().Before(r.resizedAt) {
+		if one := &r.readings[i]; r.isComplete(one, now, warmUp) && r.sizeIn(one, warmUp) == size {
 			count++
 			mean = mean.Add(one.Usage)
 		}
@@ -96,17 +120,37 @@ func (r *Record) believed() (mean amount.Vector, known bool) {
 
 // Read takes in what the pod was seen to use by itself, and reports whether it
 // was news. A reading whose window began before the pod ran is none of this pod,
-// but of one that had its name before.
+// but of one that had its name before. Of more readings than are kept, the oldest is
+// dropped, but for the only one that is complete: what it says is what the pod uses.
 func (r *Record) Read(s history.Sample, now time.Time, warmUp time.Duration) bool {
 	began := r.began()
 	if began.IsZero() || s.Start().Before(began) || !s.Timestamp.After(r.LastRead()) {
 		return false
 	}
-	if len(r.readings) == maxReadings {
-		copy(r.readings, r.readings[1:])
-		r.readings = r.readings[:maxReadings-1]
+	r.readings = append(r.readings, s)
+	if len(r.readings) > maxReadings {
+		drop := 0
+		if r.isOnlyComplete(0, now, warmUp) {
+			drop = 1
+		}
+		r.readings = slices.Delete(r.readings, drop, drop+1)
 	}
-	r.readings = append(r.readings, reading{Sample: s, complete: r.allShownBy(&s, now, warmUp)})
+	return true
+}
+
+// isComplete reports whether the reading shows the full use of all that is to run of
+// the pod, as large as it was then.
+func (r *Record) isComplete(one *history.Sample, now time.Time, warmUp time.Duration) bool {
+	return r.countsAtAll(now) && r.runsInFull(one, now, warmUp) && !r.isResizedBetween(one, one, warmUp)
+}
+
+// isOnlyComplete reports whether the reading of the index is complete, and none other.
+func (r *Record) isOnlyComplete(index int, now time.Time, warmUp time.Duration) bool {
+	for i := range r.readings {
+		if r.isComplete(&r.readings[i], now, warmUp) != (i == index) {
+			return false
+		}
+	}
 	return true
 }
 
@@ -120,10 +164,10 @@ func (r *Record) LastRead() time.Time {
 
 // LastUse returns the newest reading's use, and whether there is a reading that
 // was taken with all of the pod running and is recent.
-func (r *Record) LastUse(now time.Time) (amount.Vector, bool) {
+func (r *Record) LastUse(now time.Time, warmUp time.Duration) (amount.Vector, bool) {
 	if len(r.readings) == 0 {
 		return amount.Vector{}, false
 	}
 	newest := &r.readings[len(r.readings)-1]
-	return newest.Usage, newest.complete && now.Sub(newest.Timestamp) <= ReadingExpiration
+	return newest.Usage, r.isComplete(newest, now, warmUp) && now.Sub(newest.Timestamp) <= ReadingExpiration
 }

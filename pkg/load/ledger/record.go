@@ -24,30 +24,34 @@ type Record struct {
 	Phase Phase
 	// Estimate is what the pod is expected to use before that can be measured.
 	Estimate amount.Vector
-	// Requested is what its requests suggest that it uses.
+	// Requested is what its requests suggest that it uses: see Resize.
 	Requested amount.Vector
 
 	containers []container
-	readings   []reading // oldest first
+	readings   []history.Sample // oldest first
+	sizes      []size           // those before the present one, oldest first
 	// first is when it ran first: of several restarts only the last are remembered.
-	first time.Time
-	// resizedAt is when it was last resized upwards, left when it left its node.
-	resizedAt, left time.Time
+	// left is when it left its node.
+	first, left time.Time
 }
 
 // On has the record take in an event that carries no facts.
 func (r *Record) On(e Event) { r.Phase = r.Phase.Next(e) }
 
 // Observe takes in that the pod is bound to its node and what its status says of
-// its containers. A pod always has the same number of them.
-func (r *Record) Observe(states []State, now time.Time, warmUp time.Duration) {
+// its containers. A pod always has the same number of them. It reports whether one of
+// them began a run that was not known.
+func (r *Record) Observe(states []State, now time.Time, warmUp time.Duration) (starts bool) {
 	r.On(Bind)
 	if len(r.containers) != len(states) {
 		r.containers = make([]container, len(states))
 	}
 	interrupted := false
 	for i := range states {
-		interrupted = r.containers[i].observe(states[i], now, warmUp) || interrupted
+		c := &r.containers[i]
+		before := c.since()
+		interrupted = c.observe(states[i], now, warmUp) || interrupted
+		starts = starts || !c.since().IsZero() && !c.since().Equal(before)
 	}
 	if began := r.began(); !began.IsZero() {
 		if r.first.IsZero() || began.Before(r.first) {
@@ -58,19 +62,7 @@ func (r *Record) Observe(states []State, now time.Time, warmUp time.Duration) {
 	if interrupted {
 		r.On(Interrupt)
 	}
-}
-
-// Outgrow takes in that the pod was resized upwards: what it was measured to use
-// is not all that is to be expected.
-func (r *Record) Outgrow(now time.Time) {
-	r.resizedAt = now
-	for i := range r.containers {
-		for j := range r.containers[i].runs {
-			r.containers[i].runs[j].outgrown = true
-		}
-		r.containers[i].outgrow(now)
-	}
-	r.On(Interrupt)
+	return starts
 }
 
 // Sampled takes in that the newest sample of the node is s.
@@ -96,12 +88,56 @@ func (r *Record) Sampled(s *history.Sample, now time.Time, warmUp time.Duration)
 // Depart takes in that the pod has left the node, which it used until then.
 func (r *Record) Depart(until time.Time, warmUp time.Duration) {
 	r.left = until
+	r.stop(until, warmUp)
+	r.On(Leave)
+}
+
+// Stop takes in that the node has stopped: nothing of the pod runs any more, and all
+// that ran is to run again.
+func (r *Record) Stop(at time.Time, warmUp time.Duration) {
+	if r.stop(at, warmUp) {
+		r.On(Interrupt)
+	}
+}
+
+// stop ends the present runs, and reports whether there were any.
+func (r *Record) stop(at time.Time, warmUp time.Duration) (ran bool) {
 	for i := range r.containers {
 		if open := r.containers[i].running(); open != nil {
-			r.containers[i].stop(open, until, warmUp)
+			r.containers[i].stop(open, at, true, warmUp)
+			ran = true
 		}
 	}
-	r.On(Leave)
+	return ran
+}
+
+// Runs calls yield with when each run that is remembered began and ended, zero if it
+// has not, until it returns false.
+func (r *Record) Runs(yield func(from, to time.Time) bool) {
+	for i := range r.containers {
+		for _, run := range r.containers[i].runs {
+			if !yield(run.from, run.to) {
+				return
+			}
+		}
+	}
+}
+
+// Correct corrects when the present runs began.
+func (r *Record) Correct(began func(from time.Time) time.Time) {
+	for i := range r.containers {
+		open := r.containers[i].running()
+		if open == nil {
+			continue
+		}
+		from := open.from
+		if open.from = began(from); open.from.After(from) {
+			r.On(Interrupt)
+		}
+		if r.first.Equal(from) || open.from.Before(r.first) {
+			r.first = open.from
+		}
+	}
 }
 
 // Left returns until when the pod used its node; zero while it is there.
@@ -118,8 +154,8 @@ func (r *Record) began() (began time.Time) {
 	return began
 }
 
-// RunningSince returns since when all containers run that are to, zero if one
-// does not.
+// RunningSince returns since when all containers run that are to, as large as they
+// are now; zero if one does not run.
 func (r *Record) RunningSince(now time.Time) (since time.Time) {
 	for i := range r.containers {
 		c := &r.containers[i]
@@ -134,210 +170,55 @@ func (r *Record) RunningSince(now time.Time) (since time.Time) {
 			since = open.from
 		}
 	}
+	if resized := r.resized(); !since.IsZero() && resized.After(since) {
+		return resized
+	}
 	return since
 }
 
-// allShownBy reports whether the sample shows the full use of all that runs, or
-// is to run, of the pod.
-func (r *Record) allShownBy(s *history.Sample, now time.Time, warmUp time.Duration) bool {
-	if len(r.containers) == 0 {
-		return false
-	}
+// countsAtAll reports whether a container of the pod counts.
+func (r *Record) countsAtAll(now time.Time) bool {
 	for i := range r.containers {
-		c := &r.containers[i]
-		if !c.counts(now) {
-			continue
-		}
-		if shown := c.shownBy(s, warmUp); shown == nil || shown.outgrown {
-			return false
+		if r.containers[i].counts(now) {
+			return true
 		}
 	}
-	return true
-}
-
-// runsShownBy reports whether the sample shows the full use of all present runs:
-// then so does each later one.
-func (r *Record) runsShownBy(s *history.Sample, now time.Time, warmUp time.Duration) bool {
-	for i := range r.containers {
-		c := &r.containers[i]
-		if !c.counts(now) {
-			continue
-		}
-		if open := c.running(); open == nil || s.Start().Before(open.from.Add(warmUp)) {
-			return false
-		}
-	}
-	return len(r.containers) > 0
+	return false
 }
 
 // Expected returns what the pod is expected to use once all of it runs that is
-// to, and whether that was seen rather than estimated.
-func (r *Record) Expected(now time.Time) (use amount.Vector, seen bool) {
-	if use, seen = r.believed(); seen {
+// to, which is nothing if it has left, and whether that was seen rather than
+// estimated.
+func (r *Record) Expected(now time.Time, warmUp time.Duration) (use amount.Vector, seen bool) {
+	if !r.left.IsZero() {
+		return use, false
+	}
+	if use, seen = r.believed(r.Requested, now, warmUp); seen {
 		return use, true
 	}
-	use = r.Estimate
+	return r.estimated(now), false
+}
+
+// estimated returns what is estimated of the containers that count. Shares add up to
+// more than the estimate if an init container has one, and to less if a part of the
+// estimate is no container's.
+func (r *Record) estimated(now time.Time) amount.Vector {
+	var counting, rest amount.Vector
 	for i := range r.containers {
-		if c := &r.containers[i]; !c.ended && !c.counts(now) {
-			use = use.Sub(c.share)
+		if c := &r.containers[i]; c.counts(now) {
+			counting = counting.Add(c.share)
+		} else {
+			rest = rest.Add(c.share)
 		}
 	}
-	return use.Max(amount.Vector{}), false
-}
-
-// Missing returns what the sample does not show of what the pod is expected to
-// use, and whether that is known rather than estimated.
-//
-// What a sample shows of a pod that it shows in part is the larger of the shares
-// of the containers that it shows in full, and of what the pod was seen to use
-// by itself from that time on.
-func (r *Record) Missing(s *history.Sample, now time.Time, warmUp time.Duration) (use amount.Vector, known bool) {
-	if r.allShownBy(s, now, warmUp) {
-		return amount.Vector{}, true
-	}
-	expected, seen := r.Expected(now)
-	return expected.Sub(r.shown(s, expected, seen, warmUp)).Max(amount.Vector{}), seen && r.tells(s, warmUp)
-}
-
-// tells reports whether it is known how much the sample shows of the pod: a reading
-// says, or no container ran in its window, or all that did are shown in full.
-func (r *Record) tells(s *history.Sample, warmUp time.Duration) bool {
-	if !r.first.Before(s.Timestamp) || r.at(s) != nil {
-		return true
-	}
-	if s.Start().Before(r.began()) {
-		return false // what ran then is not remembered, or had just begun
-	}
-	for i := range r.containers {
-		c := &r.containers[i]
-		if c.shownBy(s, warmUp) != nil {
-			continue
-		}
-		for _, ran := range c.runs {
-			if ran.from.Before(s.Timestamp) && (ran.to.IsZero() || ran.to.After(s.Start())) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// exact is the part of a sample's window from which a reading that covers it says
-// all about the sample.
-const exact = 0.9
-
-func (r *Record) shown(s *history.Sample, expected amount.Vector, seen bool, warmUp time.Duration) (use amount.Vector) {
-	if !r.first.Before(s.Timestamp) {
-		return use
-	}
-	if one := r.at(s); seen && one != nil && overlap(&one.Sample, s) >= exact {
-		return one.Usage
-	}
-	for i := range r.containers {
-		if shown := r.containers[i].shownBy(s, warmUp); shown != nil && !r.containers[i].ended {
-			use = use.Add(shown.share)
-		}
-	}
-	if seen { // the shares are of the estimate: take as large a part of what is believed
-		for i := range use {
-			if r.Estimate[i] > 0 {
-				use[i] = int64(float64(use[i]) / float64(r.Estimate[i]) * float64(expected[i]))
-			}
-		}
-	}
-	return use.Max(r.partOf(s))
-}
-
-// partOf returns how much of the sample is the pod's use, as far as a reading
-// says: what it was seen to use, for that part of the sample's window that lies
-// after the beginning of the reading's, and before its end unless it is the newest
-// and all that it shows goes on. Else the shares of the containers do that run
-// still: how much of the rest a later sample shows is not known. A sample from
-// before the reading shows nothing that is known.
-func (r *Record) partOf(s *history.Sample) (use amount.Vector) {
-	for i := range r.readings {
-		one := &r.readings[i]
-		if i < len(r.readings)-1 {
-			use = use.Max(history.Part(one.Usage, s.Share(one.Start(), one.Timestamp)))
-			continue
-		}
-		end, going := r.after(one)
-		use = use.Max(history.Part(one.Usage, s.Share(one.Start(), end)))
-		use = use.Max(history.Part(history.Part(one.Usage, going), s.Share(one.Start(), r.left)))
-	}
-	return use
-}
-
-// after returns until when the reading says all about the pod: until a container
-// ended, but for no longer than its own window if one has since; for good, which is
-// zero, if none has. going is which part of the use is that of the containers that
-// still run, by their shares.
-func (r *Record) after(one *reading) (end time.Time, going [amount.NumResources]float64) {
-	end = r.left
-	var ran, running amount.Vector
-	for i := range r.containers {
-		c := &r.containers[i]
-		for _, run := range c.runs {
-			if !run.from.Before(one.Timestamp) || !run.to.IsZero() && !run.to.After(one.Start()) || run.outgrown {
-				continue
-			}
-			ran = ran.Add(run.share)
-			switch ended := run.to; {
-			case ended.IsZero():
-				running = running.Add(run.share)
-			case end.IsZero() || ended.Before(end):
-				if end = ended; one.Timestamp.Before(end) {
-					end = one.Timestamp
-				}
-			}
-		}
-	}
-	for r := range going {
-		if ran[r] > 0 {
-			going[r] = float64(running[r]) / float64(ran[r])
-		}
-	}
-	return end, going
-}
-
-// UsedIn returns how much of the sample is surely the use of a pod that has left:
-// what it was seen to use in that window. Where no reading covers it, that is the
-// least of several recent readings; a single one says nothing of another time.
-// known is false if nothing is known.
-func (r *Record) UsedIn(s *history.Sample) (use amount.Vector, known bool) {
-	use, known = r.seenIn(s, 2)
-	if !known {
-		return amount.Vector{}, false
-	}
-	return history.Part(use, s.Share(r.began(), r.left)), true
-}
-
-// AtLeastIn returns what a pod that is on the node used in the sample at the least,
-// as far as it was measured.
-func (r *Record) AtLeastIn(s *history.Sample) amount.Vector {
-	use, known := r.seenIn(s, 1)
-	if !known {
-		return amount.Vector{}
-	}
-	return history.Part(use, s.Share(r.began(), r.left))
-}
-
-// seenIn returns what a reading shows that covers the sample, or else the least of
-// recent readings if there are enough.
-func (r *Record) seenIn(s *history.Sample, enough int) (amount.Vector, bool) {
-	if one := r.at(s); one != nil {
-		return one.Usage, true
-	}
-	if use, count := r.least(s.Timestamp); count >= enough {
-		return use, true
-	}
-	return amount.Vector{}, false
+	return r.Estimate.Sub(rest).Max(counting.Min(r.Estimate))
 }
 
 // Clone returns a copy that shares nothing with r.
 func (r *Record) Clone() Record {
 	clone := *r
-	clone.readings = append([]reading(nil), r.readings...)
+	clone.readings = append([]history.Sample(nil), r.readings...)
+	clone.sizes = append([]size(nil), r.sizes...)
 	clone.containers = append([]container(nil), r.containers...)
 	for i := range clone.containers {
 		clone.containers[i].runs = append([]run(nil), clone.containers[i].runs...)

@@ -19,6 +19,7 @@ func ofContainers(shares ...int64) *story {
 	for _, share := range shares {
 		s.Estimate = s.Estimate.Add(both(share))
 	}
+	s.Requested = s.Estimate
 	return s
 }
 
@@ -30,6 +31,17 @@ func (s *story) says(now int, states ...State) *story {
 		}
 	}
 	s.Observe(states, at(now), warmUp)
+	return s
+}
+
+// resized has the pod be resized, and be expected to use as much as its requests
+// suggest.
+func (s *story) resized(now int, to int64) *story {
+	s.Resize(both(to), at(now))
+	s.Estimate = both(to)
+	for i := range s.containers {
+		s.containers[i].share = both(to / int64(len(s.containers)))
+	}
 	return s
 }
 
@@ -60,7 +72,7 @@ func (s *story) missing(end int) (int64, bool) {
 // usedIn is UsedIn of the sample that ends at the second.
 func (s *story) usedIn(end int) (amount.Vector, bool) {
 	sample := ending(end, both(0))
-	return s.UsedIn(&sample)
+	return s.UsedIn(&sample, warmUp)
 }
 
 func TestPhasesOfARecord(t *testing.T) {
@@ -114,11 +126,69 @@ func TestWhatIsExpectedOfAPod(t *testing.T) {
 		"a container that has just failed is to":            {ofContainers(10, 20).says(0, runs, runs).says(100, runs, failed), 100 + patience - 1, 30, false},
 		"one that fails for long is not":                    {ofContainers(20, 20).says(0, runs, runs).says(100, runs, failed), 100 + patience, 20, false},
 		"what it used with both, though one fails for long": {ofContainers(20, 20).says(0, runs, runs).used(30, 90).says(100, runs, failed), 100 + patience, 30, true},
-		"nothing if nothing is to run":                      {ofContainers(0, 0).says(0, ended, failed), 100 + patience, 0, false},
+		"not one that has done its work":                    {ofContainers(10, 20).says(0, runs, ended), 100, 15, false},
+		"what it used is not forgotten while it warms up": {
+			ofContainers(10).says(0, runs).used(30, 75).says(101, State{Since: at(100), Before: ran(0, 90)}).used(1, 115, 125, 135, 145, 155, 165), 165, 30, true,
+		},
+		"nor when it is restarted again and again": {
+			ofContainers(10).says(0, runs).used(30, 75).says(101, State{Since: at(100), Before: ran(0, 90)}).
+				says(121, State{Since: at(120), Before: ran(100, 110)}).says(141, State{Since: at(140), Before: ran(120, 130)}).
+				says(161, State{Since: at(160), Before: ran(140, 150)}), 165, 30, true,
+		},
+		"not what it used in a run of which it was not known": {
+			ofContainers(30).says(0, runs).used(1, 130).says(140, State{Since: at(120), Before: ran(0, 100)}), 140, 30, false,
+		},
+		"not what it used before it was resized upwards": {
+			ofContainers(10).says(0, runs).used(4, 75, 90).resized(100, 30), 200, 30, false,
+		},
+		"nor while it warmed up again": {
+			ofContainers(10).says(0, runs).resized(100, 30).used(4, 115, 174), 200, 30, false,
+		},
+		"nothing if nothing is to run": {ofContainers(0, 0).says(0, ended, failed), 100 + patience, 0, false},
 	} {
-		if use, seen := test.story.Expected(at(test.now)); use != both(test.want) || seen != test.seen {
+		if use, seen := test.story.Expected(at(test.now), warmUp); use != both(test.want) || seen != test.seen {
 			t.Errorf("%s: %v, seen %t, want %d, seen %t", name, use, seen, test.want, test.seen)
 		}
+	}
+}
+
+// Shares are of estimates of containers, which are not all of a pod's: init containers
+// have some of their own, and what is requested for the pod as a whole, or is its
+// overhead, is no container's.
+func TestWhatIsEstimatedOfContainersThatCount(t *testing.T) {
+	runs, ended := State{Since: at(110)}, State{Before: ran(0, 100), Ended: true}
+	for name, test := range map[string]struct {
+		estimate int64
+		shares   [2]int64
+		want     int64
+	}{
+		"of two":                          {40, [2]int64{30, 10}, 10},
+		"after an init container":         {10, [2]int64{4, 10}, 10},
+		"after one that was larger":       {10, [2]int64{30, 10}, 10},
+		"with an overhead":                {45, [2]int64{30, 10}, 15},
+		"with requests for the whole pod": {40, [2]int64{1, 1}, 39},
+	} {
+		s := ofContainers(test.estimate)
+		first, second := ended, runs
+		first.Share, second.Share = both(test.shares[0]), both(test.shares[1])
+		s.Observe([]State{first, second}, at(110), warmUp)
+		if use, _ := s.Expected(at(110), warmUp); use != both(test.want) {
+			t.Errorf("%s: %v expected, want %d", name, use, test.want)
+		}
+	}
+}
+
+// A container that fails is read while it runs, too: never has it warmed up.
+func TestAReadingOfAContainerThatFailsIsNotOfAllOfThePod(t *testing.T) {
+	s := ofContainers(30)
+	for second := 0; second < 720; second += 90 {
+		s.says(second, State{Since: at(second)}).says(second+30, State{Before: ran(second, second+30)}).sampled(second+29).used(1, second+29)
+		if use, known := s.LastUse(at(second+30), warmUp); known {
+			t.Fatalf("second %d: %v is what it uses", second, use)
+		}
+	}
+	if use, seen := s.Expected(at(720), warmUp); seen {
+		t.Errorf("%v expected, as it was seen: it has never warmed up", use)
 	}
 }
 
@@ -126,7 +196,7 @@ func TestShareOfAnEstimateIsNeverBelowZero(t *testing.T) {
 	s := ofContainers(10)
 	failed := State{Before: ran(0, 100), Share: both(11)} // rounding may give more
 	s.Observe([]State{failed}, at(100), warmUp)
-	if use, _ := s.Expected(at(3600)); use != both(0) {
+	if use, _ := s.Expected(at(3600), warmUp); use != both(0) {
 		t.Errorf("%v expected", use)
 	}
 }
@@ -167,17 +237,14 @@ func TestWhatASampleDoesNotShow(t *testing.T) {
 // it will use.
 func TestResizedUpwards(t *testing.T) {
 	s := ofContainers(10).says(0, State{Since: at(0)}).sampled(75).used(4, 75)
-	s.Estimate = both(30)
-	s.says(100, State{Since: at(0)})
-	s.Outgrow(at(100))
-	s.says(101, State{Since: at(0)}).sampled(120)
-	if use, seen := s.Expected(at(120)); s.Phase != Remeasuring || use != both(30) || seen {
+	s.resized(100, 30).says(101, State{Since: at(0)}).sampled(120)
+	if use, seen := s.Expected(at(120), warmUp); s.Phase != Remeasuring || use != both(30) || seen {
 		t.Errorf("%v, %v expected, seen %t: want the new estimate", s.Phase, use, seen)
 	}
 	for end, want := range map[int]int64{
-		75:  20, // what it was expected to use then is less
-		90:  20,
-		130: 26, // what it was seen to use, it uses still
+		75:  26, // what it was seen to use then
+		90:  26,
+		130: 26, // and uses still
 		175: 0,
 	} {
 		if use, _ := s.missing(end); use != want {
@@ -193,20 +260,95 @@ func TestResizedUpwards(t *testing.T) {
 	if s.sampled(175).used(25, 180); s.Phase != Measured {
 		t.Errorf("%v after it", s.Phase)
 	}
-	if use, seen := s.Expected(at(180)); use != both(25) || !seen {
+	if use, seen := s.Expected(at(180), warmUp); use != both(25) || !seen {
 		t.Errorf("%v expected, seen %t, want what it was seen to use since", use, seen)
 	}
 	s.says(300, State{Since: at(310), Before: ran(0, 300)}).sampled(330)
-	if s.Phase != Remeasuring || s.containers[0].written() != "0-100 100-300 310-" {
+	if s.Phase != Remeasuring || s.containers[0].written() != "0-300 310-" {
 		t.Errorf("restarted after it was resized: %v, runs %s", s.Phase, s.containers[0].written())
 	}
 }
 
-func TestOutgrowBeforeItRuns(t *testing.T) {
-	s := ofContainers(10).says(0, State{})
-	s.Outgrow(at(5))
-	if s.says(11, State{Since: at(10)}).sampled(85); s.Phase != Measured || s.containers[0].written() != "10-" {
-		t.Errorf("%v, runs %s", s.Phase, s.containers[0].written())
+func TestResizedBeforeItRuns(t *testing.T) {
+	s := ofContainers(10).says(0, State{}).resized(5, 20)
+	if s.says(11, State{Since: at(10)}).sampled(85); s.Phase != Measured {
+		t.Errorf("%v", s.Phase)
+	}
+}
+
+func TestResizedUpwardsTwice(t *testing.T) {
+	s := ofContainers(10).says(0, State{Since: at(0)}).sampled(90)
+	if s.resized(100, 20); s.Phase != Remeasuring {
+		t.Errorf("resized to 20: %v", s.Phase)
+	}
+	if use, _ := s.missing(105); use != 10 {
+		t.Errorf("resized to 20: %d is missing, want 10", use)
+	}
+	if s.sampled(290).resized(300, 30); s.Phase != Remeasuring {
+		t.Errorf("resized to 30: %v", s.Phase)
+	}
+	for end, want := range map[int]int64{90: 20, 174: 20, 175: 10, 374: 10, 375: 0} {
+		if use, _ := s.missing(end); use != want {
+			t.Errorf("resized to 30: the sample that ends at %d lacks %d, want %d", end, use, want)
+		}
+	}
+}
+
+// Of more sizes than are kept, samples are taken to show no more than the least.
+func TestResizedOften(t *testing.T) {
+	s := ofContainers(10).says(0, State{Since: at(0)}).sampled(90)
+	for i := range 2 * maxSizes {
+		s.resized(100+100*i, 20+10*int64(i))
+	}
+	if use, _ := s.missing(90); len(s.sizes) != maxSizes || use != 60 {
+		t.Errorf("%d sizes are kept, and %d of 70 is missing, want 60", len(s.sizes), use)
+	}
+}
+
+// A pod that was resized downwards is measured as it was before: samples show no less
+// than it is to use.
+func TestResizedDownwards(t *testing.T) {
+	s := ofContainers(30).says(0, State{Since: at(0)}).sampled(90).resized(100, 10)
+	if s.Phase != Measured {
+		t.Errorf("%v", s.Phase)
+	}
+	for _, end := range []int{90, 105, 175} {
+		if use, _ := s.missing(end); use != 0 {
+			t.Errorf("the sample that ends at %d lacks %d", end, use)
+		}
+	}
+	if s.resized(200, 20); s.Phase != Remeasuring {
+		t.Errorf("%v, and upwards again", s.Phase)
+	}
+	if use, _ := s.missing(195); use != 10 {
+		t.Errorf("%d is missing, want 10", use)
+	}
+}
+
+func TestAResizeDoesNotMakeAContainerOneThatFails(t *testing.T) {
+	s := ofContainers(10).says(0, State{Since: at(0)}).says(101, State{Before: ran(0, 100)}).says(111, State{Since: at(110), Before: ran(0, 100)})
+	s.resized(1000, 20).says(1031, State{Before: ran(110, 1030)})
+	if !s.containers[0].counts(at(1031)) {
+		t.Error("it ran for a quarter of an hour, has just failed, and does not count")
+	}
+}
+
+func TestResizedByAClockThatIsBehind(t *testing.T) {
+	s := ofContainers(10).says(300, State{Since: at(300)}).sampled(310).resized(10, 20)
+	if s.sampled(320); s.Phase == Measured {
+		t.Errorf("%v, runs %s: it has run for 20 s", s.Phase, s.containers[0].written())
+	}
+}
+
+// What a pod is expected to use may change while it runs, without a resize: it is
+// learned from its workload.
+func TestSharesOfAnEstimateThatHasChanged(t *testing.T) {
+	runs, failed := State{Since: at(0)}, State{Before: ran(0, 100)}
+	s := ofContainers(20, 20).says(0, runs, runs).sampled(90)
+	s.Estimate = both(10)
+	s.says(101, runs, failed).sampled(130)
+	if use, _ := s.missing(130); use != 5 {
+		t.Errorf("%d is missing, want 5: one of two equal containers does not run", use)
 	}
 }
 
@@ -218,7 +360,7 @@ func TestACloneSharesNothing(t *testing.T) {
 	clone := story{original.Clone()}
 	change := func(s *story) {
 		s.says(100, State{Since: at(101), Before: ran(0, 100)}, State{Before: ran(0, 99)}).used(5, 105)
-		s.Outgrow(at(110))
+		s.Resize(both(40), at(110))
 		s.readings[0].Usage = both(1)
 		s.Depart(at(120), warmUp)
 	}
@@ -276,10 +418,10 @@ func TestARecordOfNothing(t *testing.T) {
 	var r Record
 	s := history.Sample{Timestamp: at(100), Window: window}
 	r.Sampled(&s, at(100), warmUp)
-	if use, _ := r.Missing(&s, at(100), warmUp); r.Phase != Absent || use != both(0) || r.AtLeastIn(&s) != both(0) {
-		t.Errorf("%v, %v is missing, %v used at the least", r.Phase, use, r.AtLeastIn(&s))
+	if use, _ := r.Missing(&s, at(100), warmUp); r.Phase != Absent || use != both(0) || r.AtLeastIn(&s, warmUp) != both(0) {
+		t.Errorf("%v, %v is missing, %v used at the least", r.Phase, use, r.AtLeastIn(&s, warmUp))
 	}
-	if use, known := r.UsedIn(&s); known || use != both(0) {
+	if use, known := r.UsedIn(&s, warmUp); known || use != both(0) {
 		t.Errorf("it is known to have used %v", use)
 	}
 }

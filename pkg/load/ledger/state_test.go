@@ -35,6 +35,8 @@ func TestStateOf(t *testing.T) {
 		"has just failed": {
 			v1.ContainerStatus{State: terminated(1, 130, 140), LastTerminationState: terminated(1, 10, 100)}, v1.RestartPolicyAlways, State{Before: ran(130, 140)},
 		},
+		"could not be started":  {v1.ContainerStatus{State: waiting, LastTerminationState: terminated(128, -int(epoch.Unix()), 100)}, v1.RestartPolicyAlways, State{Before: ran(100, 100)}},
+		"nobody knows its end":  {v1.ContainerStatus{State: waiting, LastTerminationState: v1.ContainerState{Terminated: &v1.ContainerStateTerminated{ExitCode: 137}}}, v1.RestartPolicyAlways, State{}},
 		"has done its work":     {v1.ContainerStatus{State: terminated(0, 10, 100)}, v1.RestartPolicyOnFailure, State{Before: ran(10, 100), Ended: true}},
 		"has failed for good":   {v1.ContainerStatus{State: terminated(1, 10, 100)}, v1.RestartPolicyNever, State{Before: ran(10, 100), Ended: true}},
 		"failed, for good next": {v1.ContainerStatus{State: waiting, LastTerminationState: terminated(1, 10, 100)}, v1.RestartPolicyNever, State{Before: ran(10, 100)}},
@@ -52,6 +54,7 @@ func TestAfterWhichExitsAContainerRunsAgain(t *testing.T) {
 	}
 	const (
 		in, notIn, restart = v1.ContainerRestartRuleOnExitCodesOpIn, v1.ContainerRestartRuleOnExitCodesOpNotIn, v1.ContainerRestartRuleActionRestart
+		restartAll         = v1.ContainerRestartRuleActionRestartAllContainers
 		nothing            = v1.ContainerRestartRuleAction("Nothing")
 	)
 	for name, test := range map[string]struct {
@@ -65,6 +68,7 @@ func TestAfterWhichExitsAContainerRunsAgain(t *testing.T) {
 		"never":                       {v1.RestartPolicyNever, nil, map[int32]bool{0: false, 1: false}},
 		"a rule for the code":         {v1.RestartPolicyNever, []v1.ContainerRestartRule{rule(in, restart, 7, 42)}, map[int32]bool{0: false, 7: true, 42: true, 43: false}},
 		"a rule for all other codes":  {v1.RestartPolicyNever, []v1.ContainerRestartRule{rule(notIn, restart, 0, 42)}, map[int32]bool{0: false, 7: true, 42: false}},
+		"a rule that restarts all":    {v1.RestartPolicyNever, []v1.ContainerRestartRule{rule(in, restartAll, 42)}, map[int32]bool{0: false, 42: true}},
 		"the first rule that matches": {v1.RestartPolicyAlways, []v1.ContainerRestartRule{rule(in, nothing, 7), rule(in, restart, 7)}, map[int32]bool{7: false, 8: true}},
 		"a rule without exit codes":   {v1.RestartPolicyOnFailure, []v1.ContainerRestartRule{{Action: restart}}, map[int32]bool{0: false, 1: true}},
 	} {

@@ -13,8 +13,9 @@ import (
 )
 
 // Key tells pods apart that may use different amounts: by the owner that outlives
-// a rollout or a run, the names of their containers, and what they request. Never
-// by the name or UID of a pod, nor of a ReplicaSet or a run of a CronJob.
+// a rollout or a run, the names of their containers, and what they request as their
+// owner makes them. Never by the name or UID of a pod, nor of a ReplicaSet or a run of
+// a CronJob, nor by how far a pod has got.
 type Key struct {
 	namespace, kind, name string
 	containers            string
@@ -22,7 +23,7 @@ type Key struct {
 }
 
 // KeyOf returns the key of the pod's workload, and whether it has one. requests is
-// what its requests suggest that it uses.
+// what the requests of its spec suggest that it uses, whatever its status says.
 func KeyOf(pod *v1.Pod, requests amount.Vector) (Key, bool) {
 	controller := metav1.GetControllerOfNoCopy(pod)
 	if controller == nil {

@@ -45,11 +45,11 @@ func NewBook[Pod comparable]() *Book[Pod] { return &Book[Pod]{workloads: map[Key
 // Len returns how many workloads are known.
 func (b *Book[Pod]) Len() int { return len(b.workloads) }
 
-// Estimate returns what the next pod of the workload is expected to use: what its
-// requests suggest, as far as its pods were not seen to use something else (see
+// Estimate returns what a pod of the workload is expected to use: what its requests
+// suggest now, as far as the workload's pods were not seen to use something else (see
 // estimate).
-func (b *Book[Pod]) Estimate(key Key) amount.Vector {
-	use := key.requests
+func (b *Book[Pod]) Estimate(key Key, requested amount.Vector) amount.Vector {
+	use := requested
 	if w := b.workloads[key]; w != nil {
 		for r := range use {
 			use[r] = w.use[r].estimate(amount.Resource(r), use[r])
@@ -90,6 +90,9 @@ func (b *Book[Pod]) forgetOldest() bool {
 	}
 	return len(empty) > 0
 }
+
+// Key returns the key of the workload.
+func (w *Workload[Pod]) Key() Key { return w.key }
 
 // Leave removes a pod from its workload.
 func (w *Workload[Pod]) Leave(pod Pod, now time.Time) {

@@ -164,7 +164,7 @@ func TestWorkloadsAreBounded(t *testing.T) {
 			b.Forget(now)
 		}
 	}
-	if b.Estimate(kept)[amount.CPU] < 4000 {
+	if b.Estimate(kept, amount.Vector{})[amount.CPU] < 4000 {
 		t.Error("a workload that runs is forgotten for Jobs that have ended")
 	}
 	b.Forget(now.Add(2 * Grace))
@@ -182,8 +182,8 @@ func TestTooManyWorkloads(t *testing.T) {
 		b.Join(key, i)
 	}
 	key, _ := KeyOf(podOf("StatefulSet", "one more", nil), amount.Vector{7, 7})
-	if w := b.Join(key, Limit); w != nil || b.Estimate(key) != (amount.Vector{7, 7}) {
-		t.Errorf("workload %v, estimate %v", w, b.Estimate(key))
+	if w := b.Join(key, Limit); w != nil || b.Estimate(key, amount.Vector{7, 7}) != (amount.Vector{7, 7}) {
+		t.Errorf("workload %v, estimate %v", w, b.Estimate(key, amount.Vector{7, 7}))
 	}
 }
 
@@ -226,6 +226,6 @@ func BenchmarkLearn(b *testing.B) {
 	for b.Loop() {
 		s.Timestamp = s.Timestamp.Add(15 * time.Second)
 		w.Learn(s, [amount.NumResources]bool{})
-		_ = book.Estimate(key)
+		_ = book.Estimate(key, amount.Vector{1000, 1 << 30})
 	}
 }

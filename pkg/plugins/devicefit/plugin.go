@@ -243,6 +243,7 @@ func (pl *DeviceFit) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.
 	if pod.Spec.NodeName != "" {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}
+	pl.model.BeginCycle()
 	c := pl.begin(state, pod)
 	pl.updateGauges(c)
 	if !c.mayStrand {

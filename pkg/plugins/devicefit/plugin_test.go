@@ -51,6 +51,7 @@ type cluster struct {
 	nodeLoad  *config.NodeLoadArgs // of the profile; nil if it does not use NodeLoad
 	lister    *cache.Snapshot
 	activated []string
+	led       int // how often it was told that this replica leads
 }
 
 func newCluster() *cluster {
@@ -63,6 +64,7 @@ func newCluster() *cluster {
 	c.model = load.NewModel(load.Config{
 		Interval: 15 * time.Second, Timeout: time.Second, Expiration: 90 * time.Second, WarmUp: time.Minute, Clock: c.clock,
 		Estimator: estimate.Estimator{Factors: [amount.NumResources]int64{100, 100}},
+		Lead:      func() { c.led++ },
 	}, c)
 	return c
 }
@@ -331,6 +333,22 @@ func TestScoreForPodsWithoutDevices(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			wantScores(t, scores(t, mustProfile(t, tt.args), tt.pod.Obj(), nodes...), tt.want)
 		})
+	}
+}
+
+// A cycle tells that this replica leads, also in a profile without NodeLoad, and only
+// the first does.
+func TestTheFirstCycleLeads(t *testing.T) {
+	c := newCluster()
+	profile, err := c.newProfile(t.Context(), "{}")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		profile.RunPreFilterPlugins(t.Context(), framework.NewCycleState(), st.MakePod().Obj())
+		if c.led != 1 {
+			t.Errorf("told %d times that it leads, want once", c.led)
+		}
 	}
 }
 

@@ -31,7 +31,6 @@ type NodeLoad struct {
 	statuses *rejection.Statuses
 	// decisions is where decisions are explained; nil if they are not.
 	decisions *explain.Log
-	lead      func() // see Shared.Lead
 	// late guards making a cycle that PreFilter has not left.
 	late sync.Mutex
 }
@@ -56,8 +55,6 @@ type Shared struct {
 	Decisions *explain.Log
 	// Dispatch has waiting pods looked at. It defaults to goroutines of their own.
 	Dispatch waiting.Dispatcher
-	// Lead is called when a pod is scheduled: this replica leads. nil is nothing.
-	Lead func()
 }
 
 // Factory returns what makes the plugin for a profile.
@@ -80,7 +77,7 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 // runs ends with ctx.
 func newPlugin(ctx context.Context, args *config.NodeLoadArgs, model *load.Model, shared Shared, handle fwk.Handle) *NodeLoad {
 	pl := &NodeLoad{
-		handle: handle, model: model, policy: newPolicy(args), metrics: shared.Metrics, decisions: shared.Decisions, lead: shared.Lead,
+		handle: handle, model: model, policy: newPolicy(args), metrics: shared.Metrics, decisions: shared.Decisions,
 		statuses: rejection.NewStatuses(int(numVerdicts), newStatus),
 	}
 	pl.wait(ctx, shared.Dispatch)
@@ -148,14 +145,11 @@ func (pl *NodeLoad) askOf(pod *v1.Pod) ask { return pl.policy.askOf(pod, pl.mode
 //
 // A pod that has a node is tried only because it is to be resized there: whatever
 // the load of that node, it is no other's turn to take the pod.
-func (pl *NodeLoad) PreFilter(ctx context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
+func (pl *NodeLoad) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
 	if pod.Spec.NodeName != "" {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}
-	if pl.lead != nil {
-		pl.lead()
-	}
-	pl.model.AwaitFirstPoll(ctx)
+	pl.model.BeginCycle()
 	c := pl.begin(state, pod)
 	if c.takenAnywhere {
 		return nil, fwk.NewStatus(fwk.Skip)

@@ -40,6 +40,7 @@ type cluster struct {
 	measured  map[string][amount.NumResources]float64
 	podUse    map[string]float64 // cores, by pod
 	activated []string
+	led       int // how often it was told that this replica leads
 	informers informers.SharedInformerFactory
 }
 
@@ -75,7 +76,7 @@ func newCluster(t testing.TB, args *config.NodeLoadArgs, nodes ...string) *clust
 	model := load.NewModel(load.Config{
 		Interval: 15 * time.Second, Timeout: time.Second, Expiration: args.Expiration, Window: args.Window, WarmUp: time.Minute,
 		Estimator: estimate.Estimator{Factors: [amount.NumResources]int64{100, 100}, Defaults: amount.Vector{250, 200 << 20}},
-		Clock:     c.clock,
+		Clock:     c.clock, Lead: func() { c.led++ },
 	}, c)
 	shared := Shared{Metrics: NewMetrics(), Decisions: explain.NewLog(c.clock), Dispatch: waiting.Inline()}
 	c.NodeLoad = newPlugin(t.Context(), args, model, shared, handle{c: c})
@@ -195,6 +196,16 @@ func resizing(node string) *v1.Pod {
 	p.Spec.NodeName = node
 	p.Status.Conditions = []v1.PodCondition{{Type: v1.PodResizePending, Status: v1.ConditionTrue, Reason: v1.PodReasonDeferred}}
 	return p
+}
+
+// A cycle tells that this replica leads, and only the first does.
+func TestTheFirstCycleLeads(t *testing.T) {
+	c := newCluster(t, args(func(*config.NodeLoadArgs) {}), "n")
+	for range 2 {
+		if c.schedule(t, st.MakePod().Name("p").Obj()); c.led != 1 {
+			t.Errorf("told %d times that it leads, want once", c.led)
+		}
+	}
 }
 
 // A cycle of a pod that has a node, which is to be resized, is none of ours.
