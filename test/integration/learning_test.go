@@ -16,8 +16,8 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
 )
 
-// Two replicas ask for 100m and use 4 cores. Ten polls after they were first
-// measured to, an autoscaler makes them twelve. By their requests the ten would all go to a node
+// Two replicas ask for 100m and use 4 cores. Ten polls after they were first measured,
+// an autoscaler makes them twelve. By their requests the ten would all go to a node
 // that has become free.
 func TestAutoscaledWorkloadIsSpread(t *testing.T) {
 	t.Parallel()
