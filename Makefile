@@ -71,6 +71,22 @@ COUNT ?= 6
 bench: prerequisites bin/tools/etcd ## Compare throughput with stock and peers, run the Go benchmarks (40 min), write docs/benchmarks.md
 	go -C $(BENCH) run . -root $(CURDIR) -rounds $(ROUNDS) -count $(COUNT)
 
+# How long "make fuzz" runs each test, and below which folders it looks for them.
+FUZZTIME ?= 10m
+FUZZ ?= cmd pkg
+
+.PHONY: fuzz
+fuzz: ## Fuzz all that reads input, one test after the other for FUZZTIME=10m each
+	@failed=; \
+	for dir in $$(grep -rl --include='*_test.go' '^func Fuzz' $(FUZZ) | xargs -n 1 dirname | sort -u); do \
+		names=$$(go test -list '^Fuzz' ./$$dir) || exit 1; \
+		for name in $$(echo "$$names" | grep '^Fuzz'); do \
+			echo "== $$(date +%T) $$name in $$dir for $(FUZZTIME)"; \
+			go test -run '^$$' -fuzz "^$$name$$" -fuzztime $(FUZZTIME) ./$$dir || failed="$$failed $$dir:$$name"; \
+		done; \
+	done; \
+	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
+
 .PHONY: lint
 lint: ## Check the code and the module files
 	$(LINT) run

@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/churn"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input/warning"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/policy"
@@ -28,6 +29,19 @@ func (o *simulateOptions) scenario(stderr io.Writer) (*sim.Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
+	events, err := churn.Parse(o.churn)
+	if err != nil {
+		return nil, fmt.Errorf("--churn %w", err)
+	}
+	scenario, err := o.steady(model, stderr)
+	if err != nil {
+		return nil, err
+	}
+	return churn.Apply(scenario, events, o.seed), nil
+}
+
+// steady returns the scenario without churn.
+func (o *simulateOptions) steady(model input.Model, stderr io.Writer) (*sim.Scenario, error) {
 	var warnings warning.List
 	defer func() { warnings.Print(stderr) }()
 	switch {
@@ -111,6 +125,11 @@ func completeModel(_ *cobra.Command, _ []string, toComplete string) ([]string, c
 		names = append(names, name+"=")
 	}
 	return completeList(names, toComplete), cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveNoSpace
+}
+
+// completeChurn completes the last name of a list.
+func completeChurn(_ *cobra.Command, _ []string, toComplete string) ([]string, cobra.ShellCompDirective) {
+	return completeList(append(churn.Names(), churn.All), toComplete), cobra.ShellCompDirectiveNoFileComp
 }
 
 // completeProfiles completes the last name of a list.

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/churn"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/report"
 )
 
@@ -26,6 +27,7 @@ type simulateOptions struct {
 	cluster             string
 	load                string
 	model               map[string]string
+	churn               []string
 	seed                uint64
 
 	config   string
@@ -64,6 +66,10 @@ The pods come from one of:
 Files may be compressed by gzip. What is odd in them is left out, with a warning that
 says where and why; what cannot be read is an error.
 
+--churn has pods come, go and use CPU and memory as in real clusters, each with a share
+of the workloads: rollouts, autoscaled replicas, CronJobs, Jobs, services that are
+scaled to zero at night, a daily period, replicas that use alike, memory that grows.
+
 The policies are the profiles "plimsoll" (the recommended one) and "stock"
 (kube-scheduler's defaults), or those of a KubeSchedulerConfiguration.`,
 		Example: `  # The recommended profile against kube-scheduler's defaults
@@ -71,6 +77,9 @@ The policies are the profiles "plimsoll" (the recommended one) and "stock"
 
   # A configuration of your own, as a page with charts
   kubectl plimsoll simulate --config my-config.yaml --report out.html
+
+  # With rollouts and CronJobs in it
+  kubectl plimsoll simulate --churn rollouts,cronjobs
 
   # On public traces, beside other load-aware schedulers, with much load
   kubectl plimsoll simulate --nodes openb_node_list_gpu_node.csv \
@@ -97,6 +106,7 @@ func (o *simulateOptions) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.load, "load", loadCalm, "how much of their requests pods use: calm or hot")
 	flags.StringToStringVar(&o.model, "model", nil, "parameters of the model, as `NAME=VALUE`[,...]: "+strings.Join(modelNames(), ", "))
 	flags.Lookup("model").DefValue = "" // so that help shows no empty list
+	flags.StringSliceVar(&o.churn, "churn", nil, "`NAMES` of what pods go through: "+strings.Join(churn.Names(), ", ")+"; or "+churn.All)
 	flags.Uint64Var(&o.seed, "seed", 1, "seed of all that is random; the same seed gives the same result")
 	flags.StringVar(&o.config, "config", "", "`FILE` with a KubeSchedulerConfiguration")
 	flags.StringSliceVar(&o.profiles, "profiles", nil, "`NAMES` of profiles to compare (default: all of --config, and stock)")
@@ -116,6 +126,7 @@ func (o *simulateOptions) addFlags(cmd *cobra.Command) {
 	}
 	must(cmd.RegisterFlagCompletionFunc("profiles", o.completeProfiles))
 	must(cmd.RegisterFlagCompletionFunc("model", completeModel))
+	must(cmd.RegisterFlagCompletionFunc("churn", completeChurn))
 	for _, name := range []string{"seed", "parallel"} {
 		must(cmd.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions))
 	}
@@ -200,7 +211,7 @@ func simulate(ctx context.Context, scenario *sim.Scenario, policies []sim.Policy
 		names = append(names, p.Name)
 	}
 	bars := newProgress(stderr, names, scenario.End)
-	result, err := sim.Run(ctx, scenario, policies, sim.Options{Progress: bars.update, Parallel: parallel})
+	result, err := sim.Run(ctx, scenario, policies, sim.Options{Progress: bars.update, Parallel: parallel, Estimates: true})
 	bars.stop(err == nil)
 	return result, err
 }

@@ -52,6 +52,7 @@ func TestFlagsThatMakeNoSense(t *testing.T) {
 		"an unknown format":     {[]string{"simulate", "-o", "yaml"}, `--output "yaml": must be table or json`},
 		"a negative number":     {[]string{"simulate", "--parallel", "-1"}, "--parallel -1: must be at least 1"},
 		"an unknown parameter":  {[]string{"simulate", "--model", "colour=red"}, `--model colour: unknown; known here: `},
+		"an unknown event":      {[]string{"simulate", "--churn", "rollouts,rollins"}, `--churn "rollins": unknown; known here: rollouts, `},
 		"no number":             {[]string{"simulate", "--model", modelNames()[0] + "=many"}, "--model " + modelNames()[0] + "=many: "},
 		"no such file":          {[]string{"simulate", "--config", filepath.Join(dir, "none.yaml")}, "none.yaml"},
 		"an unknown profile":    {[]string{"simulate", "--profiles", "plimsol"}, `"plimsol"`},
@@ -96,6 +97,42 @@ func TestTable(t *testing.T) {
 	}
 	if stderr != "" {
 		t.Errorf("something is printed beside the table, with no terminal to show progress on: %q", stderr)
+	}
+}
+
+func TestErrorsOfEstimatesAreReportedByKindWithChurn(t *testing.T) {
+	stdout, stderr, exit := plimsoll(t, "simulate", "--model", "nodes=6,workloads=12,fill-time=10m,churn-time=3h,life=1h,start-max=1m", "-o", "json", "--churn", "cronjobs")
+	if exit != 0 {
+		t.Fatalf("exit status %d: %s", exit, stderr)
+	}
+	var got struct {
+		Policies []struct {
+			Name      string
+			Estimates []struct {
+				Kind                    string
+				Pods                    int
+				Request, ByUID, Learned map[string]float64
+			}
+		}
+	}
+	if err := json.Unmarshal([]byte(stdout), &got); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range got.Policies {
+		var kinds []string
+		for _, e := range p.Estimates {
+			kinds = append(kinds, e.Kind)
+			if e.Pods == 0 || e.Request["errorCores"] <= 0 || e.ByUID["errorPercent"] <= 0 || len(e.Learned) != 4 {
+				t.Errorf("%s: the errors are %+v", p.Name, e)
+			}
+		}
+		want := "service cronjob"
+		if p.Name == "stock" {
+			want = "" // it estimates nothing
+		}
+		if got := strings.Join(kinds, " "); got != want {
+			t.Errorf("%s: the kinds are %q, want %q", p.Name, got, want)
+		}
 	}
 }
 
@@ -312,6 +349,7 @@ func TestCompletion(t *testing.T) {
 		"simulate --profiles ":       "plimsoll",
 		"simulate --profiles stock,": "stock,plimsoll",
 		"simulate --model ":          modelNames()[0] + "=",
+		"simulate --churn rollouts,": "rollouts,cronjobs",
 	} {
 		stdout, stderr, exit := plimsoll(t, append([]string{"__complete"}, strings.Split(args, " ")...)...)
 		if exit != 0 || !strings.Contains("\n"+stdout, "\n"+want) {

@@ -23,6 +23,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/estimate"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/ledger"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/workload"
 )
 
 const (
@@ -654,8 +655,9 @@ func BenchmarkPoll(b *testing.B) {
 	}
 }
 
-// Memory that the model holds for each node with a history of 15 minutes,
-// and for each running pod that estimates are learned from.
+// Memory that the model holds for each node with a history of 15 minutes, for each
+// running pod that estimates are learned from, and for each workload, of as many as are
+// remembered; that of pods and workloads also together, with all readings.
 func BenchmarkMemory(b *testing.B) {
 	held := func(fill func() *Model) float64 {
 		var before, after runtime.MemStats
@@ -703,6 +705,49 @@ func BenchmarkMemory(b *testing.B) {
 			b.ReportMetric(perPod/pods, "B/pod")
 		}
 	})
+	b.Run("workloads", func(b *testing.B) {
+		const workloads, pods = workload.Limit, 150_000
+		for b.Loop() {
+			perWorkload := held(func() *Model { return modelOfReplicas(workloads, workloads, false) }) / workloads
+			total := held(func() *Model { return modelOfReplicas(workloads, pods, true) })
+			b.ReportMetric(perWorkload, "B/workload")
+			b.ReportMetric((total-perWorkload*workloads)/pods, "B/pod")
+			b.ReportMetric(total/1e6, "MB")
+		}
+	})
+}
+
+// modelOfReplicas returns a model that has learned of so many workloads from so many
+// pods, each of which was read as often as readings are kept. The pods stay, or have
+// left. They are on nodes that nobody has told of, and have no samples.
+func modelOfReplicas(workloads, pods int, stay bool) *Model {
+	const perNode, readings = 100, 6
+	now := testingclock.NewFakeClock(epoch)
+	m := NewModel(Config{Learn: true, WarmUp: warmUp, Clock: now}, &fakePodSource{})
+	for node := range pods / perNode {
+		var onNode []*v1.Pod
+		for i := node * perNode; i < (node+1)*perNode; i++ {
+			pod := replica(fmt.Sprint("p", i), fmt.Sprint("w", i%workloads), "1")
+			pod.Spec.NodeName = fmt.Sprint("node-", node)
+			onNode = append(onNode, running(pod, epoch.Add(-time.Hour)))
+			m.SetPod(onNode[len(onNode)-1])
+		}
+		for i := range readings {
+			var read []PodReading
+			for _, pod := range onNode {
+				read = append(read, PodReading{Pod: nameOf(pod), Reading: Reading{
+					Timestamp: epoch.Add(time.Duration(i-readings) * window), Window: window, Usage: [amount.NumResources]float64{0.5, 1 << 30},
+				}})
+			}
+			m.observePods(klog.Background(), read)
+		}
+		for _, pod := range onNode {
+			if !stay {
+				m.RemovePod(pod)
+			}
+		}
+	}
+	return m
 }
 
 // Statistics lag behind; what was placed must not.

@@ -25,6 +25,8 @@ type meter struct {
 	allocated int64 // devices of pods that have a node
 	scheduled int
 	waits     []time.Duration
+	inVain    []time.Duration // of pods that were deleted while they waited
+	withdrew  int             // such pods
 	pending   map[*lifecycle]bool
 
 	starved, hot80, hot100 time.Duration // times devices, nodes, nodes
@@ -83,7 +85,17 @@ func (m *meter) bound(l *lifecycle) {
 
 func (m *meter) ran(l *lifecycle) { m.allocated += l.devices }
 
+func (m *meter) started(*lifecycle) {}
+
 func (m *meter) ended(l *lifecycle) { m.allocated -= l.devices }
+
+func (m *meter) withdrawn(l *lifecycle) {
+	delete(m.pending, l)
+	m.withdrew++
+	if l.spec.Arrival >= m.from {
+		m.inVain = append(m.inVain, m.clock.Elapsed()-l.spec.Arrival)
+	}
+}
 
 // step adds an entry to the timeline. nodes are the machines as the scheduler
 // sees them.
@@ -111,7 +123,7 @@ func (m *meter) result() PolicyResult {
 		StarvedDeviceMinutes: m.starved.Minutes(),
 		HotNodeMinutes80:     m.hot80.Minutes(), HotNodeMinutes100: m.hot100.Minutes(),
 		MemoryOvercommitEvents: m.overcommits,
-		PodsScheduled:          m.scheduled, PodsUnscheduled: len(m.pending),
+		PodsScheduled:          m.scheduled, PodsUnscheduled: len(m.pending) + m.withdrew,
 		WaitSeconds:              m.waitQuantiles(),
 		DevicesAllocatedPercent:  mean(m.allocation),
 		FragmentedDevicesPercent: mean(m.fragments),
@@ -133,11 +145,11 @@ func (m *meter) result() PolicyResult {
 }
 
 // waitQuantiles are of the pods that arrived in the measured part. Those that
-// still wait count as well: leaving them out would make a policy that leaves
-// pods waiting look quick.
+// still wait, or did when they were deleted, count as well: leaving them out would
+// make a policy that leaves pods waiting look quick.
 func (m *meter) waitQuantiles() Quantiles {
 	var seconds []float64
-	for _, wait := range m.waits {
+	for _, wait := range slices.Concat(m.waits, m.inVain) {
 		seconds = append(seconds, wait.Seconds())
 	}
 	for l := range m.pending {

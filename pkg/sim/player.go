@@ -12,9 +12,9 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/world"
 )
 
-// startOfTime is the start of simulated time. It lies ahead of real time, because
-// Trimaran drops what is older than a few minutes of real time.
-func startOfTime() time.Time { return time.Date(2100, 1, 1, 0, 0, 0, 0, time.UTC) }
+// Start is when simulated time starts: at eight in the morning. It lies ahead of
+// real time, because Trimaran drops what is older than a few minutes of real time.
+func Start() time.Time { return time.Date(2100, 1, 1, 8, 0, 0, 0, time.UTC) }
 
 // cycleTime is how much simulated time a scheduling cycle takes: about what one
 // takes at some thousand nodes. Pods that arrive together wait for each other.
@@ -23,21 +23,22 @@ const cycleTime = 5 * time.Millisecond
 // player plays a scenario under one policy: it puts the world, the scheduler and
 // what measures both together, and has time pass. None of them knows the player.
 type player struct {
-	scenario *Scenario
-	policy   *Policy
-	clock    *world.Clock
-	machines []*world.Machine
-	metrics  *world.MetricsServer
-	cluster  *kube.Cluster
-	peers    *peers.Peers
-	pods     *pods
-	meter    *meter
-	cycles   int
-	real     time.Duration // spent in scheduling cycles
+	scenario  *Scenario
+	policy    *Policy
+	clock     *world.Clock
+	machines  []*world.Machine
+	metrics   *world.MetricsServer
+	cluster   *kube.Cluster
+	peers     *peers.Peers
+	pods      *pods
+	meter     *meter
+	appraisal *appraisal // nil if estimates are not judged
+	cycles    int
+	real      time.Duration // spent in scheduling cycles
 }
 
-func newPlayer(ctx context.Context, s *Scenario, policy *Policy, bound func(string, *v1.Pod, string, time.Duration)) (*player, error) {
-	p := &player{scenario: s, policy: policy, clock: world.NewClock(startOfTime())}
+func newPlayer(ctx context.Context, s *Scenario, policy *Policy, o *Options) (*player, error) {
+	p := &player{scenario: s, policy: policy, clock: world.NewClock(Start())}
 	p.meter = newMeter(s, p.clock)
 	for _, node := range s.Nodes {
 		p.machines = append(p.machines, world.NewMachine(p.clock, node, s.Background[node.Name], p.meter))
@@ -45,11 +46,12 @@ func newPlayer(ctx context.Context, s *Scenario, policy *Policy, bound func(stri
 	p.metrics = world.NewMetricsServer(p.clock, p.machines, s.Metrics, s.Seed)
 	p.peers = peers.New(p.clock, p.machines, p.metrics, s.Seed)
 	p.pods = newPods(s.Pods, p.clock, p.machines, p.meter)
+	source := &source{clock: p.clock, machines: p.machines, metrics: p.metrics, taskOf: p.pods.taskOf}
 	var err error
 	p.cluster, err = kube.New(ctx, kube.Options{
 		Clock:       p.clock.WithTicker(),
 		Profiles:    []schedconfig.KubeSchedulerProfile{*policy.Profile},
-		Source:      &source{clock: p.clock, machines: p.machines, metrics: p.metrics, taskOf: p.pods.taskOf},
+		Source:      source,
 		Plugins:     p.peers.Registry(),
 		ReplicaSets: s.ReplicaSets,
 	})
@@ -58,9 +60,15 @@ func newPlayer(ctx context.Context, s *Scenario, policy *Policy, bound func(stri
 	}
 	p.pods.cluster = p.cluster
 	p.pods.onBound = func(pod *v1.Pod, node string, at time.Duration) {
-		if bound != nil {
-			bound(policy.Name, pod, node, at)
+		if o.Bound != nil {
+			o.Bound(policy.Name, pod, node, at)
 		}
+	}
+	if o.Estimates && p.cluster.Model() != nil {
+		if p.appraisal, err = newAppraisal(p.cluster, source, p.clock, s.MeasureFrom); err != nil {
+			return nil, err
+		}
+		p.pods.observers = append(p.pods.observers, p.appraisal)
 	}
 	return p, nil
 }
@@ -136,6 +144,9 @@ func (p *player) schedule(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if decision.Node != "" {
+			p.pods.placed = decision.Pod
+		}
 		if err := p.clock.RunUntil(min(p.clock.Elapsed()+cycleTime, p.scenario.End)); err != nil {
 			return err
 		}
@@ -154,6 +165,9 @@ func (p *player) result() PolicyResult {
 	r.Name, r.Note, r.Decisions = p.policy.Name, p.policy.Note, p.cycles
 	if p.real > 0 {
 		r.DecisionsPerSecond = float64(p.cycles) / p.real.Seconds()
+	}
+	if p.appraisal != nil {
+		r.Estimates = p.appraisal.result()
 	}
 	r.Timeline.Placements = p.pods.placements(p.machines)
 	return r

@@ -16,13 +16,16 @@ import (
 // kubelets do: each is an object of the cluster and, while it runs, a task of a
 // machine.
 type pods struct {
-	clock    *world.Clock
-	cluster  objects
-	machines map[string]*world.Machine
-	observer lifecycleObserver
-	all      []lifecycle
+	clock     *world.Clock
+	cluster   objects
+	machines  map[string]*world.Machine
+	observers []lifecycleObserver
+	all       []lifecycle
 	// byName are those that have arrived and not ended.
-	byName  map[types.NamespacedName]*lifecycle
+	byName map[types.NamespacedName]*lifecycle
+	// placed is the pod that the scheduler has just chosen a node for, which the API
+	// server does not know yet.
+	placed  types.NamespacedName
 	onBound func(pod *v1.Pod, node string, at time.Duration)
 }
 
@@ -43,7 +46,12 @@ type lifecycleObserver interface {
 	bound(*lifecycle)
 	// ran: it has been running from the start.
 	ran(*lifecycle)
+	// started: its containers run from now on.
+	started(*lifecycle)
+	// ended: it is deleted, and had a node.
 	ended(*lifecycle)
+	// withdrawn: it is deleted, and waited for a node.
+	withdrawn(*lifecycle)
 }
 
 // lifecycle is a pod under one policy.
@@ -52,11 +60,14 @@ type lifecycle struct {
 	devices int64
 	task    *world.Task
 	machine *world.Machine // nil while it waits, and when it has ended
+	gone    bool           // deleted
+	// estimates are what it was estimated to use when it got its node, in cores.
+	estimates [numEstimates]float64
 }
 
-func newPods(specs []Pod, clock *world.Clock, machines []*world.Machine, observer lifecycleObserver) *pods {
+func newPods(specs []Pod, clock *world.Clock, machines []*world.Machine, observers ...lifecycleObserver) *pods {
 	p := &pods{
-		clock: clock, observer: observer, all: make([]lifecycle, len(specs)),
+		clock: clock, observers: observers, all: make([]lifecycle, len(specs)),
 		machines: make(map[string]*world.Machine, len(machines)), byName: make(map[types.NamespacedName]*lifecycle, len(specs)),
 	}
 	for _, m := range machines {
@@ -100,8 +111,28 @@ func (p *pods) newObject(l *lifecycle) *v1.Pod {
 
 func (p *pods) arrive(l *lifecycle) error {
 	object := p.newObject(l)
-	p.observer.arrived(l)
+	for _, o := range p.observers {
+		o.arrived(l)
+	}
+	p.planDeletion(l)
 	return p.cluster.AddPod(object)
+}
+
+// planDeletion has the pod deleted by its owner in time.
+func (p *pods) planDeletion(l *lifecycle) {
+	if l.spec.Until > 0 {
+		p.clock.At(l.spec.Until, func() error { return p.delete(l) })
+	}
+}
+
+// delete is what the owner does. A pod that has just got a node is deleted after
+// it is bound.
+func (p *pods) delete(l *lifecycle) error {
+	if p.placed == nameOf(l.spec.Object) {
+		p.clock.At(p.clock.Elapsed()+cycleTime, func() error { return p.delete(l) })
+		return nil
+	}
+	return p.end(l)
 }
 
 // arriveRunning adds a pod that runs from the start of the simulation.
@@ -113,7 +144,10 @@ func (p *pods) arriveRunning(l *lifecycle, node string) error {
 	object := p.newObject(l)
 	object.Status = runningStatus(object, p.clock.Time(l.spec.Arrival))
 	l.machine = m
-	p.observer.ran(l)
+	for _, o := range p.observers {
+		o.ran(l)
+	}
+	p.planDeletion(l)
 	if err := p.cluster.AddPod(object); err != nil {
 		return err
 	}
@@ -127,8 +161,10 @@ func (p *pods) bind(name types.NamespacedName, node string) error {
 	if l == nil || m == nil {
 		return fmt.Errorf("the scheduler bound pod %s to node %s: there is no such pod or node", name, node)
 	}
-	l.machine = m
-	p.observer.bound(l)
+	l.machine, p.placed = m, types.NamespacedName{}
+	for _, o := range p.observers {
+		o.bound(l)
+	}
 	p.clock.At(p.clock.Elapsed()+l.spec.StartDelay, func() error { return p.start(l) })
 	if err := p.cluster.Bind(name, node); err != nil {
 		return err
@@ -143,7 +179,13 @@ func (p *pods) bind(name types.NamespacedName, node string) error {
 
 // start is what the kubelet does when the pod's containers run.
 func (p *pods) start(l *lifecycle) error {
+	if l.gone {
+		return nil
+	}
 	p.run(l, p.clock.Elapsed())
+	for _, o := range p.observers {
+		o.started(l)
+	}
 	before, err := p.cluster.Pod(nameOf(l.spec.Object))
 	if err != nil {
 		return err
@@ -161,10 +203,20 @@ func (p *pods) run(l *lifecycle, since time.Duration) {
 	}
 }
 
-// end deletes the pod.
+// end deletes the pod, unless it is gone.
 func (p *pods) end(l *lifecycle) error {
+	if l.gone {
+		return nil
+	}
+	l.gone = true
 	l.task.Stop()
-	p.observer.ended(l)
+	for _, o := range p.observers {
+		if l.machine != nil {
+			o.ended(l)
+		} else {
+			o.withdrawn(l)
+		}
+	}
 	l.machine = nil
 	name := nameOf(l.spec.Object)
 	delete(p.byName, name)

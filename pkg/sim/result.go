@@ -46,12 +46,13 @@ type PolicyResult struct {
 	MemoryOvercommitEvents int `json:"memoryOvercommitEvents"`
 
 	// PodsScheduled and PodsUnscheduled are of the pods that arrived in the whole
-	// simulation: those that got a node, and those that wait at its end.
+	// simulation: those that got a node, and those that wait at its end, or waited
+	// when they were deleted.
 	PodsScheduled   int `json:"podsScheduled"`
 	PodsUnscheduled int `json:"podsUnscheduled"`
 	// WaitSeconds is from the arrival of a pod until it got a node, of all pods
-	// that arrived in the measured part. One that waits at the end counts with
-	// the time that it has waited.
+	// that arrived in the measured part. One that waits at the end, or did when it
+	// was deleted, counts with the time that it has waited.
 	WaitSeconds Quantiles `json:"waitSeconds"`
 
 	// DevicesAllocatedPercent is of all devices, averaged over time.
@@ -63,6 +64,11 @@ type PolicyResult struct {
 	FragmentedDevicesPercent float64 `json:"fragmentedDevicesPercent"`
 	// Utilization is the CPU demand of nodes in percent of their allocatable.
 	Utilization Utilization `json:"utilization"`
+
+	// Estimates is how far off the estimates were of what pods use, by the kind of
+	// their workload. There are none without Options.Estimates, and none of a policy
+	// that makes no estimates.
+	Estimates []EstimateErrors `json:"estimates,omitempty"`
 
 	// Decisions is how many scheduling cycles there were in the whole simulation,
 	// and DecisionsPerSecond how many in a second of real time spent in them, on

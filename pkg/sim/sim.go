@@ -14,6 +14,7 @@ package sim
 import (
 	"context"
 	"fmt"
+	"math"
 	"runtime"
 	"time"
 
@@ -59,6 +60,11 @@ type Pod struct {
 	StartDelay time.Duration
 	// Lifetime is the time from then until it is deleted. 0 is for ever.
 	Lifetime time.Duration
+	// Until is when its owner deletes it at the latest, also if it waits for a node
+	// or has not started by then. 0 is never.
+	Until time.Duration
+	// Kind is the kind of its workload; empty if its owner tells (see KindOf).
+	Kind Kind
 	// Use is what it uses while it runs.
 	Use Use
 }
@@ -89,6 +95,9 @@ type Options struct {
 	// Bound is told of each pod that gets a node. It may be called from several
 	// goroutines, but for a policy in order.
 	Bound func(policy string, pod *v1.Pod, node string, at time.Duration)
+	// Estimates has it measured how far off the estimates of use are, which takes
+	// some time: see PolicyResult.Estimates.
+	Estimates bool
 	// Parallel is how many policies are simulated at once; 0 is one for each CPU.
 	Parallel int
 }
@@ -111,7 +120,7 @@ func Run(ctx context.Context, s *Scenario, policies []Policy, o Options) (*Resul
 	players := make([]*player, len(policies))
 	for i := range policies {
 		var err error
-		if players[i], err = newPlayer(ctx, s, &policies[i], o.Bound); err != nil {
+		if players[i], err = newPlayer(ctx, s, &policies[i], &o); err != nil {
 			return nil, fmt.Errorf("policy %s: %w", policies[i].Name, err)
 		}
 	}
@@ -197,10 +206,26 @@ func (p *Pod) validate(nodes map[string]bool) error {
 		return fmt.Errorf("arrives at %v, before the start", p.Arrival)
 	case p.StartDelay < 0 || p.Lifetime < 0:
 		return fmt.Errorf("starts %v after it is bound, and lives %v: neither may be negative", p.StartDelay, p.Lifetime)
+	case p.Until != 0 && p.Until <= max(0, p.Arrival):
+		return fmt.Errorf("is deleted at %v, and arrives at %v: it must be later", p.Until, p.Arrival)
 	case len(p.Use.CPU) > 0 && (p.Use.Step <= 0 || p.Use.Offset < 0):
 		return fmt.Errorf("uses CPU by a series with a step of %v and an offset of %v: the step must be above 0, the offset not below", p.Use.Step, p.Use.Offset)
+	case p.Use.Growth != 0 && p.Use.GrowthStep <= 0:
+		return fmt.Errorf("uses memory that grows with each step of %v: the step must be above 0", p.Use.GrowthStep)
 	}
 	return nil
+}
+
+// endsAt returns when a pod that starts at a time is deleted.
+func (p *Pod) endsAt(start time.Duration) time.Duration {
+	end := time.Duration(math.MaxInt64)
+	if p.Lifetime > 0 {
+		end = start + p.Lifetime
+	}
+	if p.Until > 0 {
+		end = min(end, p.Until)
+	}
+	return end
 }
 
 func (s *Scenario) describe() Description {

@@ -51,11 +51,12 @@ var allowed = map[string][]string{
 	// The simulated world knows no scheduler, and the scheduler of the simulation
 	// no world.
 	"pkg/sim/world":             {},
-	"pkg/sim/kube":              {"pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/plugins", "pkg/waiting"},
+	"pkg/sim/kube":              {"pkg/amount", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/plugins", "pkg/waiting"},
 	"pkg/sim/peers/koordinator": {},
 	"pkg/sim/peers":             {"pkg/sim/world", "pkg/sim/peers/koordinator"},
 	"pkg/sim":                   {"pkg/amount", "pkg/load", "pkg/sim/world", "pkg/sim/kube", "pkg/sim/peers"},
 	"pkg/sim/input":             {"pkg/amount", "pkg/sim", "pkg/sim/input/..."},
+	"pkg/sim/churn":             {"pkg/sim"},
 	"pkg/sim/input/textfile":    {},
 	"pkg/sim/input/warning":     {},
 	"pkg/sim/input/csvfile":     {"pkg/sim/input/textfile", "pkg/sim/input/warning"},

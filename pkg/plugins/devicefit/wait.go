@@ -37,6 +37,14 @@ func (pl *DeviceFit) wait(ctx context.Context, dispatch waiting.Dispatcher) {
 	pl.model.Subscribe(pl.waiting.Start(ctx, dispatch, func(*load.View) {}))
 }
 
+// Remembered returns how many pods are remembered as ones that wait.
+func (pl *DeviceFit) Remembered() int {
+	if pl.waiting == nil {
+		return 0
+	}
+	return pl.waiting.Len()
+}
+
 // rules are DeviceFit's part in the decision which pods to wake.
 type rules struct{ pl *DeviceFit }
 

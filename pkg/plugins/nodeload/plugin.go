@@ -157,6 +157,9 @@ func (pl *NodeLoad) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.P
 	return nil, nil
 }
 
+// Remembered returns how many pods are remembered as ones that wait.
+func (pl *NodeLoad) Remembered() int { return pl.waiting.Len() }
+
 // Reserve counts the pod on the node from now on.
 func (pl *NodeLoad) Reserve(_ context.Context, state fwk.CycleState, pod *v1.Pod, nodeName string) *fwk.Status {
 	if resourcehelper.IsPodResizeDeferred(pod) {

@@ -44,6 +44,7 @@ import (
 	frameworkruntime "k8s.io/kubernetes/pkg/scheduler/framework/runtime"
 	"k8s.io/utils/clock"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
@@ -101,8 +102,9 @@ type Cluster struct {
 	// failed are the pods that were tried in vain.
 	failed map[types.UID]failure
 
-	model        *load.Model // nil if no plugin uses it
-	pollInterval time.Duration
+	model       *load.Model // nil if no plugin uses it
+	modelConfig load.Config
+	shadows     []*load.Model
 }
 
 // New returns a cluster without nodes and pods. What the plugins start ends
@@ -173,6 +175,9 @@ func (c *Cluster) newInformers(client kubernetes.Interface, sets []*appsv1.Repli
 
 // Model returns the load model, or nil if no plugin of the profiles uses it.
 func (c *Cluster) Model() *load.Model { return c.model }
+
+// Requested returns what the pod's requests suggest to the load model that it uses.
+func (c *Cluster) Requested(pod *v1.Pod) amount.Vector { return c.modelConfig.Estimator.Pod(pod) }
 
 // Framework returns what runs the plugins of a profile, and whether there is
 // such a profile.

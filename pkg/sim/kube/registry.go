@@ -77,7 +77,7 @@ func (c *Cluster) sharedModel(o *Options, handle fwk.Handle, profiles config.Pro
 	if _, err := model.Watch(handle.SharedInformerFactory()); err != nil {
 		return nil, err
 	}
-	c.model, c.pollInterval = model, cfg.Interval
+	c.model, c.modelConfig = model, cfg
 	return model, nil
 }
 

@@ -32,7 +32,7 @@ const (
 func (c *Cluster) Routines() []Routine {
 	routines := []Routine{{flushInterval, func(context.Context) { c.Flush() }}}
 	if c.model != nil {
-		routines = append(routines, Routine{c.pollInterval, c.Poll}, Routine{reliefDelay, c.NotifyIfRelieved})
+		routines = append(routines, Routine{c.modelConfig.Interval, c.Poll}, Routine{reliefDelay, c.NotifyIfRelieved})
 	}
 	return routines
 }
@@ -40,8 +40,13 @@ func (c *Cluster) Routines() []Routine {
 // Poll has the load model read its source, as load.Model.Run does on the
 // interval of NodeLoad's arguments. Pods that a node takes by then are retried.
 func (c *Cluster) Poll(ctx context.Context) {
-	if c.model != nil {
-		c.model.Poll(klog.NewContext(ctx, c.logger))
+	if c.model == nil {
+		return
+	}
+	ctx = klog.NewContext(ctx, c.logger)
+	c.model.Poll(ctx)
+	for _, shadow := range c.shadows {
+		shadow.Poll(ctx)
 	}
 }
 

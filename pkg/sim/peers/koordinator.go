@@ -102,7 +102,7 @@ func (a *agent) report(clock *world.Clock) *koordinator.Report {
 		}
 		report.Pods[task.UID] = koordinator.Amounts{
 			CPU:    1000 * task.Use.MeanCPU(begin, to.At) * given * share,
-			Memory: float64(task.Use.Memory),
+			Memory: float64(task.MemoryAt(to.At)),
 		}
 	}
 	return report

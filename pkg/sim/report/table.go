@@ -50,7 +50,7 @@ func outcomes() []measure {
 	return []measure{
 		{"scheduled", "pods", "pods that got a node, in the whole simulation", 0, false,
 			func(p *sim.PolicyResult) float64 { return float64(p.PodsScheduled) }},
-		{"not", "pods", "pods that were still waiting at the end", 0, false,
+		{"not", "pods", "pods that were still waiting at the end, or when they were deleted", 0, false,
 			func(p *sim.PolicyResult) float64 { return float64(p.PodsUnscheduled) }},
 		{"wait p50", "s", "median of the time from a pod's arrival until it got a node; one that waits at the end counts with what it has waited", 1, false,
 			func(p *sim.PolicyResult) float64 { return p.WaitSeconds.P50 }},
@@ -74,21 +74,27 @@ type table struct {
 
 type column struct {
 	Name, Unit, Meaning string
-	Ratio               bool // of the column on the left to that of the baseline
+	Known               bool // what it means is said elsewhere
 }
 
 type row struct {
-	Policy string
-	Index  int // of the policy, which has its colour
+	Policy string // and of which part of its pods the row is
+	Index  int    // of the policy, which has its colour
 	Cells  []string
 }
 
 // tables returns the tables of a result.
 func tables(result *sim.Result) []table {
-	return []table{
+	all := []table{
 		tableOf("Load of the nodes", loads(), result),
 		tableOf("Pods and devices", outcomes(), result),
 	}
+	if slices.ContainsFunc(result.Policies, func(p sim.PolicyResult) bool { return len(p.Estimates) > 0 }) {
+		all = append(all,
+			estimatesTable("Estimates of CPU use", result, inCores()),
+			estimatesTable("The same, relative", result, inPercent()))
+	}
+	return all
 }
 
 func tableOf(caption string, measures []measure, result *sim.Result) table {
@@ -98,7 +104,7 @@ func tableOf(caption string, measures []measure, result *sim.Result) table {
 		t.Columns = append(t.Columns, column{Name: m.name, Unit: m.unit, Meaning: m.meaning})
 		if m.ratio && base != nil {
 			t.Columns = append(t.Columns, column{
-				Name: "ratio", Unit: "to " + Baseline, Ratio: true,
+				Name: "ratio", Unit: "to " + Baseline, Known: true,
 				Meaning: "what is on the left divided by the same of " + Baseline,
 			})
 		}

@@ -124,7 +124,7 @@ func (m *Machine) sum() {
 	now := m.clock.Elapsed()
 	for _, task := range m.running {
 		m.demand += task.Use.CPUAt(now)
-		m.memoryInUse += task.Use.Memory
+		m.memoryInUse += task.MemoryAt(now)
 		m.devicesRunning += task.Devices
 	}
 }

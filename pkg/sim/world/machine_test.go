@@ -1,6 +1,7 @@
 package world
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -87,5 +88,24 @@ func TestMemoryIsReportedUpToWhatThereIs(t *testing.T) {
 	(&Task{Use: &Use{Memory: 150}}).Start(m, 0)
 	if got := m.Counters().Memory; got != 100 || m.MemoryInUse() != 150 {
 		t.Errorf("%d bytes are counted of %d, want 100 of 150", got, m.MemoryInUse())
+	}
+}
+
+func TestMachineFollowsMemoryThatGrows(t *testing.T) {
+	clock, o := NewClock(time.Unix(0, 0)), &observed{}
+	m := tenCores(clock, o, Background{})
+	until(t, clock, 30*time.Second)
+	task := &Task{Use: &Use{Base: 1, Memory: 40, Growth: 20, GrowthStep: time.Minute, GrowthSteps: 4}}
+	task.Start(m, clock.Elapsed())
+	until(t, clock, 3*time.Minute)
+	if got := m.MemoryInUse(); got != 80 {
+		t.Errorf("%d bytes after two and a half minutes, want 80", got)
+	}
+	until(t, clock, time.Hour)
+	if got := m.MemoryInUse(); got != 120 {
+		t.Errorf("%d bytes after an hour, want 120", got)
+	}
+	if want := []int64{0, 40, 60, 80, 100}; !slices.Equal(o.memory, want) {
+		t.Errorf("told of changes from %v, want %v", o.memory, want)
 	}
 }

@@ -139,7 +139,7 @@ func (s *MetricsServer) Pod(t *Task) (Sample, bool) {
 	}
 	return Sample{
 		End: to.At, Window: to.At - begin,
-		CPU: t.Use.MeanCPU(begin, to.At) * MetShare(from, to), Memory: float64(t.Use.Memory),
+		CPU: t.Use.MeanCPU(begin, to.At) * MetShare(from, to), Memory: float64(t.MemoryAt(to.At)),
 	}, true
 }
 

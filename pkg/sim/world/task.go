@@ -20,6 +20,10 @@ type Task struct {
 // task runs.
 func (t *Task) StartedAt() time.Duration { return t.startedAt }
 
+// MemoryAt returns the memory that the task uses at a time at which it runs, in
+// bytes.
+func (t *Task) MemoryAt(at time.Duration) int64 { return t.Use.MemoryAt(at - t.startedAt) }
+
 // Start has the task run on the machine; since says when it started, which may
 // be before the clock's start.
 func (t *Task) Start(m *Machine, since time.Duration) {
@@ -32,6 +36,9 @@ func (t *Task) Start(m *Machine, since time.Duration) {
 func (t *Task) planChange() {
 	clock := t.machine.clock
 	at := t.Use.nextChange(clock.Elapsed())
+	if growth := t.Use.nextGrowth(clock.Elapsed() - t.startedAt); growth != never {
+		at = min(at, t.startedAt+growth)
+	}
 	if at == never {
 		return
 	}

@@ -15,8 +15,31 @@ type Use struct {
 	Step        time.Duration
 	// Offset is the place in CPU at the start of the simulation.
 	Offset time.Duration
-	// Memory is in bytes.
-	Memory int64
+	// Memory is what it uses when it has just started, in bytes. It grows by Growth
+	// with each GrowthStep that it runs, GrowthSteps times. A Growth of 0 is none, and
+	// needs no step.
+	Memory      int64
+	Growth      int64
+	GrowthStep  time.Duration
+	GrowthSteps int
+}
+
+// MemoryAt returns the use of memory when the pod has been running for so long, in
+// bytes.
+func (u *Use) MemoryAt(age time.Duration) int64 {
+	if u.Growth == 0 {
+		return u.Memory
+	}
+	return u.Memory + u.Growth*min(int64(age/u.GrowthStep), int64(u.GrowthSteps))
+}
+
+// nextGrowth returns the age at which the use of memory grows next.
+func (u *Use) nextGrowth(age time.Duration) time.Duration {
+	steps := age/max(1, u.GrowthStep) + 1
+	if u.Growth == 0 || steps > time.Duration(u.GrowthSteps) {
+		return never
+	}
+	return steps * u.GrowthStep
 }
 
 // CPUAt returns the use of CPU at a time since the start of the simulation, in

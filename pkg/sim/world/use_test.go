@@ -53,3 +53,22 @@ func TestMeanUse(t *testing.T) {
 		}
 	}
 }
+
+func TestMemoryGrowsInSteps(t *testing.T) {
+	u := Use{Memory: 100, Growth: 10, GrowthStep: time.Minute, GrowthSteps: 3}
+	for age, want := range map[time.Duration]int64{
+		0: 100, 59 * time.Second: 100, time.Minute: 110, 3 * time.Minute: 130, time.Hour: 130,
+	} {
+		if got := u.MemoryAt(age); got != want {
+			t.Errorf("after %v: %d bytes, want %d", age, got, want)
+		}
+	}
+	for age, want := range map[time.Duration]time.Duration{0: time.Minute, 2 * time.Minute: 3 * time.Minute, 3 * time.Minute: never} {
+		if got := u.nextGrowth(age); got != want {
+			t.Errorf("after %v it grows next at the age of %v, want %v", age, got, want)
+		}
+	}
+	if constant := (Use{Memory: 7}); constant.MemoryAt(time.Hour) != 7 || constant.nextGrowth(time.Hour) != never {
+		t.Error("memory without growth grows")
+	}
+}
