@@ -50,7 +50,7 @@ func (s *sharedModel) get(ctx context.Context, handle fwk.Handle) (*load.Model, 
 		return nil, err
 	}
 	cfg := plugins.ModelConfig(args)
-	cfg.Remedy, cfg.Await = remedy, true
+	cfg.Remedy = remedy
 	reporter := faults.NewReporter(func(f faults.Fault) {
 		handle.EventRecorder().Eventf(f.Object, nil, v1.EventTypeWarning, f.Reason, "Scheduling", "%s", f.Message)
 	})

@@ -32,8 +32,6 @@ type Config struct {
 	// Learn has the real use of a workload's running pods be the estimate for
 	// its next one.
 	Learn bool
-	// Await has the first scheduling cycle wait for the first poll. Only who calls Run wants that.
-	Await bool
 	// Overrides says which estimates of pods' annotations count. It defaults to what
 	// NodeLoad's default arguments say.
 	Overrides *annotation.Overrides

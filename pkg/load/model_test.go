@@ -349,24 +349,20 @@ func TestRestartCountsOldPodsAsMeasured(t *testing.T) {
 	}
 }
 
-// A scheduler that has just started waits for the first poll, but not for ever, and
-// one that runs the model in another way not at all.
-func TestTheFirstCycleAwaitsTheFirstPoll(t *testing.T) {
-	f := newFixture(t)
-	f.BeginCycle(t.Context()) // does not wait
-	for name, end := range map[string]func(context.CancelFunc){
-		"a poll":         func(context.CancelFunc) { f.sample("n", 1) },
-		"a failed poll":  func(context.CancelFunc) { f.source.err = errors.New("down"); f.Poll(t.Context()) },
-		"the time limit": func(context.CancelFunc) { f.now.Step(time.Second + firstPollSlack) },
-		"the end":        func(cancel context.CancelFunc) { cancel() },
+// A scheduler that has just started waits for the first poll, but not for ever.
+func TestAwaitFirstPoll(t *testing.T) {
+	for name, end := range map[string]func(*fixture, context.CancelFunc){
+		"a poll":         func(f *fixture, _ context.CancelFunc) { f.sample("n", 1) },
+		"a failed poll":  func(f *fixture, _ context.CancelFunc) { f.source.err = errors.New("down"); f.Poll(t.Context()) },
+		"the time limit": func(f *fixture, _ context.CancelFunc) { f.now.Step(time.Second + firstPollSlack) },
+		"the end":        func(_ *fixture, cancel context.CancelFunc) { cancel() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			f = newFixture(t)
-			f.config.Await = true
+			f := newFixture(t)
 			ctx, cancel := context.WithCancel(t.Context())
 			defer cancel()
 			ended := make(chan struct{})
-			go func() { defer close(ended); f.BeginCycle(ctx) }()
+			go func() { defer close(ended); f.AwaitFirstPoll(ctx) }()
 			for !f.now.HasWaiters() {
 				runtime.Gosched()
 			}
@@ -375,24 +371,22 @@ func TestTheFirstCycleAwaitsTheFirstPoll(t *testing.T) {
 				t.Fatal("it does not wait")
 			default:
 			}
-			end(cancel)
+			end(f, cancel)
 			<-ended
 			if name == "a poll" {
-				f.BeginCycle(ctx) // waits no more
+				f.AwaitFirstPoll(ctx) // waits no more
 			}
 		})
 	}
 }
 
-// The first scheduling cycle tells that this replica leads, before it waits.
+// The first scheduling cycle tells that this replica leads.
 func TestTheFirstCycleLeads(t *testing.T) {
 	f := newFixture(t)
 	led := 0
-	f.config.Lead, f.config.Await = func() { led++ }, true
-	ended, cancel := context.WithCancel(t.Context())
-	cancel()
+	f.config.Lead = func() { led++ }
 	for range 3 {
-		if f.BeginCycle(ended); led != 1 {
+		if f.BeginCycle(); led != 1 {
 			t.Errorf("told %d times that it leads, want once", led)
 		}
 	}

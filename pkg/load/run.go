@@ -112,24 +112,17 @@ func (m *Model) Poll(ctx context.Context) {
 
 // BeginCycle is to be called by each plugin when a scheduling cycle begins. The first
 // time it tells that this replica leads.
-// It waits as AwaitFirstPoll does.
-func (m *Model) BeginCycle(ctx context.Context) {
-	m.leadOnce.Do(m.config.Lead)
-	m.AwaitFirstPoll(ctx)
-}
+func (m *Model) BeginCycle() { m.leadOnce.Do(m.config.Lead) }
 
-// firstPollSlack is how much longer than a poll may take the first cycle waits: until
+// firstPollSlack is how much longer than a poll may take AwaitFirstPoll waits: until
 // then the informers have told of the nodes.
 const firstPollSlack = 5 * time.Second
 
-// AwaitFirstPoll waits until the source has been polled once, so that a scheduler that
-// has just started does not take nodes that it has not asked about yet for nodes of
-// which nothing is known. It waits for little longer than one poll may take, and not at
-// all unless Config.Await says so.
+// AwaitFirstPoll waits until the source has been polled once, with or without success,
+// for little longer than one poll may take. A scheduler that has just started is to
+// schedule nothing before: it would take nodes that it has not asked about yet for
+// nodes of which nothing is known.
 func (m *Model) AwaitFirstPoll(ctx context.Context) {
-	if !m.config.Await {
-		return
-	}
 	select {
 	case <-m.tried:
 		return
@@ -139,9 +132,9 @@ func (m *Model) AwaitFirstPoll(ctx context.Context) {
 	logger.Info("Scheduling waits until node metrics have been polled once", "atMost", m.config.Timeout+firstPollSlack)
 	select {
 	case <-m.tried:
-		logger.Info("Scheduling begins")
+		logger.Info("Scheduling may begin")
 	case <-m.clock.After(m.config.Timeout + firstPollSlack):
-		logger.Info("Scheduling begins without node metrics", "remedy", m.config.Remedy)
+		logger.Info("Scheduling may begin, without node metrics", "remedy", m.config.Remedy)
 	case <-ctx.Done():
 	}
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
 )
 
-// Two replicas ask for 100m and use 4 cores. Ten polls after they were first seen to,
+// Two replicas ask for 100m and use 4 cores. Ten polls after they were first measured,
 // an autoscaler makes them twelve. By their requests the ten would all go to a node
 // that has become free.
 func TestAutoscaledWorkloadIsSpread(t *testing.T) {
@@ -32,7 +32,8 @@ func TestAutoscaledWorkloadIsSpread(t *testing.T) {
 	template := using(withCPU(p.pod("w", "plimsoll"), "100m"), "4")
 	p.deploy("w", 2, template)
 	p.waitBound("w", 2)
-	p.waitMeasured()
+	bound, _ := p.workload("w")
+	p.waitSampledAfterStart(warmUp+time.Second, &bound[0], &bound[1]) // the start is in whole seconds
 	s.waitMorePolls(10)
 
 	p.mark("idle", false)

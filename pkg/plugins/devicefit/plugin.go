@@ -244,11 +244,11 @@ func (c *cycle) Clone() fwk.StateData {
 //
 // A pod that has a node is tried only because it is to be resized there: it takes
 // no headroom of another node.
-func (pl *DeviceFit) PreFilter(ctx context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
+func (pl *DeviceFit) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
 	if pod.Spec.NodeName != "" {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}
-	pl.model.BeginCycle(ctx)
+	pl.model.BeginCycle()
 	c := pl.begin(state, pod)
 	pl.updateGauges(c)
 	if !c.mayStrand {

@@ -180,11 +180,11 @@ func (pl *NodeLoad) askOf(pod *v1.Pod) ask { return pl.policy.askOf(pod, pl.mode
 //
 // A pod that has a node is tried only because it is to be resized there: whatever
 // the load of that node, it is no other's turn to take the pod.
-func (pl *NodeLoad) PreFilter(ctx context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
+func (pl *NodeLoad) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) (*fwk.PreFilterResult, *fwk.Status) {
 	if pod.Spec.NodeName != "" {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}
-	pl.model.BeginCycle(ctx)
+	pl.model.BeginCycle()
 	c := pl.begin(state, pod)
 	if c.takenAnywhere {
 		return nil, fwk.NewStatus(fwk.Skip)
