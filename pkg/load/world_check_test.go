@@ -158,6 +158,7 @@ func (w *world) checkNode(when string, node *Node, n *trueNode) {
 	got := node.Predicted[Latest]
 	for r := range amount.NumResources {
 		if got[r] < low[r] || got[r] > high[r] {
+			w.dbg(DBGNAME)
 			w.t.Fatalf("second %d, %s: %v is predicted for %s, want %v to %v; sampled %v of %d to %d%s",
 				w.second, when, got, node.Name, low, high, s.usage, s.start(), s.end, w.describe(n, s))
 		}

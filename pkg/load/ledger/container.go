@@ -44,6 +44,8 @@ type container struct {
 	share amount.Vector
 	// runs are those that samples may show, oldest first.
 	runs []run
+	// forgotten is until when those ran at the latest that are not kept.
+	forgotten time.Time
 	// failing is since when it has not run for as long as the warm-up; zero while
 	// nothing is wrong with it.
 	failing time.Time
@@ -157,6 +159,9 @@ func (c *container) start(from time.Time, warmUp time.Duration) {
 		if c.runs[0].lasted(warmUp) && !slices.ContainsFunc(c.runs[1:], func(r run) bool { return r.lasted(warmUp) }) {
 			drop = 1
 		}
+		if to := c.runs[drop].to; to.After(c.forgotten) {
+			c.forgotten = to
+		}
 		c.runs = slices.Delete(c.runs, drop, drop+1)
 	}
 	c.runs = append(c.runs, run{from: from})
@@ -205,6 +210,12 @@ func (c *container) ranIn(s *history.Sample) bool {
 		}
 	}
 	return false
+}
+
+// isForgottenIn reports whether the container may have run in the sample's window, and
+// how is not remembered.
+func (c *container) isForgottenIn(s *history.Sample) bool {
+	return s.Start().Before(c.forgotten) && !c.ranIn(s)
 }
 
 // shareOf returns for which part of the sample the container ran, 0 to 1 for each

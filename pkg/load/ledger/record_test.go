@@ -192,6 +192,44 @@ func TestAReadingOfAContainerThatFailsIsNotOfAllOfThePod(t *testing.T) {
 	}
 }
 
+// Of many restarts the last are remembered. A reading of a run that is forgotten says
+// nothing of what went on, and a sample of one is not known to show nothing.
+func TestARunThatIsForgottenDoesNotGoOn(t *testing.T) {
+	for name, test := range map[string]struct {
+		others []State
+		want   int64
+	}{
+		"the only container":      {nil, 60},
+		"beside one that has not": {[]State{{Since: at(0)}}, 120},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := ofContainers(make([]int64, 1+len(test.others))...)
+			s.Estimate, s.Requested = both(test.want), both(test.want)
+			say := func(now int, state State) { s.says(now, append([]State{state}, test.others...)...) }
+			say(0, State{Since: at(0)}) // lasts, so that it is kept
+			s.used(test.want, 80)
+			say(100, State{Before: ran(0, 100)})
+			for from := 200; from < 400; from += 50 {
+				say(from, State{Since: at(from), Before: ran(0, 100)})
+				if from == 200 {
+					s.used(test.want, 230)
+				}
+				say(from+40, State{Before: ran(from, from+40)})
+			}
+			say(400, State{Since: at(400)})
+			if got, _ := s.missing(395); got != 60 {
+				t.Errorf("of a sample of a run that was not read %d is missing, want 60", got)
+			}
+			if got, known := s.missing(260); known {
+				t.Errorf("what a sample lacks is thought to be known, %d, although it shows a run that is forgotten", got)
+			}
+			if got, known := s.missing(95); got != 0 || !known {
+				t.Errorf("of a sample of the run that is kept %d is missing (%t), want nothing", got, known)
+			}
+		})
+	}
+}
+
 func TestShareOfAnEstimateIsNeverBelowZero(t *testing.T) {
 	s := ofContainers(10)
 	failed := State{Before: ran(0, 100), Share: both(11)} // rounding may give more

@@ -74,6 +74,9 @@ func (r *Record) isWarm(s *history.Sample, warmUp time.Duration) bool {
 		return false // what ran then is not remembered, or had just begun
 	}
 	for i := range r.containers {
+		if r.containers[i].isForgottenIn(s) {
+			return false
+		}
 		for _, run := range r.containers[i].runs {
 			if run.isIn(s) && s.Start().Before(run.from.Add(warmUp)) {
 				return false
@@ -174,19 +177,18 @@ func (r *Record) after(one *history.Sample) (end time.Time, going [amount.NumRes
 	var ran, running amount.Vector
 	for i := range r.containers {
 		c := &r.containers[i]
+		if c.isForgottenIn(one) {
+			ran, end = ran.Add(c.share), sooner(end, one.Timestamp)
+		}
 		for _, run := range c.runs {
 			if !run.isIn(one) {
 				continue
 			}
-			ran = ran.Add(c.share)
-			switch ended := run.to; {
-			case ended.IsZero():
+			if ran = ran.Add(c.share); run.to.IsZero() {
 				running = running.Add(c.share)
-			case end.IsZero() || ended.Before(end):
-				if end = ended; one.Timestamp.Before(end) {
-					end = one.Timestamp
-				}
+				continue
 			}
+			end = sooner(end, sooner(run.to, one.Timestamp))
 		}
 	}
 	for r := range going {
@@ -195,6 +197,15 @@ func (r *Record) after(one *history.Sample) (end time.Time, going [amount.NumRes
 		}
 	}
 	return end, going
+}
+
+// sooner returns the earlier of the times, of which the first may be zero: then it is
+// yet to come.
+func sooner(a, b time.Time) time.Time {
+	if a.IsZero() || b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // UsedIn returns how much of the sample is surely the use of a pod that has left:
