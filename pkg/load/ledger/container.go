@@ -193,9 +193,10 @@ func (c *container) counts(now time.Time) bool {
 // the warm-up when the sample's window began, and that lasted until its end. It
 // is nil if there is none.
 func (c *container) shownBy(s *history.Sample, warmUp time.Duration) *run {
+	latest := s.Start().Add(-warmUp)
 	for i := range c.runs {
 		r := &c.runs[i]
-		if !s.Start().Before(r.from.Add(warmUp)) && (r.to.IsZero() || !r.to.Before(s.Timestamp)) {
+		if !r.from.After(latest) && (r.to.IsZero() || !r.to.Before(s.Timestamp)) {
 			return r
 		}
 	}
@@ -221,8 +222,8 @@ func (c *container) isForgottenIn(s *history.Sample) bool {
 // shareOf returns for which part of the sample the container ran, 0 to 1 for each
 // resource.
 func (c *container) shareOf(s *history.Sample) (part [amount.NumResources]float64) {
-	for _, run := range c.runs {
-		for resource, share := range s.Share(run.from, run.to) {
+	for i := range c.runs {
+		for resource, share := range s.Share(c.runs[i].from, c.runs[i].to) {
 			part[resource] = min(1, part[resource]+share) // one run may begin as another ends
 		}
 	}

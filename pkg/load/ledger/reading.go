@@ -58,7 +58,7 @@ func overlap(reading, s *history.Sample) float64 {
 // the pod had the same size all along, and what ran of it in the reading and in the
 // sample had warmed up.
 func (r *Record) least(s *history.Sample, warmUp time.Duration) (use amount.Vector, readings int) {
-	if !r.isWarm(s, warmUp) {
+	if len(r.readings) == 0 || !r.isWarm(s, warmUp) {
 		return use, 0
 	}
 	for i := range r.readings {

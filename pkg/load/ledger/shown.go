@@ -73,12 +73,14 @@ func (r *Record) isWarm(s *history.Sample, warmUp time.Duration) bool {
 	if r.first.Before(s.Timestamp) && s.Start().Before(r.began()) {
 		return false // what ran then is not remembered, or had just begun
 	}
+	latest := s.Start().Add(-warmUp)
 	for i := range r.containers {
 		if r.containers[i].isForgottenIn(s) {
 			return false
 		}
-		for _, run := range r.containers[i].runs {
-			if run.isIn(s) && s.Start().Before(run.from.Add(warmUp)) {
+		runs := r.containers[i].runs
+		for j := range runs {
+			if runs[j].from.After(latest) && runs[j].isIn(s) {
 				return false
 			}
 		}
