@@ -248,7 +248,7 @@ func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
 	}
 	ours, clock := m.clock.Now(), &p.node.clock
 	now := clock.now(ours)
-	if sample.Timestamp = clock.at(sample.Timestamp); !clock.surelyPast(sample.Timestamp, ours) {
+	if sample.Timestamp = clock.at(sample.Timestamp); !clock.mayHaveShown(sample.Timestamp, ours) {
 		m.metrics.dropped(dropClock)
 		return false
 	}
