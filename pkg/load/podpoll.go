@@ -220,7 +220,7 @@ func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
 	}
 	now := p.node.clock.now(m.clock.Now())
 	_, before := p.Expected(now, m.config.WarmUp)
-	if !p.Read(sample, now, m.config.WarmUp) {
+	if !p.Read(sample, m.config.WarmUp) {
 		return false
 	}
 	if _, seen := p.Expected(now, m.config.WarmUp); seen && !before {

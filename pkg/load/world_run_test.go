@@ -76,6 +76,8 @@ func TestRandomWorlds(t *testing.T) {
 		"nodes boot anew":                      {replaced: true, rebooted: true},
 		"clocks differ":                        {reads: true, ahead: []int{0, 10, 25, 60, 300, 7200, -300, -7200}},
 		"containers fail":                      {crashes: true},
+		"containers that are read fail":        {crashes: true, reads: true},
+		"containers that grow and fail":        {crashes: true, reads: true, readings: true, heaps: true},
 		"containers fail, seen late":           {crashes: true, late: 40, lost: true},
 		"all of that":                          {reads: true, readings: true, late: 20, lost: true, recreated: true, replaced: true, ahead: []int{0, 10, 60, 300}},
 	} {

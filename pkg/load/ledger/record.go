@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"time"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
@@ -49,6 +50,7 @@ func (r *Record) Observe(states []State, now time.Time, warmUp time.Duration) {
 	for i := range states {
 		interrupted = r.containers[i].observe(states[i], now, warmUp) || interrupted
 	}
+	r.forgetRuns(warmUp)
 	if began := r.began(); !began.IsZero() {
 		if r.first.IsZero() || began.Before(r.first) {
 			r.first = began
@@ -57,6 +59,17 @@ func (r *Record) Observe(states []State, now time.Time, warmUp time.Duration) {
 	}
 	if interrupted {
 		r.On(Interrupt)
+	}
+}
+
+// forgetRuns drops runs of which there are more than are kept.
+func (r *Record) forgetRuns(warmUp time.Duration) {
+	if !slices.ContainsFunc(r.containers, func(c container) bool { return len(c.runs) > maxRuns }) {
+		return
+	}
+	best := r.best(warmUp)
+	for i := range r.containers {
+		r.containers[i].forget(best)
 	}
 }
 
