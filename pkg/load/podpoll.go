@@ -253,7 +253,7 @@ func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
 		return false
 	}
 	_, before := p.Expected(now, m.config.WarmUp)
-	if !p.Read(sample, now, m.config.WarmUp) {
+	if !p.Read(sample, m.config.WarmUp) {
 		return false
 	}
 	if _, seen := p.Expected(now, m.config.WarmUp); seen && !before {

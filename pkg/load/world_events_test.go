@@ -121,9 +121,6 @@ func (w *world) start() {
 		return
 	}
 	c := p.next()
-	if !c.counts(w.second, -slack) {
-		w.known[p].read = false // what was read with it may be forgotten
-	}
 	w.change(p, func() {
 		c.runs = append(c.runs, trueRun{from: w.second, to: never, fromStamp: w.stamp(p)})
 	})

@@ -70,19 +70,26 @@ func (r *Record) tells(s *history.Sample, warmUp time.Duration) bool {
 // isWarm reports whether it is known which containers ran in the sample's window, and
 // each of them had warmed up when it began.
 func (r *Record) isWarm(s *history.Sample, warmUp time.Duration) bool {
-	if r.first.Before(s.Timestamp) && s.Start().Before(r.began()) {
-		return false // what ran then is not remembered, or had just begun
+	if !r.remembers(s) {
+		return false
 	}
 	latest := s.Start().Add(-warmUp)
 	for i := range r.containers {
-		if r.containers[i].isForgottenIn(s) {
-			return false
-		}
 		runs := r.containers[i].runs
 		for j := range runs {
 			if runs[j].from.After(latest) && runs[j].isIn(s) {
 				return false
 			}
+		}
+	}
+	return true
+}
+
+// remembers reports whether it is known which containers ran in the sample's window.
+func (r *Record) remembers(s *history.Sample) bool {
+	for i := range r.containers {
+		if s.Start().Before(r.containers[i].knownSince()) {
+			return false
 		}
 	}
 	return true
@@ -119,7 +126,7 @@ func (r *Record) shown(s *history.Sample, expected amount.Vector, seen bool, now
 			use[i] = int64(float64(use[i]) / float64(estimated[i]) * float64(whole[i]))
 		}
 	}
-	return use.Max(r.partOf(s))
+	return use.Max(r.partOf(s, warmUp))
 }
 
 // wholeIn returns what all of a pod used in the sample that is expected to use so much
@@ -146,14 +153,17 @@ func (r *Record) wholeIn(s *history.Sample, expected amount.Vector, now time.Tim
 // and all that it shows goes on. Else the shares of the containers do that run
 // still: how much of the rest a later sample shows is not known. A sample from
 // before the reading shows nothing that is known.
-func (r *Record) partOf(s *history.Sample) (use amount.Vector) {
+func (r *Record) partOf(s *history.Sample, warmUp time.Duration) (use amount.Vector) {
 	for i := range r.readings {
 		one := &r.readings[i]
+		if overlap(one, s) >= exact {
+			use = use.Max(one.Usage)
+		}
 		if i < len(r.readings)-1 {
 			use = use.Max(history.Part(one.Usage, shareFrom(one, one.Timestamp, s)))
 			continue
 		}
-		end, going := r.after(one)
+		end, going := r.after(one, warmUp)
 		use = use.Max(history.Part(one.Usage, shareFrom(one, end, s)))
 		use = use.Max(history.Part(history.Part(one.Usage, going), shareFrom(one, time.Time{}, s)))
 	}
@@ -172,25 +182,32 @@ func shareFrom(one *history.Sample, end time.Time, s *history.Sample) [amount.Nu
 }
 
 // after returns until when the reading says all about the pod: until a container
-// ended, but for no longer than its own window if one has since; for good, which is
-// zero, if none has. going is which part of the use is that of the containers that
-// still run, by their shares.
-func (r *Record) after(one *history.Sample) (end time.Time, going [amount.NumResources]float64) {
+// ended, but for no longer than its own window if one has since, or if that is not
+// remembered; for good, which is zero, if none has. going is which part of the use is that of the containers that
+// still run, by their shares: of those that had warmed up, as of another's use it may
+// be the rest.
+func (r *Record) after(one *history.Sample, warmUp time.Duration) (end time.Time, going [amount.NumResources]float64) {
+	if !r.remembers(one) {
+		return one.Timestamp, going
+	}
 	var ran, running amount.Vector
 	for i := range r.containers {
 		c := &r.containers[i]
-		if c.isForgottenIn(one) {
-			ran, end = ran.Add(c.share), sooner(end, one.Timestamp)
-		}
 		for _, run := range c.runs {
 			if !run.isIn(one) {
 				continue
 			}
-			if ran = ran.Add(c.share); run.to.IsZero() {
-				running = running.Add(c.share)
-				continue
+			ran = ran.Add(c.share)
+			switch ended := run.to; {
+			case ended.IsZero():
+				if !one.Start().Before(run.from.Add(warmUp)) {
+					running = running.Add(c.share)
+				}
+			case end.IsZero() || ended.Before(end):
+				if end = ended; one.Timestamp.Before(end) {
+					end = one.Timestamp
+				}
 			}
-			end = sooner(end, sooner(run.to, one.Timestamp))
 		}
 	}
 	for r := range going {
@@ -199,15 +216,6 @@ func (r *Record) after(one *history.Sample) (end time.Time, going [amount.NumRes
 		}
 	}
 	return end, going
-}
-
-// sooner returns the earlier of the times, of which the first may be zero: then it is
-// yet to come.
-func sooner(a, b time.Time) time.Time {
-	if a.IsZero() || b.Before(a) {
-		return b
-	}
-	return a
 }
 
 // UsedIn returns how much of the sample is surely the use of a pod that has left:
