@@ -136,9 +136,9 @@ func (c *nodeClock) latest(ours time.Time) time.Time {
 	return ours.Add(min(max(earliest, -c.set), earliest+maxClockSkew))
 }
 
-// surelyPast reports whether the time on the scale is one that the clock may have shown
-// already. If not, what it is of is by a clock that has been set since.
-func (c *nodeClock) surelyPast(at, ours time.Time) bool {
+// mayHaveShown reports whether the time on the scale is one that the clock may have shown
+// already. If not, it is by a clock that has been set since.
+func (c *nodeClock) mayHaveShown(at, ours time.Time) bool {
 	return c.arrivedAt.IsZero() || !at.After(c.latest(ours).Add(maxClockSkew))
 }
 

@@ -248,12 +248,12 @@ func (m *Model) read(logger klog.Logger, p *pod, reading *PodReading) bool {
 	}
 	ours, clock := m.clock.Now(), &p.node.clock
 	now := clock.now(ours)
-	if sample.Timestamp = clock.at(sample.Timestamp); !clock.surelyPast(sample.Timestamp, ours) {
+	if sample.Timestamp = clock.at(sample.Timestamp); !clock.mayHaveShown(sample.Timestamp, ours) {
 		m.metrics.dropped(dropClock)
 		return false
 	}
 	_, before := p.Expected(now, m.config.WarmUp)
-	if !p.Read(sample, now, m.config.WarmUp) {
+	if !p.Read(sample, m.config.WarmUp) {
 		return false
 	}
 	if _, seen := p.Expected(now, m.config.WarmUp); seen && !before {

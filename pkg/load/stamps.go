@@ -35,7 +35,7 @@ func (p *pod) place(states []ledger.State, ours time.Time) {
 		one := stamp{told: *told}
 		if known := p.stamps.find(*told); known != nil {
 			one = *known
-		} else if one.at = p.node.clock.at(*told); !p.node.clock.surelyPast(one.at, ours) {
+		} else if one.at = p.node.clock.at(*told); !p.node.clock.mayHaveShown(one.at, ours) {
 			one.at = unlikely
 		}
 		if len(p.stamps) > 0 || !one.at.Equal(one.told) {

@@ -2,6 +2,7 @@ package load
 
 import (
 	"math"
+	"slices"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -133,8 +134,9 @@ type trueNode struct {
 	name    string
 	base    int64 // what it uses itself
 	born    int
-	ahead   int // its clock, in seconds
-	offset  int // of its scrapes
+	ahead   int   // its clock, in seconds
+	jumps   []int // the seconds in which that was set
+	offset  int   // of its scrapes
 	pods    map[types.UID]*truePod
 	scrapes []*scrape // oldest first
 }
@@ -142,6 +144,33 @@ type trueNode struct {
 // stamp returns what the node's clock shows at the second.
 func (n *trueNode) stamp(second int) time.Time {
 	return epoch.Add(time.Duration(second+n.ahead) * time.Second)
+}
+
+// clouded is for how many seconds before and after a clock was set what begins and ends
+// may be taken to be earlier or later than it is: as much as a change of the clock may
+// be taken for a delay, or is not seen for, and as much as makes a container warm.
+const clouded = warmUpSeconds + 2*int(maxClockSkew/time.Second)
+
+// isClouded reports whether something of the pod began or ended near a time in which the
+// clock of its node was set: then the model may be wrong about it.
+func (p *truePod) isClouded() bool {
+	for _, jump := range p.node.jumps {
+		for _, c := range p.containers {
+			for _, run := range c.runs {
+				for _, second := range [...]int{run.from, run.to} {
+					if second >= jump-clouded && second <= jump+clouded {
+						return true
+					}
+				}
+			}
+		}
+	}
+	return false
+}
+
+// wasJustSet reports whether the node's clock was set shortly before the scrape.
+func (n *trueNode) wasJustSet(s *scrape) bool {
+	return slices.ContainsFunc(n.jumps, func(jump int) bool { return jump <= s.end && jump > s.end-4*windowSeconds })
 }
 
 // runsAt reports whether a container of the pod runs in the second.

@@ -72,7 +72,8 @@ func (w *world) isShownBy(p *truePod, s *scrape) bool {
 // It is never emptier than what is known: of a pod of which all was told, no less
 // counts than it is known to use; of one that has left, no more is taken off than
 // the sample shows. And nothing counts twice but for a bounded time: beside the
-// sample, a pod counts only until it is shown by it.
+// sample, a pod counts only until it is shown by it. Nothing is known of pods of which
+// something happened near a time in which the clock of their node was set.
 func (w *world) bounds(n *trueNode, s *scrape) (low, high amount.Vector) {
 	low, high = s.usage, s.usage
 	rounding := int64(4)
@@ -84,6 +85,10 @@ func (w *world) bounds(n *trueNode, s *scrape) (low, high amount.Vector) {
 		for r := range amount.NumResources {
 			switch {
 			case p.node != n:
+			case !k.present && k.bound && p.isClouded():
+				low[r] -= k.largest
+			case p.isClouded():
+				high[r] += k.largest
 			case !k.present:
 				if k.bound {
 					low[r] -= part[r]
@@ -143,8 +148,11 @@ func (w *world) checkNode(when string, node *Node, n *trueNode) {
 		}
 	}
 	var s *scrape
+	w.mu.Lock()
+	clock := w.Model.nodes.known(node.Name).clock
+	w.mu.Unlock()
 	for _, one := range n.scrapes {
-		if node.Sampled && one.timestamp.Equal(node.Sample.Timestamp) {
+		if node.Sampled && clock.at(one.timestamp).Equal(node.Sample.Timestamp) && one.usage[amount.Memory] == node.Sample.Usage[amount.Memory] {
 			s = one
 		}
 	}
@@ -153,6 +161,10 @@ func (w *world) checkNode(when string, node *Node, n *trueNode) {
 			w.t.Fatalf("second %d, %s: the sample of %s is none of its", w.second, when, node.Name)
 		}
 		return
+	}
+	if n.wasJustSet(s) { // a rate over that time is replaced by what was known before
+		filled := *s
+		filled.usage, s = node.Sample.Usage, &filled
 	}
 	low, high := w.bounds(n, s)
 	got := node.Predicted[Latest]

@@ -224,7 +224,7 @@ func (w *world) recreate() {
 func (w *world) nodesComeAndGo() {
 	if w.hazards.jumps && w.random.IntN(4) == 0 {
 		if n := w.anyNode(); n != nil {
-			n.ahead = w.hazards.ahead[w.random.IntN(len(w.hazards.ahead))]
+			n.ahead, n.jumps = w.hazards.ahead[w.random.IntN(len(w.hazards.ahead))], append(n.jumps, w.second)
 		}
 	}
 	if !w.hazards.replaced || w.random.IntN(8) > 0 {

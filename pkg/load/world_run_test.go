@@ -58,11 +58,9 @@ func (w *world) quiet() {
 	w.pass(int((ledger.Patience + 5*time.Minute + warmUp + 3*window).Seconds()))
 }
 
-// Whatever happens, in whichever order, and however much of it is seen late or not at
-// all: the prediction is within its bounds (see bounds), what a trial promises comes
-// about, views never change, and in the end nothing is left.
-func TestRandomWorlds(t *testing.T) {
-	for name, h := range map[string]hazards{
+// worlds are those that are tried, with what may happen in each.
+func worlds() map[string]hazards {
+	return map[string]hazards{
 		"pods come and go":                     {},
 		"statuses are late, lost and repeated": {late: 40, lost: true},
 		"single pods are read":                 {reads: true},
@@ -76,9 +74,24 @@ func TestRandomWorlds(t *testing.T) {
 		"nodes boot anew":                      {replaced: true, rebooted: true},
 		"clocks differ":                        {reads: true, ahead: []int{0, 10, 25, 60, 300, 7200, -300, -7200}},
 		"containers fail":                      {crashes: true},
+		"containers that are read fail":        {crashes: true, reads: true},
+		"containers that grow and fail":        {crashes: true, reads: true, readings: true, heaps: true},
 		"containers fail, seen late":           {crashes: true, late: 40, lost: true},
+		"samples and readings":                 {reads: true, samples: true, readings: true},
+		"init containers, read":                {reads: true, inits: true},
+		"resized up and down":                  {resizes: 10},
+		"clocks a bit behind":                  {reads: true, ahead: []int{-10, -30, -60}},
+		"clocks that jump":                     {reads: true, ahead: []int{0, 10, 25, 60, 300}, jumps: true},
+		"nodes boot anew, seen late":           {replaced: true, rebooted: true, late: 40},
 		"all of that":                          {reads: true, readings: true, late: 20, lost: true, recreated: true, replaced: true, ahead: []int{0, 10, 60, 300}},
-	} {
+	}
+}
+
+// Whatever happens, in whichever order, and however much of it is seen late or not at
+// all: the prediction is within its bounds (see bounds), what a trial promises comes
+// about, views never change, and in the end nothing is left.
+func TestRandomWorlds(t *testing.T) {
+	for name, h := range worlds() {
 		t.Run(name, func(t *testing.T) { runWorld(t, 1, 500, h) })
 	}
 }

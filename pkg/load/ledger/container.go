@@ -15,9 +15,9 @@ import (
 // while it runs.
 const Patience = 5 * time.Minute
 
-// maxRuns is how many runs of a container are kept: the present one, and those
-// that samples of the last minutes may show.
-const maxRuns = 3
+// maxRuns is how many runs of a container are kept: the present one, two that samples
+// of the last minutes may show, and the one in which it was last seen at its best.
+const maxRuns = 4
 
 // run is a time in which a container ran, by the node's clock. to is zero while
 // it runs. told says that a status told of the end: else the run ended then at the
@@ -25,11 +25,6 @@ const maxRuns = 3
 type run struct {
 	from, to time.Time
 	told     bool
-}
-
-// lasted reports whether the run has ended and was at least so long.
-func (r *run) lasted(atLeast time.Duration) bool {
-	return !r.to.IsZero() && r.to.Sub(r.from) >= atLeast
 }
 
 // isIn reports whether the sample's window has some of the run.
@@ -78,6 +73,15 @@ func (c *container) last() *run {
 	return &c.runs[len(c.runs)-1]
 }
 
+// knownSince returns since when all runs are remembered, zero if none is forgotten. The
+// first of those that are kept may have been kept while later ones were dropped.
+func (c *container) knownSince() time.Time {
+	if len(c.runs) < maxRuns {
+		return time.Time{}
+	}
+	return c.runs[1].from
+}
+
 // running returns the present run, nil if the container does not run.
 func (c *container) running() *run {
 	if last := c.last(); last != nil && last.to.IsZero() {
@@ -108,11 +112,11 @@ func (c *container) observe(s State, now time.Time, warmUp time.Duration) (inter
 		interrupted = !s.Ended
 	}
 	if before := s.Before; !before.From.IsZero() && (len(c.runs) == 0 || before.From.After(c.last().from)) && (s.Since.IsZero() || before.From.Before(s.Since)) {
-		c.start(before.From, warmUp)
+		c.start(before.From)
 		c.stop(c.running(), before.To, true, warmUp)
 	}
 	if !s.Since.IsZero() && c.running() == nil {
-		c.start(s.Since, warmUp)
+		c.start(s.Since)
 	}
 	return interrupted
 }
@@ -144,22 +148,25 @@ func (r *run) endBy(s *State, now time.Time) (end time.Time, told bool) {
 	return now, false
 }
 
-// start begins a run, or goes on with one that was taken to have ended. Of more
-// runs than are kept, the oldest is dropped, but for the only one that lasted for the
-// warm-up: what was seen in it is what the pod uses.
-func (c *container) start(from time.Time, warmUp time.Duration) {
+// start begins a run, or goes on with one that was taken to have ended.
+func (c *container) start(from time.Time) {
 	if last := c.last(); last != nil && last.from.Equal(from) && !last.told {
 		last.to = time.Time{}
 		return
 	}
-	if len(c.runs) == maxRuns {
+	c.runs = append(c.runs, run{from: from})
+}
+
+// forget drops the oldest of more runs than are kept, but for the one that the reading
+// shows, which may be nil.
+func (c *container) forget(best *history.Sample) {
+	for len(c.runs) > maxRuns {
 		drop := 0
-		if c.runs[0].lasted(warmUp) && !slices.ContainsFunc(c.runs[1:], func(r run) bool { return r.lasted(warmUp) }) {
+		if best != nil && c.runs[0].isIn(best) {
 			drop = 1
 		}
 		c.runs = slices.Delete(c.runs, drop, drop+1)
 	}
-	c.runs = append(c.runs, run{from: from})
 }
 
 func (c *container) stop(r *run, at time.Time, told bool, warmUp time.Duration) {
@@ -167,7 +174,7 @@ func (c *container) stop(r *run, at time.Time, told bool, warmUp time.Duration) 
 		at = r.from
 	}
 	r.to, r.told = at, told
-	if c.failing.IsZero() || told && r.lasted(warmUp) {
+	if c.failing.IsZero() || told && at.Sub(r.from) >= warmUp {
 		c.failing = at
 	}
 }
@@ -212,8 +219,12 @@ func (c *container) ranIn(s *history.Sample) bool {
 // resource.
 func (c *container) shareOf(s *history.Sample) (part [amount.NumResources]float64) {
 	for i := range c.runs {
-		for resource, share := range s.Share(c.runs[i].from, c.runs[i].to) {
-			part[resource] = min(1, part[resource]+share) // one run may begin as another ends
+		r := &c.runs[i]
+		if !r.isIn(s) {
+			continue // also one that began as the sample ended
+		}
+		for resource, share := range s.Share(r.from, r.to) {
+			part[resource] += share
 		}
 	}
 	return part

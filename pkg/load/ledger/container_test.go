@@ -137,20 +137,6 @@ func TestRunsOfAContainer(t *testing.T) {
 			seen: []seen{{State{Since: at(130), Before: ran(200, 210)}, 300}},
 			runs: "130-",
 		},
-		"more runs than are kept": {
-			seen: []seen{
-				{State{Since: at(10)}, 11}, {State{Since: at(30), Before: ran(10, 20)}, 31}, {State{Since: at(50), Before: ran(30, 40)}, 51},
-				{State{Since: at(70), Before: ran(50, 60)}, 71}, {State{Since: at(90), Before: ran(70, 80)}, 91},
-			},
-			runs: "50-60 70-80 90-", interrupted: []int{1, 2, 3, 4},
-		},
-		"more runs than are kept, one of which has warmed up": {
-			seen: []seen{
-				{State{Since: at(10)}, 11}, {State{Since: at(130), Before: ran(10, 120)}, 131}, {State{Since: at(150), Before: ran(130, 140)}, 151},
-				{State{Since: at(170), Before: ran(150, 160)}, 171}, {State{Since: at(190), Before: ran(170, 180)}, 191},
-			},
-			runs: "10-120 170-180 190-", interrupted: []int{1, 2, 3, 4},
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var c container

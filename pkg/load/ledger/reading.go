@@ -121,8 +121,9 @@ func (r *Record) believed(size amount.Vector, now time.Time, warmUp time.Duratio
 // Read takes in what the pod was seen to use by itself, and reports whether it
 // was news. A reading whose window began before the pod ran is none of this pod,
 // but of one that had its name before. Of more readings than are kept, the oldest is
-// dropped, but for the only one that is complete: what it says is what the pod uses.
-func (r *Record) Read(s history.Sample, now time.Time, warmUp time.Duration) bool {
+// dropped, but for the one that shows the most of the pod: what it says is what the pod
+// uses, also once a container runs again that has long failed.
+func (r *Record) Read(s history.Sample, warmUp time.Duration) bool {
 	began := r.began()
 	if began.IsZero() || s.Start().Before(began) || !s.Timestamp.After(r.LastRead()) {
 		return false
@@ -130,7 +131,7 @@ func (r *Record) Read(s history.Sample, now time.Time, warmUp time.Duration) boo
 	r.readings = append(r.readings, s)
 	if len(r.readings) > maxReadings {
 		drop := 0
-		if r.isOnlyComplete(0, now, warmUp) {
+		if r.best(warmUp) == &r.readings[0] {
 			drop = 1
 		}
 		r.readings = slices.Delete(r.readings, drop, drop+1)
@@ -144,14 +145,22 @@ func (r *Record) isComplete(one *history.Sample, now time.Time, warmUp time.Dura
 	return r.countsAtAll(now) && r.runsInFull(one, now, warmUp) && !r.isResizedBetween(one, one, warmUp)
 }
 
-// isOnlyComplete reports whether the reading of the index is complete, and none other.
-func (r *Record) isOnlyComplete(index int, now time.Time, warmUp time.Duration) bool {
+// best returns the reading that shows the most containers in full that have not ended,
+// the newest of several, nil if none shows one.
+func (r *Record) best(warmUp time.Duration) (best *history.Sample) {
+	most := 1
 	for i := range r.readings {
-		if r.isComplete(&r.readings[i], now, warmUp) != (i == index) {
-			return false
+		shown := 0
+		for j := range r.containers {
+			if c := &r.containers[j]; !c.ended && c.shownBy(&r.readings[i], warmUp) != nil {
+				shown++
+			}
+		}
+		if shown >= most {
+			best, most = &r.readings[i], shown
 		}
 	}
-	return true
+	return best
 }
 
 // LastRead returns the timestamp of the newest reading, zero if there is none.

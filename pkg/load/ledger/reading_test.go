@@ -26,7 +26,7 @@ func TestWhichReadingsAreNews(t *testing.T) {
 		"after it has failed":                {ofContainers(10).says(103, State{Before: ran(100, 130)}), 130, true},
 		"before the last of two has started": {ofContainers(5, 5).says(100, runs, State{}), 130, true},
 	} {
-		if got := test.story.Read(ending(test.end, both(7)), at(test.end), warmUp); got != test.want {
+		if got := test.story.Read(ending(test.end, both(7)), warmUp); got != test.want {
 			t.Errorf("%s: is news: %t, want %t", name, got, test.want)
 		}
 		if got := test.story.LastRead().Equal(at(test.end)); got != test.want && name != "the same again" {
@@ -147,7 +147,7 @@ func TestWhatAPodUsedAtTheLeast(t *testing.T) {
 // CPU of a reading is of all its window, memory of the end.
 func TestMemoryOfAReadingIsOfItsEnd(t *testing.T) {
 	s := ofContainers(10).says(0, State{Since: at(0)}).sampled(30)
-	s.Read(ending(45, amount.Vector{9, 10}), at(45), warmUp)
+	s.Read(ending(45, amount.Vector{9, 10}), warmUp)
 	for end, want := range map[int]amount.Vector{
 		30: {10, 10},
 		40: {4, 10},
@@ -168,7 +168,7 @@ func TestReadingsWithoutWindows(t *testing.T) {
 	}
 	s := ofContainers(10).says(0, State{Since: at(0)})
 	for _, second := range []int{60, 75} {
-		s.Read(instant(second, 9), at(second), warmUp)
+		s.Read(instant(second, 9), warmUp)
 	}
 	if use, seen := s.Expected(at(75), warmUp); use != both(9) || !seen {
 		t.Errorf("%v expected, seen %t", use, seen)

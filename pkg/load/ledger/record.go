@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"slices"
 	"time"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
@@ -53,6 +54,7 @@ func (r *Record) Observe(states []State, now time.Time, warmUp time.Duration) (s
 		interrupted = c.observe(states[i], now, warmUp) || interrupted
 		starts = starts || !c.since().IsZero() && !c.since().Equal(before)
 	}
+	r.forgetRuns(warmUp)
 	if began := r.began(); !began.IsZero() {
 		if r.first.IsZero() || began.Before(r.first) {
 			r.first = began
@@ -63,6 +65,17 @@ func (r *Record) Observe(states []State, now time.Time, warmUp time.Duration) (s
 		r.On(Interrupt)
 	}
 	return starts
+}
+
+// forgetRuns drops runs of which there are more than are kept.
+func (r *Record) forgetRuns(warmUp time.Duration) {
+	if !slices.ContainsFunc(r.containers, func(c container) bool { return len(c.runs) > maxRuns }) {
+		return
+	}
+	best := r.best(warmUp)
+	for i := range r.containers {
+		r.containers[i].forget(best)
+	}
 }
 
 // Sampled takes in that the newest sample of the node is s.

@@ -57,7 +57,7 @@ func (s *story) sampled(ends ...int) *story {
 // used has the pod be seen to use this in windows that end then.
 func (s *story) used(use int64, ends ...int) *story {
 	for _, end := range ends {
-		s.Read(ending(end, both(use)), at(end), warmUp)
+		s.Read(ending(end, both(use)), warmUp)
 	}
 	return s
 }
@@ -133,7 +133,11 @@ func TestWhatIsExpectedOfAPod(t *testing.T) {
 		"nor when it is restarted again and again": {
 			ofContainers(10).says(0, runs).used(30, 75).says(101, State{Since: at(100), Before: ran(0, 90)}).
 				says(121, State{Since: at(120), Before: ran(100, 110)}).says(141, State{Since: at(140), Before: ran(120, 130)}).
-				says(161, State{Since: at(160), Before: ran(140, 150)}), 165, 30, true,
+				says(161, State{Since: at(160), Before: ran(140, 150)}).says(181, State{Since: at(180), Before: ran(160, 170)}), 185, 30, true,
+		},
+		"nor while a container fails for long": {
+			ofContainers(10, 10).says(0, runs, runs).used(30, 90).says(100, runs, failed).used(20, 415, 430, 445, 460, 475, 490, 505).
+				says(511, runs, State{Since: at(510), Before: ran(0, 100)}), 511, 30, true,
 		},
 		"not what it used in a run of which it was not known": {
 			ofContainers(30).says(0, runs).used(1, 130).says(140, State{Since: at(120), Before: ran(0, 100)}), 140, 30, false,
@@ -192,6 +196,44 @@ func TestAReadingOfAContainerThatFailsIsNotOfAllOfThePod(t *testing.T) {
 	}
 }
 
+// Of many restarts the last are remembered. A reading of a run that is forgotten says
+// nothing of what went on, and a sample of one is not known to show nothing.
+func TestARunThatIsForgottenDoesNotGoOn(t *testing.T) {
+	for name, test := range map[string]struct {
+		others []State
+		want   int64
+	}{
+		"the only container":      {nil, 60},
+		"beside one that has not": {[]State{{Since: at(0)}}, 120},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := ofContainers(make([]int64, 1+len(test.others))...)
+			s.Estimate, s.Requested = both(test.want), both(test.want)
+			say := func(now int, state State) { s.says(now, append([]State{state}, test.others...)...) }
+			say(0, State{Since: at(0)}) // lasts, so that it is kept
+			s.used(test.want, 80)
+			say(100, State{Before: ran(0, 100)})
+			for from := 200; from < 400; from += 50 {
+				say(from, State{Since: at(from), Before: ran(0, 100)})
+				if from == 200 {
+					s.used(test.want, 230)
+				}
+				say(from+40, State{Before: ran(from, from+40)})
+			}
+			say(400, State{Since: at(400)})
+			if got, _ := s.missing(395); got != 60 {
+				t.Errorf("of a sample of a run that was not read %d is missing, want 60", got)
+			}
+			if got, known := s.missing(260); known {
+				t.Errorf("what a sample lacks is thought to be known, %d, although it shows a run that is forgotten", got)
+			}
+			if got, known := s.missing(95); got != 0 || !known {
+				t.Errorf("of a sample of the run that is kept %d is missing (%t), want nothing", got, known)
+			}
+		})
+	}
+}
+
 func TestShareOfAnEstimateIsNeverBelowZero(t *testing.T) {
 	s := ofContainers(10)
 	failed := State{Before: ran(0, 100), Share: both(11)} // rounding may give more
@@ -229,6 +271,39 @@ func TestWhatASampleDoesNotShow(t *testing.T) {
 	} {
 		if use, known := test.story.missing(test.end); use != test.want || known != test.known {
 			t.Errorf("%s: %d is missing, known %t, want %d, known %t", name, use, known, test.want, test.known)
+		}
+	}
+}
+
+// Of many runs the last are remembered, and that in which the pod was last seen at its
+// best.
+func TestRunsAreBounded(t *testing.T) {
+	for read, want := range map[bool]string{false: "800-890 900-990 1000-1090 1100-", true: "100-190 900-990 1000-1090 1100-"} {
+		s := ofContainers(10).says(0, State{Since: at(0)})
+		for second := 100; second <= 1100; second += 100 {
+			s.says(second+1, State{Since: at(second), Before: ran(second-100, second-10)})
+			if read && second == 100 {
+				s.used(7, 180)
+			}
+		}
+		if got := s.containers[0].written(); got != want {
+			t.Errorf("read %t: runs %q, want %q", read, got, want)
+		}
+		if use, seen := s.Expected(at(1101), warmUp); seen != read || read && use != both(7) {
+			t.Errorf("read %t: %v expected, seen %t", read, use, seen)
+		}
+	}
+}
+
+// A reading of a run that is not remembered any more does not go on.
+func TestReadingOfAForgottenRun(t *testing.T) {
+	s := ofContainers(10).says(0, State{Since: at(0)}).used(10, 75).says(101, State{Since: at(100), Before: ran(0, 90)}).used(8, 115)
+	for second := 120; second <= 180; second += 20 {
+		s.says(second+1, State{Since: at(second), Before: ran(second-20, second-10)})
+	}
+	for end, want := range map[int]int64{115: 2, 150: 10, 185: 10} {
+		if use, _ := s.missing(end); use != want {
+			t.Errorf("the sample that ends at %d lacks %d, want %d; runs %s", end, use, want, s.containers[0].written())
 		}
 	}
 }
@@ -438,7 +513,7 @@ func TestARestartIsNoRelief(t *testing.T) {
 	r.Observe([]State{{Share: r.Estimate, Since: start}}, start, warmUp)
 	s := at(10 * time.Minute)
 	r.Sampled(&s, s.Timestamp, warmUp)
-	if !r.Read(history.Sample{Timestamp: s.Timestamp, Window: s.Window, Usage: amount.Vector{20_000, 0}}, s.Timestamp, warmUp) {
+	if !r.Read(history.Sample{Timestamp: s.Timestamp, Window: s.Window, Usage: amount.Vector{20_000, 0}}, warmUp) {
 		t.Fatal("the reading is not taken in")
 	}
 	stopped := start.Add(10*time.Minute + 5*time.Second)

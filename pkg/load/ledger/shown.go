@@ -70,8 +70,8 @@ func (r *Record) tells(s *history.Sample, warmUp time.Duration) bool {
 // isWarm reports whether it is known which containers ran in the sample's window, and
 // each of them had warmed up when it began.
 func (r *Record) isWarm(s *history.Sample, warmUp time.Duration) bool {
-	if r.first.Before(s.Timestamp) && s.Start().Before(r.began()) {
-		return false // what ran then is not remembered, or had just begun
+	if !r.remembers(s) {
+		return false
 	}
 	latest := s.Start().Add(-warmUp)
 	for i := range r.containers {
@@ -80,6 +80,16 @@ func (r *Record) isWarm(s *history.Sample, warmUp time.Duration) bool {
 			if runs[j].from.After(latest) && runs[j].isIn(s) {
 				return false
 			}
+		}
+	}
+	return true
+}
+
+// remembers reports whether it is known which containers ran in the sample's window.
+func (r *Record) remembers(s *history.Sample) bool {
+	for i := range r.containers {
+		if s.Start().Before(r.containers[i].knownSince()) {
+			return false
 		}
 	}
 	return true
@@ -116,7 +126,7 @@ func (r *Record) shown(s *history.Sample, expected amount.Vector, seen bool, now
 			use[i] = int64(float64(use[i]) / float64(estimated[i]) * float64(whole[i]))
 		}
 	}
-	return use.Max(r.partOf(s))
+	return use.Max(r.partOf(s, warmUp))
 }
 
 // wholeIn returns what all of a pod used in the sample that is expected to use so much
@@ -143,14 +153,17 @@ func (r *Record) wholeIn(s *history.Sample, expected amount.Vector, now time.Tim
 // and all that it shows goes on. Else the shares of the containers do that run
 // still: how much of the rest a later sample shows is not known. A sample from
 // before the reading shows nothing that is known.
-func (r *Record) partOf(s *history.Sample) (use amount.Vector) {
+func (r *Record) partOf(s *history.Sample, warmUp time.Duration) (use amount.Vector) {
 	for i := range r.readings {
 		one := &r.readings[i]
+		if overlap(one, s) >= exact {
+			use = use.Max(one.Usage)
+		}
 		if i < len(r.readings)-1 {
 			use = use.Max(history.Part(one.Usage, shareFrom(one, one.Timestamp, s)))
 			continue
 		}
-		end, going := r.after(one)
+		end, going := r.after(one, warmUp)
 		use = use.Max(history.Part(one.Usage, shareFrom(one, end, s)))
 		use = use.Max(history.Part(history.Part(one.Usage, going), shareFrom(one, time.Time{}, s)))
 	}
@@ -169,10 +182,14 @@ func shareFrom(one *history.Sample, end time.Time, s *history.Sample) [amount.Nu
 }
 
 // after returns until when the reading says all about the pod: until a container
-// ended, but for no longer than its own window if one has since; for good, which is
-// zero, if none has. going is which part of the use is that of the containers that
-// still run, by their shares.
-func (r *Record) after(one *history.Sample) (end time.Time, going [amount.NumResources]float64) {
+// ended, but for no longer than its own window if one has since, or if that is not
+// remembered; for good, which is zero, if none has. going is which part of the use is that of the containers that
+// still run, by their shares: of those that had warmed up, as of another's use it may
+// be the rest.
+func (r *Record) after(one *history.Sample, warmUp time.Duration) (end time.Time, going [amount.NumResources]float64) {
+	if !r.remembers(one) {
+		return one.Timestamp, going
+	}
 	var ran, running amount.Vector
 	for i := range r.containers {
 		c := &r.containers[i]
@@ -183,7 +200,9 @@ func (r *Record) after(one *history.Sample) (end time.Time, going [amount.NumRes
 			ran = ran.Add(c.share)
 			switch ended := run.to; {
 			case ended.IsZero():
-				running = running.Add(c.share)
+				if !one.Start().Before(run.from.Add(warmUp)) {
+					running = running.Add(c.share)
+				}
 			case end.IsZero() || ended.Before(end):
 				if end = ended; one.Timestamp.Before(end) {
 					end = one.Timestamp
