@@ -216,15 +216,18 @@ func (r *Record) Expected(now time.Time, warmUp time.Duration) (use amount.Vecto
 // more than the estimate if an init container has one, and to less if a part of the
 // estimate is no container's.
 func (r *Record) estimated(now time.Time) amount.Vector {
-	var counting, rest amount.Vector
+	var all, rest amount.Vector
 	for i := range r.containers {
-		if c := &r.containers[i]; c.counts(now) {
-			counting = counting.Add(c.share)
-		} else {
+		c := &r.containers[i]
+		all = all.Add(c.share)
+		if !c.counts(now) {
 			rest = rest.Add(c.share)
 		}
 	}
-	return r.Estimate.Sub(rest).Max(counting.Min(r.Estimate))
+	if rest == (amount.Vector{}) {
+		return r.Estimate
+	}
+	return r.Estimate.Sub(rest).Max(all.Sub(rest).Min(r.Estimate))
 }
 
 // Clone returns a copy that shares nothing with r.
