@@ -85,7 +85,7 @@ func (j *jobs) end() {
 	case 2: // it is made again under its name
 		again := pod.DeepCopy()
 		again.UID += "-again"
-		j.SetPod(running(again, j.now.Now()))
+		j.podHandler().OnUpdate(pod, running(again, j.now.Now()))
 		j.RemovePod(again)
 	default:
 		j.RemovePod(pod)
