@@ -47,7 +47,7 @@ func TestRequestsAreComparedWithWhatPodsUseAtFirst(t *testing.T) {
 	brief.Lifetime = time.Minute
 	got := estimates(t, "plimsoll", over, under, peak, brief)[sim.Single]
 	// 4 - 1, 2 - 5, 4 - (9 + 1 + 1)/3, 4 - 9
-	want := sim.EstimateError{ErrorCores: (3 + 3 + 1.0/3 + 5) / 4, BiasCores: (3 - 3 + 1.0/3 - 5) / 4, ErrorPercent: (75 + 150 + 100.0/12 + 125) / 4, BiasPercent: (75 - 150 + 100.0/12 - 125) / 4}
+	want := sim.EstimateError{ErrorCores: (3 + 3 + 1.0/3 + 5) / 4, BiasCores: (1.0/3 - 5) / 4, ErrorPercent: (75 + 150 + 100.0/12 + 125) / 4, BiasPercent: (75 - 150 + 100.0/12 - 125) / 4}
 	if got.Pods != 4 || !near(got.Request, want) || got.Learned != got.Request || got.ByUID != got.Request {
 		t.Errorf("of 4 pods that nobody owns: %+v, want %+v of each", got, want)
 	}

@@ -39,7 +39,7 @@ func startHour() time.Duration {
 
 // someNight returns a time at night in the measured part, the later the larger the
 // ratio (0 to 1), and whether there is any night in it.
-func (c *churner) someNight(ratio float64) (at time.Duration, any bool) {
+func (c *churner) someNight(ratio float64) (at time.Duration, found bool) {
 	var nights []span
 	total := time.Duration(0)
 	first := c.firstDay()

@@ -129,8 +129,8 @@ func (c *churner) runOnce(w *workload) {
 		at += len(together)
 		job := jobOf(owner, fmt.Sprint(jobs))
 		arrival := together[0].Arrival
-		night, any := c.someNight(random.Float64())
-		if c.on[Daily] && any && arrival >= c.scenario.MeasureFrom {
+		night, found := c.someNight(random.Float64())
+		if c.on[Daily] && found && arrival >= c.scenario.MeasureFrom {
 			arrival = night
 		}
 		for i := range together {
