@@ -7,6 +7,14 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 )
 
+// KnowDemands has the model know the demands of nodes and pods (Node.Demand), which
+// takes some time at each poll. Call it before Run.
+func (m *Model) KnowDemands() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.knowsDemands = true
+}
+
 // Demand returns the distribution of what the pod is expected to use: what its
 // annotation says, as far as that counts, else what its workload's pods use if that is
 // known, else what is usual for what it requests.
@@ -27,8 +35,11 @@ func (m *Model) demand(pod *v1.Pod, requested amount.Vector) demand.Demand {
 	return m.workloads.Prior().Demand(requested)
 }
 
-// renewDemands takes in what was learned since the last time.
+// renewDemands takes in what was learned since the last time, if anybody wants to know.
 func (m *Model) renewDemands() {
+	if !m.knowsDemands {
+		return
+	}
 	m.workloads.Renew()
 	for _, n := range m.nodes.slots {
 		if n == nil {

@@ -66,16 +66,17 @@ type Model struct {
 	// relieved wakes Run when a node's predicted use fell between two polls.
 	relieved chan struct{}
 
-	mu          sync.Mutex
-	nodes       nodes
-	pods        pods
-	workloads   *workload.Book[*pod]
-	agenda      agenda
-	podPolls    uint64
-	newest      time.Time // when the newest sample of all was seen
-	subscribers []Subscriber
-	scratch     history.Scratch
-	present     []*ledger.Record // memory to be used again
+	mu           sync.Mutex
+	nodes        nodes
+	pods         pods
+	workloads    *workload.Book[*pod]
+	knowsDemands bool // see KnowDemands
+	agenda       agenda
+	podPolls     uint64
+	newest       time.Time // when the newest sample of all was seen
+	subscribers  []Subscriber
+	scratch      history.Scratch
+	present      []*ledger.Record // memory to be used again
 }
 
 // NewModel returns a model that reads source. It knows no node and polls
@@ -270,7 +271,9 @@ func (m *Model) track(object *v1.Pod, nodeName string) *pod {
 	// Both are taken anew each time: a pod may be resized.
 	p.Resize(m.config.Estimator.Pod(object), p.node.clock.latest(m.clock.Now()))
 	p.Estimate = m.estimate(object, p.Requested)
-	p.demand = m.demand(object, p.Requested)
+	if m.knowsDemands {
+		p.demand = m.demand(object, p.Requested)
+	}
 	return p
 }
 

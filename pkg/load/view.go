@@ -51,7 +51,8 @@ type Node struct {
 	Predicted history.Statistics
 	// Deviation is the standard deviation of the samples in the window.
 	Deviation amount.Vector
-	// Demand is the sum of the demands of the pods on the node.
+	// Demand is the sum of the demands of the pods on the node. It is zero unless the
+	// model is to know it: see Model.KnowDemands.
 	Demand demand.Demand
 	// Allocatable is from the node's status.
 	Allocatable amount.Vector

@@ -72,7 +72,7 @@ func rootOf(pod *v1.Pod, controller *metav1.OwnerReference) (kind, name string) 
 		if above := pod.Labels[jobSetLabel]; above != "" {
 			return "JobSet", above
 		}
-		if above, found := cutMinute(controller.Name); found {
+		if above, found := CronJobOf(controller.Name); found {
 			return "CronJob", above
 		}
 	}
@@ -93,9 +93,9 @@ func (k *Key) compare(other *Key) int {
 // minuteDigits is how many digits the minutes since 1970 have until the year 2160.
 const minuteDigits = 8
 
-// cutMinute returns the name of the CronJob that the Job is a run of, by its name:
+// CronJobOf returns the name of the CronJob that the Job is a run of, by its name:
 // that of the CronJob, and the minutes from 1970 until the run.
-func cutMinute(job string) (cronJob string, found bool) {
+func CronJobOf(job string) (cronJob string, found bool) {
 	last := strings.LastIndexByte(job, '-')
 	if last <= 0 || len(job)-last-1 != minuteDigits {
 		return "", false

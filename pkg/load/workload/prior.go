@@ -22,14 +22,6 @@ const (
 // mean use by request.
 type Prior struct{ mean, variance [amount.NumResources]float64 }
 
-// NoEvidence is the prior as long as nothing is measured.
-func NoEvidence() (p Prior) {
-	for r := range p.mean {
-		p.mean[r], p.variance[r] = unknownMean, unknownVariance
-	}
-	return p
-}
-
 // of returns the mean, and the variance of the mean, of a workload of which only
 // the request is known.
 func (p *Prior) of(r amount.Resource, requested int64) (mean, variance float64) {

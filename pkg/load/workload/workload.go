@@ -44,7 +44,9 @@ type Book[Pod comparable] struct {
 
 // NewBook returns a book that knows no workload.
 func NewBook[Pod comparable]() *Book[Pod] {
-	return &Book[Pod]{workloads: map[Key]*Workload[Pod]{}, prior: NoEvidence()}
+	b := &Book[Pod]{workloads: map[Key]*Workload[Pod]{}}
+	b.Renew() // the prior, of no workload
+	return b
 }
 
 // Len returns how many workloads are known.

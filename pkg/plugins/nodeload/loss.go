@@ -3,6 +3,7 @@ package nodeload
 import (
 	"math"
 
+	v1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
@@ -11,11 +12,39 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
-// newcomer is what a pod brings to a node.
+// newcomer is what a pod brings to a node. Its JSON form is a part of the pod's
+// signature.
 type newcomer struct {
-	demand demand.Demand
-	// devices is how many it asks for, of all kinds.
-	devices float64
+	Demand demand.Demand `json:"demand"`
+	// Devices is how many it asks for, of all kinds.
+	Devices float64 `json:"devices"`
+	// nodes is what nodes have, nil if nothing is known of devices.
+	nodes *device.View
+}
+
+// newcomer returns what the pod brings to a node; nil unless nodes are ranked by what
+// is lost there.
+func (pl *NodeLoad) newcomer(pod *v1.Pod) *newcomer {
+	if pl.policy.prices == nil {
+		return nil
+	}
+	n := &newcomer{Demand: pl.model.Demand(pod)}
+	if catalogue := pl.catalogue(); catalogue != nil {
+		for _, request := range catalogue.Requests(pod) {
+			n.Devices += float64(request.Count)
+		}
+		view := catalogue.View()
+		n.nodes = &view
+	}
+	return n
+}
+
+// with returns what both pods bring together. other may be nil.
+func (n *newcomer) with(other *newcomer) *newcomer {
+	if other == nil {
+		return n
+	}
+	return &newcomer{Demand: n.Demand.Add(other.Demand), Devices: n.Devices + other.Devices, nodes: n.nodes}
 }
 
 const (
@@ -45,11 +74,11 @@ const (
 // pod's, a is podsPrice, b is podPrice and k is correlation. With several resources, each counts
 // by its weight, the largest as 1.
 func (p *policy) expectedLoss(before demand.Demand, capacity amount.Vector, inUse float64, pod *newcomer) float64 {
-	loss, after := 0.0, before.Add(pod.demand)
+	loss, after := 0.0, before.Add(pod.Demand)
 	for r := range amount.NumResources {
 		if p.prices[r] > 0 {
 			c := float64(capacity[r])
-			loss += p.prices[r] * ((inUse+pod.devices+podsPrice+podPrice)*demand.Exceeds(after.Mean[r], correlation*after.Variance[r], c) -
+			loss += p.prices[r] * ((inUse+pod.Devices+podsPrice+podPrice)*demand.Exceeds(after.Mean[r], correlation*after.Variance[r], c) -
 				(inUse+podsPrice)*demand.Exceeds(before.Mean[r], correlation*before.Variance[r], c))
 		}
 	}
@@ -97,27 +126,23 @@ func demandOf(node *load.Node, use amount.Vector, known bool) demand.Demand {
 }
 
 // lossScore ranks the node for the pod by what is lost there, 0 to 100.
-func (p *policy) lossScore(view *load.View, node *load.Node, use amount.Vector, known bool, nodeInfo fwk.NodeInfo, devices *device.View, pod *newcomer) float64 {
-	inUse, free := devicesOf(devices, nodeInfo)
+func (p *policy) lossScore(view *load.View, node *load.Node, use amount.Vector, known bool, nodeInfo fwk.NodeInfo, pod *newcomer) float64 {
+	inUse, free := pod.devicesOf(nodeInfo)
 	capacity, before := allocatableOf(nodeInfo), demandOf(node, use, known)
 	score := scoreOfLoss(p.expectedLoss(before, capacity, inUse, pod))
-	if pod.devices > 0 {
-		headroom := float64(capacity[amount.CPU]) - before.Mean[amount.CPU] - pod.demand.Mean[amount.CPU]
+	if pod.Devices > 0 {
+		headroom := float64(capacity[amount.CPU]) - before.Mean[amount.CPU] - pod.Demand.Mean[amount.CPU]
 		score -= bestFit(headroom, free, float64(view.Largest()[amount.CPU]))
 	}
 	return max(0, score)
 }
 
-// maxKinds is for how many kinds of devices on a node Score needs no allocation.
-const maxKinds = 16
-
 // devicesOf returns how many devices of the node are in use, and how many are free.
-// devices is nil if nothing is known of devices.
-func devicesOf(devices *device.View, nodeInfo fwk.NodeInfo) (inUse, free float64) {
-	if devices == nil {
+func (n *newcomer) devicesOf(nodeInfo fwk.NodeInfo) (inUse, free float64) {
+	if n.nodes == nil {
 		return 0, 0
 	}
-	var buffer [maxKinds]device.Stock
-	stocks, inClasses := devices.AppendStocks(buffer[:0], nodeInfo)
+	var buffer [device.UsualKinds]device.Stock
+	stocks, inClasses := n.nodes.AppendStocks(buffer[:0], nodeInfo)
 	return inClasses.Requested(stocks), float64(inClasses.Free(stocks))
 }

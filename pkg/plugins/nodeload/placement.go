@@ -23,14 +23,10 @@ func (pl *NodeLoad) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState,
 	view := pl.model.View()
 	use, group := map[string]amount.Vector{}, map[string]*newcomer{} // of the group, by node
 	for _, assignment := range placement.ProposedAssignments {
-		name, one := assignment.GetNodeName(), pl.newcomer(assignment.GetPod())
+		name := assignment.GetNodeName()
 		use[name] = use[name].Add(pl.model.Estimate(assignment.GetPod()))
-		if sum := group[name]; sum != nil {
-			one.demand, one.devices = one.demand.Add(sum.demand), one.devices+sum.devices
-		}
-		group[name] = &one
+		group[name] = pl.newcomer(assignment.GetPod()).with(group[name])
 	}
-	devices := pl.devicesNow()
 	nodes := make(map[string]fwk.NodeInfo, len(placement.Nodes))
 	for _, node := range placement.Nodes {
 		nodes[node.Node().Name] = node
@@ -44,7 +40,7 @@ func (pl *NodeLoad) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState,
 		a := pl.askOf(assignment.GetPod())
 		name := assignment.GetNodeName()
 		a.estimate = use[name]
-		sum += float64(pl.scoreOf(&view, view.Node(name), nodeInfo, a, devices, group[name]))
+		sum += float64(pl.scoreOf(&view, view.Node(name), nodeInfo, a, group[name]))
 	}
 	return int64(math.Round(sum / float64(len(placement.ProposedAssignments)))), nil
 }

@@ -12,7 +12,6 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -89,6 +88,9 @@ func newPlugin(ctx context.Context, args *config.NodeLoadArgs, model *load.Model
 		// Not before it is asked for: the profile's other plugins may be made later.
 		catalogue: sync.OnceValue(func() *device.Catalogue { return shared.Catalogues.Of(handle.ProfileName()) }),
 	}
+	if pl.policy.prices != nil {
+		model.KnowDemands()
+	}
 	pl.wait(ctx, shared.Dispatch)
 	return pl
 }
@@ -103,10 +105,8 @@ type cycle struct {
 	view    load.View
 	attempt *waiting.Attempt // nil if no node is rejected
 	ask     ask
-	// newcomer is the pod, and devices what nodes have, for Score; nil if nothing is
-	// known of devices.
-	newcomer newcomer
-	devices  *device.View
+	// newcomer is the pod for Score; nil if nodes are ranked by headroom.
+	newcomer *newcomer
 	// takenAnywhere: no node is rejected for the pod.
 	takenAnywhere bool
 	// trial: the cycle is a copy, for trying things out.
@@ -127,7 +127,7 @@ func (pl *NodeLoad) begin(state fwk.CycleState, pod *v1.Pod) *cycle {
 		before = c.attempt.Before()
 	}
 	c.ask = pl.policy.askIn(&c.view, pod, pl.model.Estimate(pod), before)
-	c.newcomer, c.devices = pl.newcomer(pod), pl.devicesNow()
+	c.newcomer = pl.newcomer(pod)
 	c.takenAnywhere = c.takenAnywhere || !pl.policy.rejects(c.ask)
 	if !c.takenAnywhere {
 		pl.statuses.Grow(c.view.Slots())
@@ -150,27 +150,6 @@ func (pl *NodeLoad) cycleOf(state fwk.CycleState, pod *v1.Pod) *cycle {
 		return data.(*cycle)
 	}
 	return pl.begin(state, pod)
-}
-
-// newcomer returns what the pod brings to a node.
-func (pl *NodeLoad) newcomer(pod *v1.Pod) newcomer {
-	n := newcomer{demand: pl.model.Demand(pod)}
-	if catalogue := pl.catalogue(); catalogue != nil {
-		for _, request := range catalogue.Requests(pod) {
-			n.devices += float64(request.Count)
-		}
-	}
-	return n
-}
-
-// devicesNow returns what nodes have, nil if nothing is known of devices.
-func (pl *NodeLoad) devicesNow() *device.View {
-	catalogue := pl.catalogue()
-	if catalogue == nil {
-		return nil
-	}
-	view := catalogue.View()
-	return &view
 }
 
 func (pl *NodeLoad) askOf(pod *v1.Pod) ask { return pl.policy.askOf(pod, pl.model.Estimate(pod)) }
@@ -220,11 +199,10 @@ func (pl *NodeLoad) Unreserve(_ context.Context, state fwk.CycleState, pod *v1.P
 // SignPod signs all that Filter and Score look at in a pod, so that pods with
 // equal signatures can share results for as long as the framework keeps them.
 func (pl *NodeLoad) SignPod(_ context.Context, pod *v1.Pod) ([]fwk.SignFragment, *fwk.Status) {
-	a, n := pl.askOf(pod), pl.newcomer(pod)
+	a := pl.askOf(pod)
 	return []fwk.SignFragment{{Key: "plimsoll.io/NodeLoad", Value: struct {
 		Estimate, Percent  amount.Vector
 		Band, Soft, Exempt bool
-		Demand             demand.Demand
-		Devices            float64
-	}{a.estimate, a.rule.Percent, a.rule.Band, a.soft, rejection.IsExempt(pod), n.demand, n.devices}}}, nil
+		Newcomer           *newcomer
+	}{a.estimate, a.rule.Percent, a.rule.Band, a.soft, rejection.IsExempt(pod), pl.newcomer(pod)}}}, nil
 }

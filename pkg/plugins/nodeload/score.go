@@ -9,7 +9,6 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -41,7 +40,7 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, 
 	}
 	c := pl.cycleOf(state, pod)
 	node := c.view.NodeOf(nodeInfo)
-	score := pl.scoreOf(&c.view, node, nodeInfo, c.ask, c.devices, &c.newcomer)
+	score := pl.scoreOf(&c.view, node, nodeInfo, c.ask, c.newcomer)
 	if node != nil {
 		c.marks.Score(node.Slot, score)
 	}
@@ -49,8 +48,8 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, 
 }
 
 // scoreOf ranks the node, which is nil if the view does not know it, for what is
-// asked of it.
-func (pl *NodeLoad) scoreOf(view *load.View, node *load.Node, nodeInfo fwk.NodeInfo, a ask, devices *device.View, pod *newcomer) int64 {
+// asked of it, by what is lost there if there is a newcomer.
+func (pl *NodeLoad) scoreOf(view *load.View, node *load.Node, nodeInfo fwk.NodeInfo, a ask, pod *newcomer) int64 {
 	var own line.Own // of the node; none if it is not known
 	if node != nil {
 		own = node.Own
@@ -60,8 +59,8 @@ func (pl *NodeLoad) scoreOf(view *load.View, node *load.Node, nodeInfo fwk.NodeI
 	if !known && p.stale == config.Ignore {
 		return neutralScore
 	}
-	if p.prices != nil && node != nil {
-		score := p.lossScore(view, node, use, known, nodeInfo, devices, pod)
+	if pod != nil && node != nil {
+		score := p.lossScore(view, node, use, known, nodeInfo, pod)
 		if a.soft {
 			score = belowLine(score, a.excess(a.rule.On(&own, allocatable), use.Add(a.estimate), known))
 		}

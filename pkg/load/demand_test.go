@@ -1,0 +1,47 @@
+package load
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+)
+
+// A node's demand is that of its pods, as their workloads are known, and nothing where
+// nobody wants to know it.
+func TestDemandOfANode(t *testing.T) {
+	for _, known := range []bool{true, false} {
+		f, pods := newPodFixture(t)
+		if known {
+			f.KnowDemands()
+		}
+		demand := func() float64 {
+			n, _ := f.node("n")
+			return n.Demand.Mean[amount.CPU]
+		}
+		expect := func(low, high float64, when string) {
+			t.Helper()
+			if got := demand(); known && (got < low || got > high) || !known && got != 0 {
+				t.Errorf("known %t, %s: %v, want %v to %v", known, when, got, low, high)
+			}
+		}
+		first := replica("first", "web", "1")
+		f.Reserve(first, "n")
+		expect(500, 500, "half of what is requested of one that was never measured")
+		f.SetPod(running(first, f.now.Now().Add(-time.Hour)))
+		pods.cores["first"] = 4
+		f.runForAt(20*time.Minute, 4)
+		expect(3900, 4000, "measured for 20 minutes")
+		second := replica("second", "web", "1")
+		f.Reserve(second, "n")
+		one := f.Demand(second)
+		expect(2*one.Mean[amount.CPU], 2*one.Mean[amount.CPU], "two of them")
+		if known && (math.Abs(one.Mean[amount.CPU]-4000) > 100 || one.Variance[amount.CPU] <= 0) {
+			t.Errorf("the next replica: %+v, want 4 cores and a variance", one)
+		}
+		f.RemovePod(running(first, f.now.Now().Add(-time.Hour)))
+		f.Unreserve(second)
+		expect(0, 0, "when all have gone")
+	}
+}
