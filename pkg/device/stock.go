@@ -6,6 +6,10 @@ import (
 	v1 "k8s.io/api/core/v1"
 )
 
+// UsualKinds is for how many kinds of device on a node a buffer of stocks suffices,
+// so that none need be allocated.
+const UsualKinds = 16
+
 // Stock is what a node has of one device resource or device class, in units.
 type Stock struct {
 	Name v1.ResourceName

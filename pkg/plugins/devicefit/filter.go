@@ -65,7 +65,7 @@ func (pl *DeviceFit) Filter(_ context.Context, state fwk.CycleState, pod *v1.Pod
 	if !c.mayStrand {
 		return nil // PreFilter skips these, but a profile may enable Filter alone
 	}
-	var buffer [maxKinds]device.Stock
+	var buffer [device.UsualKinds]device.Stock
 	left, node := pl.remains(c, nodeInfo, buffer[:0])
 	headroom, measured := pl.headroom(&left, nodeInfo)
 	if left.free == 0 || !strands(c.Use, spare(headroom, pl.perDevice, left.free)) {

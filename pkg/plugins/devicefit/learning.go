@@ -104,7 +104,7 @@ func (pl *DeviceFit) fit(now time.Time) {
 		return // there is none in this cycle; a later one tries again
 	}
 	devices, largest := pl.devices.View(), map[v1.ResourceName]int64{}
-	var buffer [maxKinds]device.Stock
+	var buffer [device.UsualKinds]device.Stock
 	for _, nodeInfo := range nodes {
 		stocks, _ := devices.AppendStocks(buffer[:0], nodeInfo)
 		for i := range stocks {

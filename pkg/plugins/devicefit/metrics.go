@@ -113,7 +113,7 @@ func (pl *DeviceFit) updateGauges(c *cycle) {
 	present := *c
 	present.devices = pl.devices.View() // without those that are away
 	tallies := map[v1.ResourceName]*tally{}
-	var buffer [maxKinds]device.Stock
+	var buffer [device.UsualKinds]device.Stock
 	for _, nodeInfo := range nodes {
 		left, _ := pl.remains(&present, nodeInfo, buffer[:0])
 		for i := range left.Devices {

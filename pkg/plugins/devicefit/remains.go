@@ -24,10 +24,6 @@ type remains struct {
 	inClasses device.InClasses
 }
 
-// maxKinds is for how many kinds of devices on a node Score needs no
-// allocation.
-const maxKinds = 16
-
 // remains returns what the node has left, and the load model's record of it.
 // stocks is for its devices; the result holds it.
 func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.Stock) (remains, *load.Node) {

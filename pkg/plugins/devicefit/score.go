@@ -77,7 +77,7 @@ func (pl *DeviceFit) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod,
 	if !pl.cares(c) {
 		return 0, nil
 	}
-	var buffer [maxKinds]device.Stock
+	var buffer [device.UsualKinds]device.Stock
 	left, node := pl.remains(c, nodeInfo, buffer[:0])
 	score, growth := pl.score(c, &left)
 	if node != nil {

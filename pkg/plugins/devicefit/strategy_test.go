@@ -331,15 +331,15 @@ func TestAbsurdCounts(t *testing.T) {
 // More kinds of devices on a node than are expected cost memory, and nothing else.
 func TestManyKindsOfDevices(t *testing.T) {
 	capacity, request := resources{"cpu": "64", "memory": "256Gi"}, resources{}
-	for i := range 3 * maxKinds {
+	for i := range 3 * device.UsualKinds {
 		capacity[v1.ResourceName(fmt.Sprintf("example.org/kind-%02d", i))] = "2"
 		request[v1.ResourceName(fmt.Sprintf("example.org/kind-%02d", i))] = "1"
 	}
 	node := newNode(t, "node", capacity)
 	pl := pluginOf(t, newCluster(), `{}`)
-	var buffer [maxKinds]device.Stock
+	var buffer [device.UsualKinds]device.Stock
 	left, _ := pl.remains(pl.newCycle(st.MakePod().Req(request).Obj()), node, buffer[:0])
-	if len(left.Devices) != 3*maxKinds || left.free != 6*maxKinds {
+	if len(left.Devices) != 3*device.UsualKinds || left.free != 6*device.UsualKinds {
 		t.Errorf("%d kinds, %d free: %v", len(left.Devices), left.free, left.Devices)
 	}
 }
