@@ -66,7 +66,7 @@ func newAppraisal(cluster *kube.Cluster, source *source, clock *world.Clock, fro
 	if err != nil {
 		return nil, err
 	}
-	cores := func(use amount.Vector) float64 { return float64(use[amount.CPU]) / 1000 }
+	cores := func(use amount.Vector) float64 { return amount.CPU.InUnits(use[amount.CPU]) }
 	return &appraisal{
 		clock: clock, from: from, sums: map[Kind]*estimateSums{},
 		estimate: func(pod *v1.Pod) [numEstimates]float64 {
@@ -109,7 +109,7 @@ func (a *appraisal) started(l *lifecycle) {
 		a.sums[l.spec.kind()] = sums
 	}
 	start := a.clock.Elapsed()
-	sums.add(l.estimates, l.spec.Use.MeanCPU(start, min(start+appraised, l.spec.endsAt(start))))
+	sums.add(l.estimates, l.spec.Use.MeanCPU(start, min(start+appraised, l.spec.EndsAt(start))))
 }
 
 func (a *appraisal) ended(*lifecycle) {}

@@ -1,10 +1,10 @@
 package sim
 
 import (
-	"strings"
-
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/workload"
 )
 
 // Kind is a kind of workload, by when its pods come and go.
@@ -35,17 +35,11 @@ func KindOf(pod *v1.Pod) Kind {
 		return Single
 	case owner.Kind != "Job":
 		return Service
-	case isRun(owner.Name):
+	}
+	if _, isRun := workload.CronJobOf(owner.Name); isRun {
 		return CronJob
 	}
 	return Job
-}
-
-// isRun reports whether a Job is one that a CronJob made: the name of those ends in
-// the minutes from 1970 until the run.
-func isRun(job string) bool {
-	_, minutes, found := strings.Cut(job[max(0, len(job)-len("-12345678")):], "-")
-	return found && len(minutes) == 8 && strings.Trim(minutes, "0123456789") == ""
 }
 
 // kind returns the kind of the pod's workload.

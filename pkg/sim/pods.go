@@ -109,11 +109,16 @@ func (p *pods) newObject(l *lifecycle) *v1.Pod {
 	return object
 }
 
+// tell tells the observers what has become of the pod.
+func (p *pods) tell(become func(lifecycleObserver, *lifecycle), l *lifecycle) {
+	for _, o := range p.observers {
+		become(o, l)
+	}
+}
+
 func (p *pods) arrive(l *lifecycle) error {
 	object := p.newObject(l)
-	for _, o := range p.observers {
-		o.arrived(l)
-	}
+	p.tell(lifecycleObserver.arrived, l)
 	p.planDeletion(l)
 	return p.cluster.AddPod(object)
 }
@@ -144,9 +149,7 @@ func (p *pods) arriveRunning(l *lifecycle, node string) error {
 	object := p.newObject(l)
 	object.Status = runningStatus(object, p.clock.Time(l.spec.Arrival))
 	l.machine = m
-	for _, o := range p.observers {
-		o.ran(l)
-	}
+	p.tell(lifecycleObserver.ran, l)
 	p.planDeletion(l)
 	if err := p.cluster.AddPod(object); err != nil {
 		return err
@@ -162,9 +165,7 @@ func (p *pods) bind(name types.NamespacedName, node string) error {
 		return fmt.Errorf("the scheduler bound pod %s to node %s: there is no such pod or node", name, node)
 	}
 	l.machine, p.placed = m, types.NamespacedName{}
-	for _, o := range p.observers {
-		o.bound(l)
-	}
+	p.tell(lifecycleObserver.bound, l)
 	p.clock.At(p.clock.Elapsed()+l.spec.StartDelay, func() error { return p.start(l) })
 	if err := p.cluster.Bind(name, node); err != nil {
 		return err
@@ -183,9 +184,7 @@ func (p *pods) start(l *lifecycle) error {
 		return nil
 	}
 	p.run(l, p.clock.Elapsed())
-	for _, o := range p.observers {
-		o.started(l)
-	}
+	p.tell(lifecycleObserver.started, l)
 	before, err := p.cluster.Pod(nameOf(l.spec.Object))
 	if err != nil {
 		return err
@@ -210,12 +209,10 @@ func (p *pods) end(l *lifecycle) error {
 	}
 	l.gone = true
 	l.task.Stop()
-	for _, o := range p.observers {
-		if l.machine != nil {
-			o.ended(l)
-		} else {
-			o.withdrawn(l)
-		}
+	if l.machine != nil {
+		p.tell(lifecycleObserver.ended, l)
+	} else {
+		p.tell(lifecycleObserver.withdrawn, l)
 	}
 	l.machine = nil
 	name := nameOf(l.spec.Object)

@@ -216,9 +216,12 @@ func (p *Pod) validate(nodes map[string]bool) error {
 	return nil
 }
 
-// endsAt returns when a pod that starts at a time is deleted.
-func (p *Pod) endsAt(start time.Duration) time.Duration {
-	end := time.Duration(math.MaxInt64)
+// Forever is when a pod ends that is never deleted.
+const Forever = time.Duration(math.MaxInt64)
+
+// EndsAt returns when a pod that starts at a time is deleted.
+func (p *Pod) EndsAt(start time.Duration) time.Duration {
+	end := Forever
 	if p.Lifetime > 0 {
 		end = start + p.Lifetime
 	}

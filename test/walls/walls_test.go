@@ -55,7 +55,7 @@ var allowed = map[string][]string{
 	"pkg/sim/kube":              {"pkg/amount", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/plugins", "pkg/waiting"},
 	"pkg/sim/peers/koordinator": {},
 	"pkg/sim/peers":             {"pkg/sim/world", "pkg/sim/peers/koordinator"},
-	"pkg/sim":                   {"pkg/amount", "pkg/load", "pkg/sim/world", "pkg/sim/kube", "pkg/sim/peers"},
+	"pkg/sim":                   {"pkg/amount", "pkg/load", "pkg/load/workload", "pkg/sim/world", "pkg/sim/kube", "pkg/sim/peers"},
 	"pkg/sim/input":             {"pkg/amount", "pkg/sim", "pkg/sim/input/..."},
 	"pkg/sim/churn":             {"pkg/sim"},
 	"pkg/sim/input/textfile":    {},

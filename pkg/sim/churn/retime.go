@@ -136,7 +136,7 @@ func (c *churner) runOnce(w *workload) {
 		for i := range together {
 			end := endOf(&together[i])
 			pod := c.owned(w, together[i], &job)
-			if arrival < c.scenario.MeasureFrom && end != forever { // it lives as long as before
+			if arrival < c.scenario.MeasureFrom && end != sim.Forever { // it lives as long as before
 				pod.Lifetime = max(time.Second, end-arrival-pod.StartDelay)
 			}
 			pod.Arrival, pod.Kind = arrival, sim.Job

@@ -57,19 +57,8 @@ func (c *churner) presence(p *sim.Pod) float64 {
 	return max(0, there.Seconds()) / (to - from).Seconds()
 }
 
-// endOf returns when the pod is deleted if it does not wait; forever if it is not.
-func endOf(p *sim.Pod) time.Duration {
-	end := forever
-	if p.Lifetime > 0 {
-		end = p.Arrival + p.StartDelay + p.Lifetime
-	}
-	if p.Until > 0 {
-		end = min(end, p.Until)
-	}
-	return end
-}
-
-const forever = time.Duration(1<<63 - 1)
+// endOf returns when the pod is deleted if it does not wait.
+func endOf(p *sim.Pod) time.Duration { return p.EndsAt(p.Arrival + p.StartDelay) }
 
 // owner is the controller of pods.
 type owner struct {
