@@ -24,10 +24,10 @@ import (
 // shutdownTimeout is how long requests under way may take when the process ends.
 const shutdownTimeout = 5 * time.Second
 
-// serveDecisions serves the log of decisions, and whether we are ready, until ctx ends, as kube-scheduler
-// serves its own endpoints: with its certificates, TLS settings, authentication
-// and authorization. Who may get the path there (nonResourceURLs) may get it
-// here. Call it before kube-scheduler serves.
+// serveDecisions serves the log of decisions, and whether we are ready, until ctx
+// ends, as kube-scheduler serves its own endpoints: with its certificates, TLS
+// settings, authentication and authorization. Who may get the path there
+// (nonResourceURLs) may get it here. Call it before kube-scheduler serves.
 func serveDecisions(ctx context.Context, cc *config.CompletedConfig, decisions *explain.Log, ready healthz.HealthChecker, port, securePort int) error {
 	if port < 0 && securePort > 0 {
 		port = securePort + 1

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"reflect"
+	"sync"
 
 	"k8s.io/apiserver/pkg/server/healthz"
 	"k8s.io/client-go/informers"
@@ -33,10 +34,10 @@ func newReadiness(await func(context.Context)) *readiness {
 
 // hold has kube-scheduler wait. Call it before kube-scheduler runs.
 func (r *readiness) hold(ctx context.Context, cc *appconfig.CompletedConfig) {
-	cc.InformerFactory = &heldInformers{SharedInformerFactory: cc.InformerFactory, hold: func() {
+	cc.InformerFactory = &heldInformers{SharedInformerFactory: cc.InformerFactory, hold: sync.OnceFunc(func() {
 		r.await(ctx)
 		close(r.ready)
-	}}
+	})}
 }
 
 // check returns the check of /readyz that tells for what kube-scheduler waits.
@@ -51,8 +52,7 @@ func (r *readiness) check() healthz.HealthChecker {
 	})
 }
 
-// heldInformers are informers that are not synced before hold returns, which is
-// called once.
+// heldInformers are informers that are not synced before hold returns.
 type heldInformers struct {
 	informers.SharedInformerFactory
 	hold func()

@@ -139,6 +139,24 @@ func (f *fixture) sampleBy(ahead time.Duration, node string, cores float64) {
 	f.Poll(f.t.Context())
 }
 
+// sampleTimes has so many polls pass of node n, whose clock is ahead.
+func (f *fixture) sampleTimes(polls int, ahead time.Duration, cores float64) {
+	for range polls {
+		f.now.Step(window)
+		f.sampleBy(ahead, "n", cores)
+	}
+}
+
+// readTimes has so many polls pass in which a pod on node n is read by itself.
+func (f *fixture) readTimes(polls int, ahead time.Duration, cores float64, pod *v1.Pod, uses float64) {
+	for range polls {
+		f.sampleTimes(1, ahead, cores)
+		f.observePods(klog.Background(), []PodReading{{Pod: nameOf(pod), Reading: Reading{
+			Timestamp: f.now.Now().Add(ahead), Window: window, Usage: [amount.NumResources]float64{uses, 0},
+		}}})
+	}
+}
+
 // A node whose clock is off is sampled like any other: it is fresh, its pods are
 // measured by its own clock, and what is wrong is said once.
 func TestNodeWhoseClockIsOff(t *testing.T) {
@@ -186,10 +204,7 @@ func TestHistoryOfAClockThatIsSetBack(t *testing.T) {
 	f := newFixture(t)
 	f.nodes.window = 5 * time.Minute
 	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
-	for range 8 {
-		f.now.Step(window)
-		f.sampleBy(10*time.Minute, "n", 4)
-	}
+	f.sampleTimes(8, 10*time.Minute, 4)
 	n, _ := f.node("n")
 	if n.ClockSkew == 0 || n.Covered != 8*window {
 		t.Fatalf("ahead by %v, %v covered", n.ClockSkew, n.Covered)
@@ -222,13 +237,7 @@ func TestAPodLeavesANodeWhoseClockIsABitBehind(t *testing.T) {
 	behind := -time.Minute
 	pod := running(boundPod("gone", "n"), f.now.Now().Add(-time.Hour))
 	f.SetPod(pod)
-	for range 5 {
-		f.now.Step(window)
-		f.sampleBy(behind, "n", 4)
-		f.observePods(klog.Background(), []PodReading{{Pod: nameOf(pod), Reading: Reading{
-			Timestamp: f.now.Now().Add(behind), Window: window, Usage: [amount.NumResources]float64{3, 0},
-		}}})
-	}
+	f.readTimes(5, behind, 4, pod, 3)
 	f.RemovePod(pod)
 	f.wantCPU(1000, "it has just left")
 	for range 5 {
@@ -244,19 +253,10 @@ func TestAPodThatWasToldToEndLeavesANodeWhoseClockIsBehind(t *testing.T) {
 	behind := -5 * time.Minute
 	pod := running(boundPod("gone", "n"), f.now.Now().Add(behind-time.Hour))
 	f.SetPod(pod)
-	for range 5 {
-		f.now.Step(window)
-		f.sampleBy(behind, "n", 4)
-		f.observePods(klog.Background(), []PodReading{{Pod: nameOf(pod), Reading: Reading{
-			Timestamp: f.now.Now().Add(behind), Window: window, Usage: [amount.NumResources]float64{3, 0},
-		}}})
-	}
+	f.readTimes(5, behind, 4, pod, 3)
 	pod.DeletionTimestamp, pod.DeletionGracePeriodSeconds = new(metav1.NewTime(f.now.Now().Add(30*time.Second))), new(int64(30))
 	f.SetPod(pod)
-	for range 3 {
-		f.now.Step(window)
-		f.sampleBy(behind, "n", 1)
-	}
+	f.sampleTimes(3, behind, 1)
 	f.RemovePod(pod)
 	f.wantCPU(1000, "it had ended before the newest sample")
 }
@@ -264,10 +264,7 @@ func TestAPodThatWasToldToEndLeavesANodeWhoseClockIsBehind(t *testing.T) {
 func TestPodsCountOnceWhenAClockIsSetBack(t *testing.T) {
 	f := newNodeFixture(t)
 	f.SetPod(running(boundPod("p", "n"), f.now.Now().Add(time.Hour)))
-	for range 10 {
-		f.now.Step(window)
-		f.sampleBy(time.Hour, "n", 1)
-	}
+	f.sampleTimes(10, time.Hour, 1)
 	f.wantCPU(1000, "it has run for two and a half minutes")
 	for range 12 {
 		f.now.Step(window)
@@ -282,19 +279,13 @@ func TestAStartInTheFutureIsOfAClockThatWasSetBack(t *testing.T) {
 	f := newNodeFixture(t)
 	pod := running(boundPod("p", "n"), f.now.Now().Add(time.Hour))
 	f.SetPod(pod)
-	for range 12 {
-		f.now.Step(window)
-		f.sampleBy(0, "n", 1)
-	}
+	f.sampleTimes(12, 0, 1)
 	f.wantCPU(1000, "after three minutes")
 	f.SetPod(pod)
 	f.wantCPU(1000, "told again")
 	f.SetPod(running(boundPod("q", "n"), f.now.Now().Add(time.Hour)))
 	f.wantCPU(2000, "another, heard of only now")
-	for range 12 {
-		f.now.Step(window)
-		f.sampleBy(0, "n", 2)
-	}
+	f.sampleTimes(12, 0, 2)
 	f.wantCPU(2000, "three minutes after that")
 }
 
@@ -307,10 +298,7 @@ func TestAClockThatIsSetForwardWarmsUpNobody(t *testing.T) {
 	f.now.Step(window)
 	f.sampleBy(5*time.Minute, "n", 0.1)
 	f.wantCPU(1100, "30 s after it has started")
-	for range 4 {
-		f.now.Step(window)
-		f.sampleBy(5*time.Minute, "n", 1)
-	}
+	f.sampleTimes(4, 5*time.Minute, 1)
 	f.wantCPU(1000, "90 s after it has started")
 }
 
@@ -320,16 +308,10 @@ func TestAPodThatStartsWhileItsClockIsSet(t *testing.T) {
 	for _, by := range []time.Duration{5 * time.Minute, -5 * time.Minute} {
 		t.Run(fmt.Sprint(by), func(t *testing.T) {
 			f := newNodeFixture(t)
-			for range 8 {
-				f.now.Step(window)
-				f.sampleBy(0, "n", 0.1)
-			}
+			f.sampleTimes(8, 0, 0.1)
 			pod := running(boundPod("p", "n"), f.now.Now().Add(by))
 			f.SetPod(pod)
-			for range 3 {
-				f.now.Step(window)
-				f.sampleBy(by, "n", 0.1)
-			}
+			f.sampleTimes(3, by, 0.1)
 			f.wantCPU(1100, "45 s after it has started")
 			for range 6 {
 				f.now.Step(window)
@@ -363,10 +345,7 @@ func TestANodeThatIsSampledAtEachPollIsFreshWhateverItsClock(t *testing.T) {
 func TestANewNodeWhoseClockIsBehindIsMeasured(t *testing.T) {
 	f := newFixture(t)
 	f.SetNodeSince("n", f.now.Now(), amount.Vector{8000, 1 << 34}, line.Own{})
-	for range 8 {
-		f.now.Step(window)
-		f.sampleBy(-5*time.Minute, "n", 1)
-	}
+	f.sampleTimes(8, -5*time.Minute, 1)
 	if _, state := f.node("n"); state != Fresh {
 		t.Errorf("%v after two minutes", state)
 	}

@@ -74,11 +74,7 @@ func (f *fixture) wantCPU(want int64, when string) {
 }
 
 // sample has a poll show the node's use over the window that ends now.
-func (f *fixture) sample(node string, cores float64) {
-	f.source.readings = []Reading{{Node: node, Timestamp: f.now.Now(), Window: window, Usage: [amount.NumResources]float64{cores, 1 << 30}}}
-	f.source.err = nil
-	f.Poll(f.t.Context())
-}
+func (f *fixture) sample(node string, cores float64) { f.sampleBy(0, node, cores) }
 
 // phase returns the pod's.
 func (f *fixture) phase(name string) ledger.Phase {

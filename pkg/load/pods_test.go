@@ -395,10 +395,7 @@ func TestUsedUntil(t *testing.T) {
 }
 
 func (f *fixture) runForAt(duration time.Duration, cores float64) {
-	for range duration / window {
-		f.now.Step(window)
-		f.sample("n", cores)
-	}
+	f.sampleTimes(int(duration/window), 0, cores)
 }
 
 func TestReliefIsWhatThePredictionFallsBy(t *testing.T) {

@@ -55,10 +55,7 @@ func TestARebootThatSetsTheClock(t *testing.T) {
 		t.Run(fmt.Sprint(by), func(t *testing.T) {
 			f := newNodeFixture(t)
 			f.SetPod(running(boundPod("p", "n"), f.now.Now().Add(-time.Hour)))
-			for range 4 {
-				f.now.Step(window)
-				f.sampleBy(0, "n", 1)
-			}
+			f.sampleTimes(4, 0, 1)
 			f.RemoveNode("n")
 			f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
 			f.SetPod(running(boundPod("p", "n"), f.now.Now().Add(by)))
@@ -67,10 +64,7 @@ func TestARebootThatSetsTheClock(t *testing.T) {
 				f.sampleBy(by, "n", 0.1)
 				f.wantCPU(1100, "it starts again")
 			}
-			for range 4 {
-				f.now.Step(window)
-				f.sampleBy(by, "n", 1)
-			}
+			f.sampleTimes(4, by, 1)
 			f.wantCPU(1000, "it runs again")
 		})
 	}

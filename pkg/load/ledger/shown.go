@@ -183,9 +183,9 @@ func shareFrom(one *history.Sample, end time.Time, s *history.Sample) [amount.Nu
 
 // after returns until when the reading says all about the pod: until a container
 // ended, but for no longer than its own window if one has since, or if that is not
-// remembered; for good, which is zero, if none has. going is which part of the use is that of the containers that
-// still run, by their shares: of those that had warmed up, as of another's use it may
-// be the rest.
+// remembered; for good, which is zero, if none has. going is which part of the use is
+// that of the containers that still run, by their shares: of those that had warmed up,
+// as of another's use it may be the rest.
 func (r *Record) after(one *history.Sample, warmUp time.Duration) (end time.Time, going [amount.NumResources]float64) {
 	if !r.remembers(one) {
 		return one.Timestamp, going
