@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"strings"
@@ -9,8 +8,8 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 )
@@ -47,19 +46,13 @@ func TestWholeNodesStayFree(t *testing.T) {
 // until the scheduler knows.
 func (p *pool) setDevices(node string, allocatable int) {
 	p.t.Helper()
-	patch, err := json.Marshal(map[string]any{"status": map[string]any{"allocatable": map[string]string{gpu: fmt.Sprint(allocatable)}}})
-	p.must(err)
-	_, err = p.local.Clientset.CoreV1().Nodes().Patch(p.t.Context(), p.nodeName(node), types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
-	p.must(err)
+	p.setStatus(node, nil, v1.ResourceList{gpu: *resource.NewQuantity(int64(allocatable), resource.DecimalSI)})
 
 	// Events of nodes and pods come in no order, so a pod that is made now may
 	// meet the node as it was. But those of one node do: where this label is
 	// seen, so is what was before it.
 	label := map[string]string{"devices": fmt.Sprint(allocatable)}
-	patch, err = json.Marshal(map[string]any{"metadata": map[string]any{"labels": label}})
-	p.must(err)
-	_, err = p.local.Clientset.CoreV1().Nodes().Patch(p.t.Context(), p.nodeName(node), types.StrategicMergePatchType, patch, metav1.PatchOptions{})
-	p.must(err)
+	p.patchNode(node, map[string]any{"metadata": map[string]any{"labels": label}})
 	probe := withCPU(p.pod(fmt.Sprint("sees-", allocatable), "plimsoll"), "10m")
 	maps.Copy(probe.Spec.NodeSelector, label)
 	p.create(probe)

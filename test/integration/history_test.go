@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -38,8 +39,9 @@ func TestBurstThatStartsSlowly(t *testing.T) {
 	s := startScheduler(t, "plimsoll.yaml", pollEvery(2*time.Second))
 	var burst []*v1.Pod
 	for i := range 50 {
-		pod := withCPU(p.pod(fmt.Sprint("burst-", i), "plimsoll"), "3")
-		pod.Annotations = cluster.StartAfter(starting)
+		pod := using(withCPU(p.pod(fmt.Sprint("burst-", i), "plimsoll"), "3"), "3")
+		maps.Copy(pod.Annotations, cluster.StartAfter(starting))
+		maps.Copy(pod.Annotations, cluster.UseAfter(starting+idle))
 		burst = append(burst, pod)
 	}
 	p.create(burst[:20]...)
@@ -66,15 +68,9 @@ func TestBurstThatStartsSlowly(t *testing.T) {
 	p.create(late...)
 	waiting := p.waitSettled(1, late...)
 
-	p.useFromStart(idle, "3", burst...)
 	p.waitMeasured()
 	s.waitPolls()
-	for name, cores := range p.realUse() {
-		t.Logf("node %s uses %.1f cores, line %.1f", name, cores, line)
-		if cores > line {
-			t.Errorf("node %s uses %.1f cores, more than its line of %.1f", name, cores, line)
-		}
-	}
+	p.checkRealUse(line)
 	for _, pod := range waiting {
 		if why := p.rejected(pod); !strings.Contains(why, "5 "+overCPULine) {
 			t.Errorf("%s was rejected with %q", pod.Name, why)
@@ -108,12 +104,7 @@ func TestLaterPodsArePlacedByWhatEarlierOnesUse(t *testing.T) {
 	p.waitBound("w", 28)
 	p.waitMeasured() // by now they are measured, and estimates play no part
 	s.waitPolls()
-	for name, cores := range p.realUse() {
-		t.Logf("node %s uses %.1f cores, line %.1f", name, cores, line)
-		if cores > line {
-			t.Errorf("node %s uses %.1f cores, more than its line of %.1f", name, cores, line)
-		}
-	}
+	p.checkRealUse(line)
 	if bound, waiting := p.workload("w"); len(bound) != 28 || len(waiting) != 12 {
 		t.Errorf("%d pods are bound and %d wait, want 28 and 12", len(bound), len(waiting))
 	}
@@ -316,6 +307,17 @@ func (p *pool) deleteBound(workload string) {
 	}
 }
 
+// checkRealUse checks that no node uses more than its line, in cores.
+func (p *pool) checkRealUse(line float64) {
+	p.t.Helper()
+	for name, cores := range p.realUse() {
+		p.t.Logf("node %s uses %.1f cores, line %.1f", name, cores, line)
+		if cores > line {
+			p.t.Errorf("node %s uses %.1f cores, more than its line of %.1f", name, cores, line)
+		}
+	}
+}
+
 // realUse returns how many cores the pods of each node use, whatever samples say.
 func (p *pool) realUse() map[string]float64 {
 	p.t.Helper()
@@ -384,18 +386,6 @@ func (p *pool) waitSampledAfterStart(delay time.Duration, pods ...*v1.Pod) {
 			metrics, err := p.local.Metrics.MetricsV1beta1().NodeMetricses().Get(ctx, got.Spec.NodeName, metav1.GetOptions{})
 			return err == nil && metrics.Timestamp.Add(-metrics.Window.Duration).After(start.Add(delay)), err
 		})
-	}
-}
-
-// useFromStart sets what each pod really uses when it has been running for so long.
-func (p *pool) useFromStart(after time.Duration, cores string, pods ...*v1.Pod) {
-	p.t.Helper()
-	for _, pod := range pods {
-		p.wait(fmt.Sprintf("pod %s to run for %v", pod.Name, after), func(ctx context.Context) (bool, error) {
-			_, start, err := p.startOf(ctx, pod)
-			return err == nil && !start.IsZero() && time.Since(start) >= after, err
-		})
-		p.must(p.local.SetUsage(p.t.Context(), "default", pod.Name, cluster.Usage{CPU: cores}))
 	}
 }
 

@@ -3,6 +3,7 @@ package integration
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strings"
 	"testing"
 	"time"
@@ -131,12 +132,21 @@ func keepHeadroom(p *pool, config map[string]any) {
 	config["profiles"] = append(profiles, other)
 }
 
-// setStatus adds to what the node has, and to what of it is allocatable.
+// setStatus adds to what the node has, and to what of it is allocatable. Either may be
+// nil.
 func (p *pool) setStatus(node string, capacity, allocatable v1.ResourceList) {
 	p.t.Helper()
-	patch, err := json.Marshal(map[string]any{"status": map[string]any{"capacity": capacity, "allocatable": allocatable}})
+	status := map[string]v1.ResourceList{"capacity": capacity, "allocatable": allocatable}
+	maps.DeleteFunc(status, func(_ string, list v1.ResourceList) bool { return list == nil }) // null would take all away
+	p.patchNode(node, map[string]any{"status": status}, "status")
+}
+
+// patchNode changes what the patch says of the node, or of a part of it.
+func (p *pool) patchNode(node string, patch map[string]any, part ...string) {
+	p.t.Helper()
+	content, err := json.Marshal(patch)
 	p.must(err)
-	_, err = p.local.Clientset.CoreV1().Nodes().Patch(p.t.Context(), p.nodeName(node), types.StrategicMergePatchType, patch, metav1.PatchOptions{}, "status")
+	_, err = p.local.Clientset.CoreV1().Nodes().Patch(p.t.Context(), p.nodeName(node), types.StrategicMergePatchType, content, metav1.PatchOptions{}, part...)
 	p.must(err)
 }
 

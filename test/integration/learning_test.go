@@ -40,12 +40,7 @@ func TestAutoscaledWorkloadIsSpread(t *testing.T) {
 	p.scale("w", 12)
 	p.waitBound("w", 12)
 	p.waitMeasured()
-	for name, cores := range p.realUse() {
-		t.Logf("node %s uses %.1f cores, line %.1f", name, cores, line)
-		if cores > line {
-			t.Errorf("node %s uses %.1f cores, more than its line of %.1f", name, cores, line)
-		}
-	}
+	p.checkRealUse(line)
 }
 
 // Three workloads ask for 100m and use 4 cores, which is learned on one node. What
@@ -96,9 +91,7 @@ func TestWhatIsLearnedOutlivesPodsAndTheirOwners(t *testing.T) {
 // mark makes the node unschedulable, or schedulable again.
 func (p *pool) mark(node string, unschedulable bool) {
 	p.t.Helper()
-	patch := fmt.Appendf(nil, `{"spec": {"unschedulable": %t}}`, unschedulable)
-	_, err := p.local.Clientset.CoreV1().Nodes().Patch(p.t.Context(), p.nodeName(node), types.StrategicMergePatchType, patch, metav1.PatchOptions{})
-	p.must(err)
+	p.patchNode(node, map[string]any{"spec": map[string]any{"unschedulable": unschedulable}})
 }
 
 // podOf waits until the workload has a pod, other than the one before, and returns

@@ -46,7 +46,7 @@ func TestPrometheusSource(t *testing.T) {
 		source["interval"], source["timeout"] = "1s", "1s"
 		source["prometheus"] = map[string]any{"address": server.address, "window": "10s"}
 	})
-	all := func(nodes float64) bool { return nodes == 3 }
+	source := newSource(t, server.address, nil)
 	none := func(nodes float64) bool { return nodes == 0 }
 
 	place := func(name, want, when string) {
@@ -57,7 +57,23 @@ func TestPrometheusSource(t *testing.T) {
 			t.Errorf("%s the pod is on %s, want %s", when, got, want)
 		}
 	}
-	s.waitMetric(freshNodes, all)
+	// A node is fresh from its first scrape on, which says what memory is used. CPU
+	// takes two.
+	waitMeasured := func() {
+		t.Helper()
+		waitReadings(t, source, func(readings map[string]load.Reading) bool {
+			measured := 0
+			for _, reading := range readings {
+				if !math.IsNaN(reading.Usage[amount.CPU]) {
+					measured++
+				}
+			}
+			return measured == 3
+		})
+		s.waitPolls()
+		s.waitMetric(freshNodes, func(nodes float64) bool { return nodes == 3 })
+	}
+	waitMeasured()
 	place("measured", "cool", "with Prometheus")
 
 	server.stop()
@@ -68,7 +84,7 @@ func TestPrometheusSource(t *testing.T) {
 	}
 
 	server.start()
-	s.waitMetric(freshNodes, all)
+	waitMeasured()
 	place("measured-again", "cool", "with Prometheus back")
 
 	cool.Close()
