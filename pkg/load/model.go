@@ -74,6 +74,8 @@ type Model struct {
 	agenda       agenda
 	podPolls     uint64
 	newest       time.Time // when the newest sample of all was seen
+	began        time.Time // when the source was polled first; zero before
+	unserved     bool      // there is no source, said the last poll
 	subscribers  []Subscriber
 	scratch      history.Scratch
 	present      []*ledger.Record // memory to be used again
@@ -148,10 +150,14 @@ func (m *Model) Requested(requests amount.Vector) amount.Vector {
 func (m *Model) View() View {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return View{
+	view := View{
 		snapshot: m.nodes.publish(), Now: m.clock.Now(), PodPolls: m.podPolls, Epoch: m.nodes.epoch,
 		expiration: m.config.Expiration, newest: m.newest,
 	}
+	if !m.began.IsZero() && !m.unserved {
+		view.awaited = m.began.Add(firstSample)
+	}
+	return view
 }
 
 // SetNode tells the model that the node exists, what it can allocate, and which
@@ -229,6 +235,10 @@ func (m *Model) SetPod(object *v1.Pod) {
 	defer m.mu.Unlock()
 	p, ours := m.track(object, object.Spec.NodeName), m.clock.Now()
 	before, now := p.Phase, p.node.clock.now(ours)
+	if before == ledger.Absent && m.isOlder(object) && !p.node.inherited {
+		p.node.inherited = true
+		m.nodes.touch(p.node)
+	}
 	states := statesOf(object, &m.config.Estimator, p.Estimate)
 	p.place(states, ours)
 	if p.Observe(states, now, m.config.WarmUp) {
@@ -243,6 +253,11 @@ func (m *Model) SetPod(object *v1.Pod) {
 		m.agenda.terminating[p] = true
 	}
 	m.update(p, before)
+}
+
+// isOlder reports whether the pod was made before the model began.
+func (m *Model) isOlder(object *v1.Pod) bool {
+	return m.began.IsZero() || object.CreationTimestamp.Time.Before(m.began)
 }
 
 // RemovePod tells the model that the pod is gone, or will use nothing more. It may
@@ -355,7 +370,5 @@ func (m *Model) countRequests(n *node) {
 		n.requested = n.requested.Add(p.Requested)
 		n.demand = n.demand.Add(p.demand)
 	}
-	if n.slot >= 0 {
-		m.nodes.dirty[n] = true
-	}
+	m.nodes.touch(n)
 }

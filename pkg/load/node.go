@@ -24,6 +24,7 @@ type node struct {
 	allocatable amount.Vector
 	own         line.Own
 	doubt       dropReason    // why a part of its last reading was not believed
+	inherited   bool          // see Node.Inherited
 	incomplete  time.Time     // since when readings lack a part that was never known
 	believed    amount.Vector // the last value of each resource that was believed
 	clock       nodeClock
@@ -59,6 +60,16 @@ func (n *node) records(to []*ledger.Record) []*ledger.Record {
 		to = append(to, &p.Record)
 	}
 	return to
+}
+
+// requestedOfSeen returns what the pods request that a sample shows, or shows in part.
+func (n *node) requestedOfSeen() (sum amount.Vector) {
+	for _, p := range n.pods {
+		if !p.Phase.Unseen() {
+			sum = sum.Add(p.Requested)
+		}
+	}
+	return sum
 }
 
 // dropDeparted drops the departures that no sample shows any more.
@@ -195,7 +206,7 @@ func (n *node) short() (short [amount.NumResources]bool) {
 func (n *node) forget() {
 	n.history.Clear()
 	n.departed, n.doubt, n.incomplete, n.seenAt = nil, "", time.Time{}, time.Time{}
-	n.older, n.believed = time.Time{}, amount.Vector{}
+	n.older, n.believed, n.inherited = time.Time{}, amount.Vector{}, false
 }
 
 // published returns the node as views show it.
@@ -203,7 +214,7 @@ func (n *node) published() *Node {
 	result := &Node{
 		Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Own: n.own, Requested: n.requested, Demand: n.demand,
 		Measured: n.prediction.Measured, Deviation: n.prediction.Deviation, Predicted: n.prediction.Statistics(),
-		SeenAt: n.seenAt, ClockSkew: n.clock.skew,
+		SeenAt: n.seenAt, ClockSkew: n.clock.skew, Inherited: n.inherited,
 	}
 	if newest := n.history.Newest(); newest != nil {
 		result.Sampled, result.Sample, result.Covered = true, *newest, n.history.Covered()
@@ -278,6 +289,13 @@ func (ns *nodes) remove(n *node) {
 	n.slot, n.own = -1, line.Own{}
 	n.forget()
 	ns.dropIfUnused(n)
+}
+
+// touch has the node published anew.
+func (ns *nodes) touch(n *node) {
+	if n.slot >= 0 {
+		ns.dirty[n] = true
+	}
 }
 
 // dropIfUnused forgets the record of a node that neither exists nor has pods.

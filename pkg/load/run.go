@@ -89,10 +89,14 @@ func (m *Model) Poll(ctx context.Context) {
 	pollCtx, cancel := context.WithTimeout(ctx, m.config.Timeout)
 	defer cancel()
 	start := m.clock.Now()
+	m.begin(start)
 	readings, err := m.source.Poll(pollCtx)
 	if ctx.Err() != nil {
 		return // we are being stopped: that is no failure of the source
 	}
+	m.mu.Lock()
+	m.unserved = errors.Is(err, ErrNotServed)
+	m.mu.Unlock()
 	m.metrics.polled(m.clock.Since(start), err)
 	m.health.polling.say(ctx, err)
 	if err == nil {
@@ -108,6 +112,15 @@ func (m *Model) Poll(ctx context.Context) {
 	m.workloads.Forget(m.clock.Now())
 	m.renewDemands()
 	m.mu.Unlock()
+}
+
+// begin takes in that the source is polled, for the first time or once more.
+func (m *Model) begin(now time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.began.IsZero() {
+		m.began = now
+	}
 }
 
 // BeginCycle is to be called by each plugin when a scheduling cycle begins. The first
@@ -184,9 +197,10 @@ func (m *Model) observeOne(logger klog.Logger, reading *Reading) dropReason {
 	if n.awaitsRest(&doubt, now, m.config.Expiration) {
 		return doubt.any()
 	}
+	m.show(n, &sample, now)
 	m.fill(logger, n, &sample, &doubt)
 	n.see(reading.Timestamp, now, m.delay())
-	m.take(n, sample, now)
+	m.take(n, sample)
 	return ""
 }
 
@@ -224,7 +238,8 @@ func (m *Model) delay() time.Duration {
 }
 
 // fill replaces what of the sample cannot be believed by what was last known of the
-// node, and never by less than its pods request: a value that is absent is no news.
+// node, and never by less than its pods request, of which those count by themselves
+// that no sample shows: a value that is absent is no news.
 func (m *Model) fill(logger klog.Logger, n *node, sample *history.Sample, doubt *doubts) {
 	reason := doubt.any()
 	if reason != "" && n.doubt == "" {
@@ -234,28 +249,33 @@ func (m *Model) fill(logger klog.Logger, n *node, sample *history.Sample, doubt 
 	if n.doubt = reason; reason != "" {
 		m.metrics.dropped(reason)
 	}
+	requested := n.requestedOfSeen()
 	for r := range doubt {
 		if doubt[r] != "" {
-			sample.Usage[r] = max(n.believed[r], n.requested[r])
+			sample.Usage[r] = max(n.believed[r], requested[r])
 			continue
 		}
 		n.believed[r] = sample.Usage[r]
 	}
 }
 
+// show has the pods on the node take in how far the sample shows them.
+func (m *Model) show(n *node, sample *history.Sample, ours time.Time) {
+	now := n.clock.now(ours)
+	for _, p := range n.pods {
+		if p.Phase != ledger.Measured {
+			p.Sampled(sample, now, m.config.WarmUp)
+			m.agenda.consider(p, m.config.WarmUp)
+		}
+	}
+}
+
 // take makes sample the newest of n.
-func (m *Model) take(n *node, sample history.Sample, ours time.Time) {
+func (m *Model) take(n *node, sample history.Sample) {
 	if n.seenAt.After(m.newest) {
 		m.newest = n.seenAt
 	}
 	n.history.Add(sample)
-	now := n.clock.now(ours)
-	for _, p := range n.pods {
-		if p.Phase != ledger.Measured {
-			p.Sampled(n.history.Newest(), now, m.config.WarmUp)
-			m.agenda.consider(p, m.config.WarmUp)
-		}
-	}
 	n.dropDeparted()
 	m.predict(n)
 }

@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"math"
 	"time"
 
@@ -13,9 +14,14 @@ import (
 type Source interface {
 	// Poll returns the newest reading of each node that the source knows. It
 	// ends with ctx. After an error nothing is known: the model keeps what it
-	// had, and lets it grow stale.
+	// had, and lets it grow stale. An error that is ErrNotServed says that there
+	// is no source at all.
 	Poll(ctx context.Context) ([]Reading, error)
 }
+
+// ErrNotServed is the error of a source that the cluster does not have, so that no
+// sample of a node can be expected.
+var ErrNotServed = errors.New("not served by this cluster")
 
 // Reading is what a source says of one node, not checked yet.
 type Reading struct {

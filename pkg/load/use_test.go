@@ -1,9 +1,13 @@
 package load
 
 import (
+	"errors"
 	"fmt"
+	"math"
 	"testing"
 	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
@@ -139,4 +143,63 @@ func TestANodeThatIsNotMeasuredAnyMore(t *testing.T) {
 	if got, known := use(); !known || got != 3000 {
 		t.Errorf("it works again: %d, known %t", got, known)
 	}
+}
+
+// A node whose pods were there before us is awaited, until its first sample or for as
+// long as one may be expected; not where no source is served.
+func TestNodesOfPodsThatWereThereBeforeAreAwaited(t *testing.T) {
+	for name, test := range map[string]struct {
+		made   time.Duration // the pod, after the model began
+		placed bool          // by us
+		err    error         // of polls
+		poll   bool          // shows the node
+		after  time.Duration
+		want   bool
+	}{
+		"of an older pod":                  {made: -time.Hour, err: errors.New("down"), want: true},
+		"until the last moment":            {made: -time.Hour, err: errors.New("down"), after: firstSample - 1, want: true},
+		"no longer":                        {made: -time.Hour, err: errors.New("down"), after: firstSample},
+		"while others are measured":        {made: -time.Hour, want: true},
+		"until its first sample":           {made: -time.Hour, poll: true},
+		"of a younger pod":                 {made: time.Second, err: errors.New("down")},
+		"of an older pod that we placed":   {made: -time.Hour, placed: true, err: errors.New("down")},
+		"where nobody serves measurements": {made: -time.Hour, err: fmt.Errorf("list: %w", ErrNotServed)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := newNodeFixture(t)
+			if f.source.err = test.err; test.poll {
+				f.source.readings = []Reading{{Node: "n", Timestamp: f.now.Now(), Window: window, Usage: [amount.NumResources]float64{4, 1 << 30}}}
+			}
+			set := func() {
+				pod := boundPod("p", "n")
+				pod.CreationTimestamp = metav1.NewTime(epoch.Add(test.made))
+				if test.placed {
+					f.Reserve(pod, "n")
+				}
+				f.SetPod(pod)
+			}
+			if test.made < 0 && !test.placed {
+				set() // listed before the first poll
+			}
+			f.Poll(t.Context())
+			set()
+			f.now.Step(test.after)
+			if view := f.View(); view.Awaits(view.Node("n")) != test.want || view.Awaits(nil) {
+				t.Errorf("awaited: %t, want %t", !test.want, test.want)
+			}
+		})
+	}
+}
+
+// What a reading lacks of a node is never less than its pods request, and those that
+// count by themselves, as no sample shows them, do not count twice.
+func TestAPartThatIsMissingCountsNoPodTwice(t *testing.T) {
+	f := newNodeFixture(t)
+	f.SetPod(running(boundPod("old", "n"), f.now.Now().Add(-time.Hour)))
+	f.sampleTimes(4, 0, 0.2)
+	f.SetPod(boundPod("new", "n"))
+	f.wantCPU(1200, "one core is to start")
+	f.now.Step(window)
+	f.sample("n", math.NaN())
+	f.wantCPU(2000, "each of the two requests one core")
 }

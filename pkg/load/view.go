@@ -64,6 +64,9 @@ type Node struct {
 	Covered  time.Duration
 	// Sample is the newest sample.
 	Sample history.Sample
+	// Inherited says that pods were on it before the model began, of whose use no
+	// sample has come: see View.Awaits.
+	Inherited bool
 	// ClockSkew is by how much the node's clock is ahead of ours where that is too
 	// much to be believed, else 0.
 	ClockSkew time.Duration
@@ -95,6 +98,7 @@ type View struct {
 	Epoch      uint64
 	expiration time.Duration
 	newest     time.Time // when the newest sample of all nodes was seen
+	awaited    time.Time // see Awaits
 }
 
 // Node returns what is known of the named node, or nil if it is not known.
@@ -176,6 +180,18 @@ func (v *View) Use(n *Node, s Statistic) (use amount.Vector, known bool) {
 	}
 	left := 1 - (outage-outageHold).Seconds()/outageFade.Seconds()
 	return n.Requested.Add(last.Sub(n.Requested).Scaled(left)), true
+}
+
+// firstSample is how long after the first poll the first sample of a node may be
+// expected: metrics-server, if it has been restarted too, knows nothing before it has
+// scraped a node twice, 15 s apart or a bit more, and then it is to be polled.
+const firstSample = time.Minute
+
+// Awaits reports whether n, which may be nil, is to be measured first: pods run on it
+// that were there before us, and its first sample may yet come. By requests alone a
+// hot node would look like any other. Where no source is served none comes.
+func (v *View) Awaits(n *Node) bool {
+	return n != nil && n.Inherited && !n.Sampled && v.Now.Before(v.awaited)
 }
 
 // Age returns how old n's sample is. It means something only if n is sampled.

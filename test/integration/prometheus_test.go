@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
@@ -36,10 +37,9 @@ import (
 func TestPrometheusSource(t *testing.T) {
 	t.Parallel()
 	// By requests the cool node is the worst one.
-	p := newPool(t, node{name: "hot"}, node{name: "cool", requests: "4"}, node{name: "free", requests: "100m"})
+	p := newPool(t, node{name: "hot", requests: "100m"}, node{name: "cool", requests: "4"}, node{name: "free", requests: "100m"})
 	cool := startExporter(t, p.nodeName("cool"), 1)
 	server := newPrometheus(t, startExporter(t, p.nodeName("hot"), 9), cool, startExporter(t, p.nodeName("free"), 6))
-	server.start()
 	s := startScheduler(t, "prometheus.yaml", func(config map[string]any) {
 		args(config)["expiration"], args(config)["window"] = "15s", "5m"
 		source := args(config)["source"].(map[string]any)
@@ -49,10 +49,13 @@ func TestPrometheusSource(t *testing.T) {
 	source := newSource(t, server.address, nil)
 	none := func(nodes float64) bool { return nodes == 0 }
 
-	place := func(name, want, when string) {
-		t.Helper()
+	small := func(name string) *v1.Pod {
 		pod := withCPU(p.pod(name, "plimsoll"), "100m")
 		p.create(pod)
+		return pod
+	}
+	check := func(pod *v1.Pod, want, when string) {
+		t.Helper()
 		if got := p.nodeOf(pod); got != want {
 			t.Errorf("%s the pod is on %s, want %s", when, got, want)
 		}
@@ -73,19 +76,25 @@ func TestPrometheusSource(t *testing.T) {
 		s.waitPolls()
 		s.waitMetric(freshNodes, func(nodes float64) bool { return nodes == 3 })
 	}
+	first := small("before-the-first-sample")
+	if why := p.rejected(first); !strings.Contains(why, "3 node(s) whose load is not measured yet") {
+		t.Errorf("before Prometheus runs a pod is rejected with %q", why)
+	}
+	server.start()
 	waitMeasured()
-	place("measured", "cool", "with Prometheus")
+	check(first, "cool", "with the first sample")
+	check(small("measured"), "cool", "with Prometheus")
 
 	server.stop()
 	s.waitMetric(freshNodes, none)
-	place("by-what-was-known", "cool", "without Prometheus")
+	check(small("by-what-was-known"), "cool", "without Prometheus")
 	if log, err := s.Log(); err != nil || !strings.Contains(log, "ask Prometheus at "+server.address+" for ") {
 		t.Errorf("the scheduler does not say what fails (%v)", err)
 	}
 
 	server.start()
 	waitMeasured()
-	place("measured-again", "cool", "with Prometheus back")
+	check(small("measured-again"), "cool", "with Prometheus back")
 
 	cool.Close()
 	s.waitMetric(`plimsoll_nodes{state="stale"}`, func(nodes float64) bool { return nodes == 1 })

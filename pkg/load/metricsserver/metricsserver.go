@@ -83,7 +83,7 @@ func isMissing(err error) bool {
 // serves the API.
 func explain(asked string, err error) error {
 	if isMissing(err) {
-		return fmt.Errorf("%s: the API server does not serve metrics.k8s.io/v1beta1, so metrics-server may be missing: %w", asked, err)
+		return fmt.Errorf("%s: the API server does not serve metrics.k8s.io/v1beta1, so metrics-server may be missing: %w: %w", asked, load.ErrNotServed, err)
 	}
 	return fmt.Errorf("%s of metrics.k8s.io: %w", asked, err)
 }

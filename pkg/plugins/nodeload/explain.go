@@ -62,17 +62,17 @@ func (a *account) WaitsFor(rejected iter.Seq2[*load.Node, int]) string {
 // closestNode is the node over the line that needs to fall the least, in
 // percent of its allocatable, for the pod.
 type closestNode struct {
-	rejected, stale int
-	name            string
-	resource        amount.Resource
-	excess          int64 // in the resource's smallest unit
-	percent         float64
+	rejected, unmeasured int
+	name                 string
+	resource             amount.Resource
+	excess               int64 // in the resource's smallest unit
+	percent              float64
 }
 
 func (n *closestNode) look(a *account, node *load.Node, v verdict) {
 	n.rejected++
-	if v == staleMetrics {
-		n.stale++
+	if !v.isOfUse() {
+		n.unmeasured++
 		return
 	}
 	worst, excess, percent := amount.CPU, int64(0), 0.0
@@ -97,7 +97,7 @@ func (n *closestNode) String() string {
 	case n.rejected == 0:
 		return ""
 	case n.name == "":
-		return fmt.Sprintf("a fresh load sample of one of %d node(s)", n.stale)
+		return fmt.Sprintf("a fresh load sample of one of %d node(s)", n.unmeasured)
 	}
 	return fmt.Sprintf("the predicted use of one of %d node(s) to fall below its line; closest is %s, whose %s has to fall by %s (%.1f %% of allocatable)",
 		n.rejected, n.name, n.resource.Name(), n.resource.Format(n.excess), n.percent)

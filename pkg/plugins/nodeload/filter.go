@@ -18,6 +18,7 @@ const (
 	overCPU
 	overMemory
 	staleMetrics
+	notMeasured
 	numVerdicts
 )
 
@@ -31,15 +32,21 @@ func (v verdict) reason() string {
 		return "node(s) over the memory load line"
 	case staleMetrics:
 		return "node(s) with stale load metrics"
+	case notMeasured:
+		return "node(s) whose load is not measured yet"
 	default:
 		return ""
 	}
 }
 
+// isOfUse reports whether the node is rejected for what it uses, rather than because
+// that is not known.
+func (v verdict) isOfUse() bool { return v == overCPU || v == overMemory }
+
 // newStatus returns the status to reject a node with for a verdict. Preemption
-// may free a node that is over the line, but cannot make metrics fresh.
+// may free a node that is over the line, but cannot measure it.
 func newStatus(v int) *fwk.Status {
-	if v := verdict(v); v == staleMetrics {
+	if v := verdict(v); !v.isOfUse() {
 		return fwk.NewStatus(fwk.UnschedulableAndUnresolvable, v.reason())
 	}
 	return fwk.NewStatus(fwk.Unschedulable, verdict(v).reason())
@@ -55,7 +62,10 @@ func (p *policy) verdict(view *load.View, node *load.Node, allocatable amount.Ve
 		return fits
 	}
 	use, known := p.use(view, node, p.filterBy)
-	if !known {
+	switch {
+	case p.awaits(view, node):
+		return notMeasured
+	case !known:
 		return fits // whether the requests fit is NodeResourcesFit's to say
 	}
 	l := a.rule.On(&node.Own, allocatable)

@@ -43,7 +43,7 @@ func (m *Metrics) All() []metrics.Registerable {
 
 // label returns the verdict as a label of rejections.
 func (v verdict) label() string {
-	return [numVerdicts]string{overCPU: "cpu", overMemory: "memory", staleMetrics: "stale"}[v]
+	return [numVerdicts]string{overCPU: "cpu", overMemory: "memory", staleMetrics: "stale", notMeasured: "unmeasured"}[v]
 }
 
 // rejected counts an attempt whose nodes were rejected for these verdicts, a bit

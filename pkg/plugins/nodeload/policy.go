@@ -123,6 +123,12 @@ func (p *policy) lacksSample(view *load.View, node *load.Node) bool {
 	return p.stale == config.Reject && view.State(node) != load.Fresh
 }
 
+// awaits reports whether a node, which may be nil, takes no pod before its first
+// sample, which may yet come.
+func (p *policy) awaits(view *load.View, node *load.Node) bool {
+	return p.stale != config.Ignore && view.Awaits(node)
+}
+
 // use returns the use by which a node, which may be nil, is judged, and whether
 // there is one.
 func (p *policy) use(view *load.View, node *load.Node, by load.Statistic) (amount.Vector, bool) {

@@ -65,7 +65,10 @@ func (r rules) Room(view *load.View, node *load.Node, of class, taken amount.Vec
 		return room, false
 	}
 	use, known := r.policy.use(view, node, r.policy.filterBy)
-	if of.soft || !known {
+	switch {
+	case !of.soft && r.policy.awaits(view, node):
+		return room, false
+	case of.soft || !known:
 		return room, true
 	}
 	l := of.rule.On(&node.Own, node.Allocatable)
