@@ -16,6 +16,8 @@ import (
 // memory in bytes. The zero value is no demand.
 type Demand struct {
 	Mean, Variance [amount.NumResources]float64
+	// Doubt is the part of the variance that comes of how little is known of the mean.
+	Doubt [amount.NumResources]float64
 }
 
 // Add returns the demand of both together, which vary independently.
@@ -23,6 +25,36 @@ func (d Demand) Add(e Demand) Demand {
 	for r := range d.Mean {
 		d.Mean[r] += e.Mean[r]
 		d.Variance[r] += e.Variance[r]
+		d.Doubt[r] += e.Doubt[r]
+	}
+	return d
+}
+
+// Given returns the demand of which a sum was measured, with as much variance over
+// time as the demand has. A sum that is above the mean is believed: somebody uses the
+// difference of whom nothing is known, nor how that varies. One below it is believed
+// as far as the mean is in doubt, as with a normal prior of the mean:
+//
+//	mean     = M - (M - S) D / (D + T)
+//	variance = T + D T / (D + T)
+//
+// for a mean M with a doubt of D, a variance over time of T, and a sum S.
+func (d Demand) Given(sum amount.Vector) Demand {
+	for r := range d.Mean {
+		rest := max(0, float64(sum[r])) - d.Mean[r]
+		if rest >= 0 {
+			d.Mean[r] += rest
+			d.Variance[r] += UnknownVariance(rest)
+			continue
+		}
+		doubt := d.Doubt[r]
+		if doubt <= 0 {
+			continue
+		}
+		within := max(0, d.Variance[r]-doubt)
+		d.Mean[r] += rest * doubt / (doubt + within)
+		d.Doubt[r] = doubt * within / (doubt + within)
+		d.Variance[r] = within + d.Doubt[r]
 	}
 	return d
 }

@@ -98,6 +98,47 @@ func TestDemandsAddUp(t *testing.T) {
 	}
 }
 
+// What is measured of a sum is believed as far as the sum is in doubt, and in full if
+// it is above.
+func TestDemandGivenASum(t *testing.T) {
+	demand := func(mean, over, doubt float64) (d Demand) {
+		d.Mean[amount.CPU], d.Variance[amount.CPU], d.Doubt[amount.CPU] = mean, over+doubt, doubt
+		return d
+	}
+	for name, test := range map[string]struct {
+		of, want Demand
+		sum      int64
+	}{
+		"what was expected":                   {demand(4000, 1e6, 1e6), demand(4000, 1e6, 1e6), 4000},
+		"more":                                {demand(4000, 1e6, 1e6), demand(6000, 1e6+UnknownVariance(2000), 1e6), 6000},
+		"less of what is as much in doubt":    {demand(4000, 1e6, 1e6), demand(2500, 1e6, 5e5), 1000},
+		"less of what is known":               {demand(4000, 1e6, 0), demand(4000, 1e6, 0), 1000},
+		"less of what is not known at all":    {demand(4000, 0, 1e6), demand(1000, 0, 0), 1000},
+		"less than nothing":                   {demand(4000, 0, 1e6), demand(0, 0, 0), -1000},
+		"something where nothing is expected": {Demand{}, demand(1000, UnknownVariance(1000), 0), 1000},
+	} {
+		if got := test.of.Given(amount.Vector{amount.CPU: test.sum}); got != test.want {
+			t.Errorf("%s: %+v, want %+v", name, got, test.want)
+		}
+	}
+}
+
+// The nearer the sum that was measured, the nearer the mean, and it is never beyond.
+func TestASumNeverWidensTheDemand(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	for range 10_000 {
+		d := Demand{}
+		d.Mean[0], d.Doubt[0] = 1e5*random.Float64(), 1e9*random.Float64()
+		d.Variance[0] = d.Doubt[0] + 1e9*random.Float64()
+		sum := random.Int64N(1e5)
+		got := d.Given(amount.Vector{sum})
+		low, high := min(float64(sum), d.Mean[0]), max(float64(sum), d.Mean[0])
+		if got.Mean[0] < low-1e-6 || got.Mean[0] > high+1e-6 || got.Doubt[0] > got.Variance[0] || float64(sum) < d.Mean[0] && got.Variance[0] > d.Variance[0] {
+			t.Fatalf("%+v given %v: %+v", d, sum, got)
+		}
+	}
+}
+
 func BenchmarkExceeds(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {

@@ -365,10 +365,14 @@ func (m *Model) countUnseen(n *node) {
 }
 
 func (m *Model) countRequests(n *node) {
-	n.requested, n.demand = amount.Vector{}, demand.Demand{}
+	n.requested, n.demand, n.unseen = amount.Vector{}, demand.Demand{}, demand.Demand{}
 	for _, p := range n.pods {
 		n.requested = n.requested.Add(p.Requested)
-		n.demand = n.demand.Add(p.demand)
+		if p.Phase.Unseen() {
+			n.unseen = n.unseen.Add(p.demand)
+		} else {
+			n.demand = n.demand.Add(p.demand)
+		}
 	}
 	m.nodes.touch(n)
 }

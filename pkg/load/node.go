@@ -35,7 +35,8 @@ type node struct {
 
 	prediction ledger.Prediction // derived of the above
 	requested  amount.Vector     // likewise: the sum of the pods' requests
-	demand     demand.Demand     // likewise: of the pods' demands
+	demand     demand.Demand     // likewise: see Node.Demand
+	unseen     demand.Demand     // likewise: see Node.Unseen
 }
 
 // add puts the pod on the node.
@@ -212,7 +213,8 @@ func (n *node) forget() {
 // published returns the node as views show it.
 func (n *node) published() *Node {
 	result := &Node{
-		Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Own: n.own, Requested: n.requested, Demand: n.demand,
+		Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Own: n.own, Requested: n.requested,
+		Demand: n.demand, Unseen: n.unseen, UnseenUse: n.prediction.Unseen,
 		Measured: n.prediction.Measured, Deviation: n.prediction.Deviation, Predicted: n.prediction.Statistics(),
 		SeenAt: n.seenAt, ClockSkew: n.clock.skew, Inherited: n.inherited,
 	}

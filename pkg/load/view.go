@@ -51,9 +51,12 @@ type Node struct {
 	Predicted history.Statistics
 	// Deviation is the standard deviation of the samples in the window.
 	Deviation amount.Vector
-	// Demand is the sum of the demands of the pods on the node. It is zero unless the
-	// model is to know it: see Model.KnowDemands.
-	Demand demand.Demand
+	// Demand is the sum of the demands of the pods on the node that samples show, at
+	// least in part, and Unseen of those that none shows, which the prediction has
+	// with UnseenUse. The demands are zero unless the model is to know them: see
+	// Model.KnowDemands.
+	Demand, Unseen demand.Demand
+	UnseenUse      amount.Vector
 	// Allocatable is from the node's status.
 	Allocatable amount.Vector
 	// Requested is what the requests of the pods on the node suggest that they use.

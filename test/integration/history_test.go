@@ -45,8 +45,8 @@ func TestBurstThatStartsSlowly(t *testing.T) {
 		burst = append(burst, pod)
 	}
 	p.create(burst[:20]...)
-	if got := p.placed(burst[:20]...); got["idlest"] > 6 {
-		t.Errorf("of the first 20 pods %d are on the idlest of 5 nodes, which is idler by about one pod: %v", got["idlest"], got)
+	if got := p.placed(burst[:20]...); got["idlest"] > 10 {
+		t.Errorf("of the first 20 pods %d are on the idlest of 5 nodes, where a pod costs hardly less than on others: %v", got["idlest"], got)
 	}
 	p.create(burst[20:]...)
 	t.Logf("the burst is on %v", p.placed(burst...))

@@ -300,11 +300,17 @@ func startScheduler(t *testing.T, config string, change func(map[string]any), fl
 // startScheduler is the function of that name for the cluster that the pool is in.
 func (p *pool) startScheduler(config string, change func(map[string]any), flags ...string) *scheduler {
 	p.t.Helper()
-	s := p.runScheduler(cluster.SchedulerOptions{
-		Config: filepath.Join(root, "config", config), Change: ofPool(p.t, change), Args: append(flags, "--leader-elect=false"),
-	})
+	s := p.startUnmeasured(config, change, flags...)
 	s.waitFreshNodes()
 	return s
+}
+
+// startUnmeasured is startScheduler without the wait for metrics.
+func (p *pool) startUnmeasured(config string, change func(map[string]any), flags ...string) *scheduler {
+	p.t.Helper()
+	return p.runScheduler(cluster.SchedulerOptions{
+		Config: filepath.Join(root, "config", config), Change: ofPool(p.t, change), Args: append(flags, "--leader-elect=false"),
+	})
 }
 
 // ofPool returns a change of a configuration that names its profiles after the

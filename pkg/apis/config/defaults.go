@@ -27,7 +27,7 @@ func DefaultNodeLoadArgs() *NodeLoadArgs {
 			Thresholds: map[string]int64{CPU: 75, Memory: 85},
 		},
 		Score: Score{
-			Strategy: MostHeadroom,
+			Strategy: LeastExpectedLoss,
 			// Pods stay for longer than a sample: rank by what is usual.
 			Statistic:           Average,
 			Weights:             map[string]int64{CPU: 1, Memory: 1},

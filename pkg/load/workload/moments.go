@@ -93,7 +93,8 @@ func (m *moments) estimate(r amount.Resource, requested int64) int64 {
 const independent = 15 * time.Minute
 
 // demand returns what is to be believed of the use of one pod that requests this
-// much, given the prior of all workloads: its mean, and its variance over time.
+// much, given the prior of all workloads: its mean, its variance, and how much of that
+// comes of how uncertain the mean is.
 //
 // With n = t/15 min independent samples of mean m and variance v, and what is
 // usual of workloads, mean p and variance q of a workload's mean:
@@ -106,10 +107,10 @@ const independent = 15 * time.Minute
 // the second part of which is what is uncertain of the mean. (The mean is that of
 // a normal distribution whose mean has a normal prior.) More use than is usual is
 // believed almost at once, as in estimate.
-func (m *moments) demand(r amount.Resource, requested int64, prior Prior) (mean, variance float64) {
+func (m *moments) demand(r amount.Resource, requested int64, prior Prior) (mean, variance, uncertain float64) {
 	usual, spread := prior.of(r, requested)
 	if m.weight == 0 {
-		return usual, demand.UnknownVariance(usual) + spread
+		return usual, demand.UnknownVariance(usual) + spread, spread
 	}
 	n := m.weight / independent.Seconds()
 	within := (n*m.square/m.weight + demand.UnknownVariance(m.mean)) / (n + 1)
@@ -120,5 +121,6 @@ func (m *moments) demand(r amount.Resource, requested int64, prior Prior) (mean,
 	if m.mean > usual {
 		k = min(k, doubt(r, false).Seconds()/independent.Seconds())
 	}
-	return (n*m.mean + k*usual) / (n + k), within + within/(n+k)
+	uncertain = within / (n + k)
+	return (n*m.mean + k*usual) / (n + k), within + uncertain, uncertain
 }

@@ -33,7 +33,7 @@ func (p *Prior) of(r amount.Resource, requested int64) (mean, variance float64) 
 func (p *Prior) Demand(requests amount.Vector) (d demand.Demand) {
 	for r := range requests {
 		mean, variance := p.of(amount.Resource(r), requests[r])
-		d.Mean[r], d.Variance[r] = mean, demand.UnknownVariance(mean)+variance
+		d.Mean[r], d.Variance[r], d.Doubt[r] = mean, demand.UnknownVariance(mean)+variance, variance
 	}
 	return d
 }
@@ -90,7 +90,7 @@ func (w *Workload[Pod]) Demand() demand.Demand { return w.demand }
 
 func (w *Workload[Pod]) demandGiven(prior Prior) (d demand.Demand) {
 	for r := range w.use {
-		d.Mean[r], d.Variance[r] = w.use[r].demand(amount.Resource(r), w.key.requests[r], prior)
+		d.Mean[r], d.Variance[r], d.Doubt[r] = w.use[r].demand(amount.Resource(r), w.key.requests[r], prior)
 	}
 	return d
 }

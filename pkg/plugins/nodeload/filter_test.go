@@ -98,7 +98,7 @@ func TestNodesWithoutFreshMetrics(t *testing.T) {
 		{policy: config.Reject, missing: staleMetrics.reason(), stale: staleMetrics.reason()},
 	} {
 		t.Run(string(test.policy), func(t *testing.T) {
-			c := newCluster(t, args(func(a *config.NodeLoadArgs) { a.StalePolicy = test.policy }), "fresh", "missing", "stale")
+			c := newCluster(t, args(func(a *config.NodeLoadArgs) { a.StalePolicy, a.Score.Strategy = test.policy, config.MostHeadroom }), "fresh", "missing", "stale")
 			c.use("stale", 9.9, 99*gi)
 			c.poll(t)
 			delete(c.measured, "stale")
@@ -122,6 +122,25 @@ func TestNodesWithoutFreshMetrics(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// With LeastExpectedLoss, Ignore ranks a node that is not measured by what its pods
+// are expected to use, whatever was measured before.
+func TestIgnoredMeasurementsCostNothing(t *testing.T) {
+	for policy, hot := range map[config.StalePolicy]bool{config.UseRequests: true, config.Ignore: false} {
+		c := newCluster(t, args(func(a *config.NodeLoadArgs) {
+			a.StalePolicy, a.Filter.WhenUnsatisfiable = policy, config.ScheduleAnyway
+		}), "missing", "stale")
+		c.use("stale", 9.9, 99*gi)
+		c.poll(t)
+		delete(c.measured, "stale")
+		c.clock.Step(91 * time.Second)
+		c.poll(t)
+		got := c.schedule(t, pod("p", "1", "1Gi"))
+		if got["missing"].reason != "" || got["stale"].reason != "" || got["stale"].score < got["missing"].score != hot {
+			t.Errorf("%s: %v", policy, got)
+		}
 	}
 }
 

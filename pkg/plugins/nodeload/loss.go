@@ -12,12 +12,11 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
-// newcomer is what a pod brings to a node. Its JSON form is a part of the pod's
-// signature.
+// newcomer is what a pod brings to a node.
 type newcomer struct {
-	Demand demand.Demand `json:"demand"`
-	// Devices is how many it asks for, of all kinds.
-	Devices float64 `json:"devices"`
+	demand demand.Demand
+	// devices is how many it asks for, of all kinds.
+	devices float64
 	// nodes is what nodes have, nil if nothing is known of devices.
 	nodes *device.View
 }
@@ -28,10 +27,10 @@ func (pl *NodeLoad) newcomer(pod *v1.Pod) *newcomer {
 	if pl.policy.prices == nil {
 		return nil
 	}
-	n := &newcomer{Demand: pl.model.Demand(pod)}
+	n := &newcomer{demand: pl.model.Demand(pod)}
 	if catalogue := pl.catalogue(); catalogue != nil {
 		for _, request := range catalogue.Requests(pod) {
-			n.Devices += float64(request.Count)
+			n.devices += float64(request.Count)
 		}
 		view := catalogue.View()
 		n.nodes = &view
@@ -44,7 +43,7 @@ func (n *newcomer) with(other *newcomer) *newcomer {
 	if other == nil {
 		return n
 	}
-	return &newcomer{Demand: n.Demand.Add(other.Demand), Devices: n.Devices + other.Devices, nodes: n.nodes}
+	return &newcomer{demand: n.demand.Add(other.demand), devices: n.devices + other.devices, nodes: n.nodes}
 }
 
 const (
@@ -74,11 +73,11 @@ const (
 // pod's, a is podsPrice, b is podPrice and k is correlation. With several resources, each counts
 // by its weight, the largest as 1.
 func (p *policy) expectedLoss(before demand.Demand, capacity amount.Vector, inUse float64, pod *newcomer) float64 {
-	loss, after := 0.0, before.Add(pod.Demand)
+	loss, after := 0.0, before.Add(pod.demand)
 	for r := range amount.NumResources {
 		if p.prices[r] > 0 {
 			c := float64(capacity[r])
-			loss += p.prices[r] * ((inUse+pod.Devices+podsPrice+podPrice)*demand.Exceeds(after.Mean[r], correlation*after.Variance[r], c) -
+			loss += p.prices[r] * ((inUse+pod.devices+podsPrice+podPrice)*demand.Exceeds(after.Mean[r], correlation*after.Variance[r], c) -
 				(inUse+podsPrice)*demand.Exceeds(before.Mean[r], correlation*before.Variance[r], c))
 		}
 	}
@@ -106,21 +105,16 @@ func bestFit(headroom, free, largest float64) float64 {
 	return packing * min(1, 2*headroom/(free+2)/largest)
 }
 
-// demandOf returns what is expected to be used on the node: what its pods are, or
-// what was measured if that is more. Who uses the difference is not known, nor how it
-// varies. But the whole varies at least as its samples do.
+// demandOf returns what is expected to be used on the node: what its pods are, given
+// what was measured of those that samples show. The whole varies at least as its
+// samples do.
 func demandOf(node *load.Node, use amount.Vector, known bool) demand.Demand {
-	d := node.Demand
 	if !known {
-		return d
+		return node.Demand.Add(node.Unseen)
 	}
-	for r := range d.Mean {
-		if rest := float64(use[r]) - d.Mean[r]; rest > 0 {
-			d.Mean[r] += rest
-			d.Variance[r] += demand.UnknownVariance(rest)
-		}
-		deviation := float64(node.Deviation[r])
-		d.Variance[r] = max(d.Variance[r], deviation*deviation)
+	d := node.Demand.Given(use.Sub(node.UnseenUse)).Add(node.Unseen)
+	for r, deviation := range node.Deviation {
+		d.Variance[r] = max(d.Variance[r], float64(deviation)*float64(deviation))
 	}
 	return d
 }
@@ -130,8 +124,8 @@ func (p *policy) lossScore(view *load.View, node *load.Node, use amount.Vector, 
 	inUse, free := pod.devicesOf(nodeInfo)
 	capacity, before := allocatableOf(nodeInfo), demandOf(node, use, known)
 	score := scoreOfLoss(p.expectedLoss(before, capacity, inUse, pod))
-	if pod.Devices > 0 {
-		headroom := float64(capacity[amount.CPU]) - before.Mean[amount.CPU] - pod.Demand.Mean[amount.CPU]
+	if pod.devices > 0 {
+		headroom := float64(capacity[amount.CPU]) - before.Mean[amount.CPU] - pod.demand.Mean[amount.CPU]
 		score -= bestFit(headroom, free, float64(view.Largest()[amount.CPU]))
 	}
 	return max(0, score)

@@ -31,7 +31,7 @@ func lossOn(before demand.Demand, inUse float64, pod newcomer) float64 {
 
 // What it costs to place a pod, in devices that are short because of it.
 func TestExpectedLoss(t *testing.T) {
-	small, trainer := newcomer{Demand: uses(1, 0.5)}, newcomer{Demand: uses(8, 2), Devices: 1}
+	small, trainer := newcomer{demand: uses(1, 0.5)}, newcomer{demand: uses(8, 2), devices: 1}
 	for _, tt := range []struct {
 		name      string
 		loss      float64
@@ -55,7 +55,7 @@ func TestExpectedLoss(t *testing.T) {
 		t.Errorf("a node at 3 %% scores %v, one at 15 %% %v", three, fifteen)
 	}
 	// A spiky pod costs less where few devices are.
-	if few, many := lossOn(uses(30, 6), 1, newcomer{Demand: uses(16, 16)}), lossOn(uses(30, 6), 8, newcomer{Demand: uses(16, 16)}); few > many/3 {
+	if few, many := lossOn(uses(30, 6), 1, newcomer{demand: uses(16, 16)}), lossOn(uses(30, 6), 8, newcomer{demand: uses(16, 16)}); few > many/3 {
 		t.Errorf("a spiky pod costs %v beside one device in use, %v beside eight", few, many)
 	}
 }
@@ -66,9 +66,9 @@ func TestLossesAreMonotonous(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	for range 5000 {
 		before, inUse := uses(80*random.Float64(), 10*random.Float64()), float64(random.IntN(9))
-		pod := newcomer{Demand: uses(20*random.Float64(), 5*random.Float64()), Devices: float64(random.IntN(9))}
+		pod := newcomer{demand: uses(20*random.Float64(), 5*random.Float64()), devices: float64(random.IntN(9))}
 		more := pod
-		more.Devices++
+		more.devices++
 		loss, larger := lossOn(before, inUse, pod), lossOn(before, inUse, more)
 		if math.IsNaN(loss) || loss < 0 || larger < loss {
 			t.Fatalf("%+v beside %v devices: %+v costs %v, with a device more %v", before, inUse, pod, loss, larger)
@@ -93,7 +93,7 @@ func TestPricesOfResources(t *testing.T) {
 			byLoss(a)
 			a.Score.Weights = map[string]int64{"cpu": tt.cpu, "memory": tt.memory}
 		}))
-		if got := p.expectedLoss(full, capacity, 0, &newcomer{Devices: 1}); math.Abs(got-tt.want) > 1e-9 {
+		if got := p.expectedLoss(full, capacity, 0, &newcomer{devices: 1}); math.Abs(got-tt.want) > 1e-9 {
 			t.Errorf("weights %d and %d: %v, want %v", tt.cpu, tt.memory, got, tt.want)
 		}
 	}

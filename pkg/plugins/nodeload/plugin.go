@@ -12,6 +12,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -200,9 +201,14 @@ func (pl *NodeLoad) Unreserve(_ context.Context, state fwk.CycleState, pod *v1.P
 // equal signatures can share results for as long as the framework keeps them.
 func (pl *NodeLoad) SignPod(_ context.Context, pod *v1.Pod) ([]fwk.SignFragment, *fwk.Status) {
 	a := pl.askOf(pod)
+	var brings newcomer
+	if n := pl.newcomer(pod); n != nil {
+		brings = *n
+	}
 	return []fwk.SignFragment{{Key: "plimsoll.io/NodeLoad", Value: struct {
 		Estimate, Percent  amount.Vector
 		Band, Soft, Exempt bool
-		Newcomer           *newcomer
-	}{a.estimate, a.rule.Percent, a.rule.Band, a.soft, rejection.IsExempt(pod), pl.newcomer(pod)}}}, nil
+		Demand             demand.Demand
+		Devices            float64
+	}{a.estimate, a.rule.Percent, a.rule.Band, a.soft, rejection.IsExempt(pod), brings.demand, brings.devices}}}, nil
 }

@@ -56,7 +56,7 @@ func (pl *NodeLoad) scoreOf(view *load.View, node *load.Node, nodeInfo fwk.NodeI
 	}
 	p, allocatable := &pl.policy, allocatableOf(nodeInfo)
 	use, known := p.use(view, node, p.scoreBy)
-	if !known && p.stale == config.Ignore {
+	if !known && p.stale == config.Ignore && (pod == nil || node == nil) {
 		return neutralScore
 	}
 	if pod != nil && node != nil {
