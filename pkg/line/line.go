@@ -56,15 +56,15 @@ type Line struct {
 	// Limit is the use at which the node is at the line: the percentage of what it
 	// can allocate, and all of that where there is no threshold.
 	Limit amount.Vector
-	// margin is what is allocatable above the limit, and share the most that a pod
-	// counts for.
-	margin, share amount.Vector
+	// margin is what is allocatable above the limit, and largest what the largest node
+	// can allocate: see Cap.
+	margin, largest amount.Vector
 }
 
 // On returns the line of a node that has thresholds of its own and can allocate
 // this much.
 func (r *Rule) On(own *Own, allocatable amount.Vector) Line {
-	var l Line
+	l := Line{largest: r.Largest}
 	for i := range amount.NumResources {
 		percent := r.percent(i, own)
 		l.Percent[i] = percent
@@ -73,7 +73,6 @@ func (r *Rule) On(own *Own, allocatable amount.Vector) Line {
 		}
 		l.Limit[i] = part(percent, allocatable[i])
 		l.margin[i] = allocatable[i] - l.Limit[i]
-		l.share[i] = int64(largestShare * float64(part(percent, r.Largest[i])))
 	}
 	return l
 }
@@ -134,7 +133,13 @@ const largestShare = 2. / 3
 // memory counts, except on a node that uses no more than what it can allocate
 // above the line: there a pod that would be below the line alone fits.
 func (l *Line) Cap(use amount.Vector) amount.Vector {
-	limit := l.share
+	var limit amount.Vector
+	for r, percent := range l.Percent {
+		if percent == 0 {
+			percent = 100
+		}
+		limit[r] = int64(largestShare * float64(part(percent, l.largest[r])))
+	}
 	if use[amount.Memory] > l.margin[amount.Memory] {
 		limit[amount.Memory] = Unlimited
 	}
@@ -150,6 +155,15 @@ func (l *Line) With(use, pod amount.Vector) amount.Vector {
 		counted[amount.Memory] = pod[amount.Memory]
 	}
 	return use.Add(counted)
+}
+
+// OverWith is Over of With, and cheaper where the node is below its line with all of
+// the pod.
+func (l *Line) OverWith(use, pod amount.Vector) (amount.Resource, bool) {
+	if r, over := l.Over(use.Add(pod)); !over {
+		return r, false
+	}
+	return l.Over(l.With(use, pod))
 }
 
 // left returns what is left of the memory that the node can allocate.

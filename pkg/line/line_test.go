@@ -125,7 +125,10 @@ func TestTakesIsWhatDoesNotGoOver(t *testing.T) {
 		l := rule.On(&Own{}, vector())
 		use, pod := vector(), vector()
 		takes := l.Takes(use)
-		_, over := l.Over(l.With(use, pod))
+		r, over := l.Over(l.With(use, pod))
+		if same, overWith := l.OverWith(use, pod); same != r || overWith != over {
+			t.Fatalf("line %+v at %v with %v: over %t (%s) or %t (%s)?", l, use, pod, over, r.Name(), overWith, same.Name())
+		}
 		if fits := pod[0] <= takes[0] && pod[1] <= takes[1]; fits == over {
 			t.Fatalf("line %+v at %v takes %v, and with %v it is over: %t", l, use, takes, pod, over)
 		}

@@ -69,7 +69,7 @@ func (p *policy) verdict(view *load.View, node *load.Node, allocatable amount.Ve
 		return fits // whether the requests fit is NodeResourcesFit's to say
 	}
 	l := a.rule.On(&node.Own, allocatable)
-	if r, over := l.Over(l.With(use.Add(beside), a.estimate)); over {
+	if r, over := l.OverWith(use.Add(beside), a.estimate); over {
 		return [amount.NumResources]verdict{amount.CPU: overCPU, amount.Memory: overMemory}[r]
 	}
 	return fits
