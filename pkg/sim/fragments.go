@@ -89,3 +89,25 @@ func unusable(free []unrequested, kinds []podKind) float64 {
 	}
 	return sum
 }
+
+// fitting returns how many devices pods could have that wait, one after another, each
+// on the first node on which it fits, and takes them off what is free. Pods without
+// devices are left out.
+func fitting(free []unrequested, waiting []podKind) (devices int64) {
+	for _, pod := range waiting {
+		if pod.devices == 0 {
+			continue
+		}
+		i := slices.IndexFunc(free, func(f unrequested) bool {
+			return pod.devices <= f.devices && pod.cpu <= f.cpu && pod.memory <= f.memory
+		})
+		if i < 0 {
+			continue
+		}
+		free[i].devices -= pod.devices
+		free[i].cpu -= pod.cpu
+		free[i].memory -= pod.memory
+		devices += pod.devices
+	}
+	return devices
+}

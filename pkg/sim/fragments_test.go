@@ -23,3 +23,19 @@ func TestUnusableDevices(t *testing.T) {
 		}
 	}
 }
+
+// Each waiting pod takes the first place that has what it asks for; what pods without
+// devices ask for is no loss of devices.
+func TestDevicesThatWaitingPodsCouldHave(t *testing.T) {
+	free := []unrequested{{cpu: 3000, memory: 9, devices: 2}, {cpu: 8000, memory: 9, devices: 4}}
+	waiting := []podKind{
+		{cpu: 4000, memory: 1, devices: 3},  // on the second node
+		{cpu: 1000, memory: 1},              // wants no device
+		{cpu: 4000, memory: 1, devices: 2},  // too large for what is left of the second, and for the first
+		{cpu: 3000, memory: 1, devices: 1},  // on the first
+		{cpu: 1000, memory: 10, devices: 1}, // more memory than any
+	}
+	if got := fitting(free, waiting); got != 4 || free[0] != (unrequested{cpu: 0, memory: 8, devices: 1}) || free[1] != (unrequested{cpu: 4000, memory: 8, devices: 1}) {
+		t.Errorf("%d devices, and %+v left; want 4, one on each node", got, free)
+	}
+}

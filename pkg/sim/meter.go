@@ -1,6 +1,8 @@
 package sim
 
 import (
+	"cmp"
+	"maps"
 	"math"
 	"slices"
 	"time"
@@ -30,6 +32,8 @@ type meter struct {
 	pending   map[*lifecycle]bool
 
 	starved, hot80, hot100 time.Duration // times devices, nodes, nodes
+	short                  time.Duration // times pods
+	idle                   time.Duration // times devices: free in vain, see step
 	overcommits            int
 	allocation, fragments  []float64 // percent of devices, by step
 	means, deviations      []float64
@@ -62,6 +66,7 @@ func (m *meter) Passed(machine *world.Machine, from, to time.Duration) {
 	if machine.Demand() > machine.CPU {
 		m.hot100 += span
 		m.starved += span * time.Duration(machine.DevicesRunning())
+		m.short += span * time.Duration(len(machine.Running()))
 	}
 }
 
@@ -112,16 +117,32 @@ func (m *meter) step(machines []*world.Machine, nodes []fwk.NodeInfo) {
 	mean, deviation := stat.PopMeanStdDev(values, nil)
 	m.means, m.deviations = append(m.means, mean), append(m.deviations, deviation)
 	if m.devices > 0 {
+		free := freeOn(nodes)
 		m.allocation = append(m.allocation, 100*float64(m.allocated)/float64(m.devices))
-		m.fragments = append(m.fragments, 100*unusable(freeOn(nodes), m.podKinds)/float64(m.devices))
+		m.fragments = append(m.fragments, 100*unusable(free, m.podKinds)/float64(m.devices))
+		kept := float64(fitting(free, m.waiting()))
+		m.idle += time.Duration((kept + unusable(free, m.podKinds)) * float64(timelineStep))
 	}
+}
+
+// waiting returns the kinds of the pods that wait, in the order in which they came.
+func (m *meter) waiting() []podKind {
+	pods := slices.SortedFunc(maps.Keys(m.pending), func(a, b *lifecycle) int {
+		return cmp.Or(cmp.Compare(a.spec.Arrival, b.spec.Arrival), cmp.Compare(a.spec.Object.Name, b.spec.Object.Name))
+	})
+	kinds := make([]podKind, len(pods))
+	for i, l := range pods {
+		kinds[i] = podKindOf(l.spec.Object)
+	}
+	return kinds
 }
 
 // result returns what was measured.
 func (m *meter) result() PolicyResult {
 	r := PolicyResult{
-		StarvedDeviceMinutes: m.starved.Minutes(),
-		HotNodeMinutes80:     m.hot80.Minutes(), HotNodeMinutes100: m.hot100.Minutes(),
+		StarvedDeviceMinutes: m.starved.Minutes(), LostDeviceMinutes: (m.starved + m.idle).Minutes(),
+		ShortPodMinutes:  m.short.Minutes(),
+		HotNodeMinutes80: m.hot80.Minutes(), HotNodeMinutes100: m.hot100.Minutes(),
 		MemoryOvercommitEvents: m.overcommits,
 		PodsScheduled:          m.scheduled, PodsUnscheduled: len(m.pending) + m.withdrew,
 		WaitSeconds:              m.waitQuantiles(),

@@ -37,6 +37,14 @@ type PolicyResult struct {
 	// StarvedDeviceMinutes are minutes that running pods had devices on nodes
 	// whose CPU demand was above their allocatable, summed over devices.
 	StarvedDeviceMinutes float64 `json:"starvedDeviceMinutes"`
+	// LostDeviceMinutes are those, and minutes that devices were free in vain: where a
+	// pod that waits could have had them, or where pods with devices, drawn from the
+	// scenario's, could not use them (see FragmentedDevicesPercent). What is free is
+	// looked at every five minutes.
+	LostDeviceMinutes float64 `json:"lostDeviceMinutes"`
+	// ShortPodMinutes are minutes that pods ran on nodes whose CPU demand was above
+	// their allocatable, summed over pods with and without devices.
+	ShortPodMinutes float64 `json:"shortPodMinutes"`
 	// HotNodeMinutes80 and HotNodeMinutes100 are minutes that nodes had a CPU
 	// demand above 80 and 100 percent of their allocatable, summed over nodes.
 	HotNodeMinutes80  float64 `json:"hotNodeMinutes80"`

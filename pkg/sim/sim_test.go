@@ -155,6 +155,9 @@ func TestStarvationIsMeasuredExactly(t *testing.T) {
 		t.Errorf("starved %v, above 100 %% %v, above 80 %% %v; 12 of 10 cores for 30 minutes with 2 devices, then 9 for 30: want 60, 30, 60",
 			got.StarvedDeviceMinutes, got.HotNodeMinutes100, got.HotNodeMinutes80)
 	}
+	if got.ShortPodMinutes != 60 || got.LostDeviceMinutes != 60 {
+		t.Errorf("short %v, lost %v; two pods for 30 minutes, and no free device is in vain: want 60, 60", got.ShortPodMinutes, got.LostDeviceMinutes)
+	}
 	if got.DevicesAllocatedPercent != 100*2.0/16 {
 		t.Errorf("%v %% of devices allocated, want 2 of 16", got.DevicesAllocatedPercent)
 	}

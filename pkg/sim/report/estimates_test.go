@@ -16,7 +16,7 @@ func TestErrorsOfEstimatesAreShownByKind(t *testing.T) {
 		{Kind: sim.CronJob, Pods: 7, Request: sim.EstimateError{ErrorCores: 2, BiasCores: 2, ErrorPercent: 200, BiasPercent: 200}},
 	}
 	all := tables(result)
-	cores, relative := all[2], all[3]
+	cores, relative := all[3], all[4]
 	for _, test := range []struct {
 		got  row
 		want []string
@@ -47,7 +47,7 @@ func TestErrorsOfEstimatesAreShownByKind(t *testing.T) {
 }
 
 func TestNoTableOfEstimatesThatNobodyMade(t *testing.T) {
-	if got := len(tables(made("plimsoll", "stock"))); got != 2 {
-		t.Errorf("%d tables, want 2", got)
+	if got := len(tables(made("plimsoll", "stock"))); got != 3 {
+		t.Errorf("%d tables, want 3", got)
 	}
 }

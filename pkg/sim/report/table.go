@@ -25,17 +25,27 @@ type measure struct {
 	of       func(*sim.PolicyResult) float64
 }
 
-// loads is what the policies did to the nodes.
-func loads() []measure {
+// losses is what the policies cost.
+func losses() []measure {
 	return []measure{
 		{"starved", "device-min", "minutes that allocated devices spent on nodes whose CPU demand was above their allocatable", 0, true,
 			func(p *sim.PolicyResult) float64 { return p.StarvedDeviceMinutes }},
+		{"lost", "device-min", "those, and minutes that devices were free where a waiting pod could have had them, or where the scenario's pods could not use them", 0, true,
+			func(p *sim.PolicyResult) float64 { return p.LostDeviceMinutes }},
+		{"short of CPU", "pod-min", "minutes that pods, with devices or without, spent on such nodes", 0, true,
+			func(p *sim.PolicyResult) float64 { return p.ShortPodMinutes }},
+		{"memory", "events", "memory overcommit events: times that the memory in use on a node rose above its allocatable", 0, false,
+			func(p *sim.PolicyResult) float64 { return float64(p.MemoryOvercommitEvents) }},
+	}
+}
+
+// loads is what the policies did to the nodes.
+func loads() []measure {
+	return []measure{
 		{"> 80 %", "node-min", "minutes that nodes spent above 80 % of their allocatable CPU", 0, true,
 			func(p *sim.PolicyResult) float64 { return p.HotNodeMinutes80 }},
 		{"> 100 %", "node-min", "minutes that nodes spent with more CPU demand than allocatable", 0, true,
 			func(p *sim.PolicyResult) float64 { return p.HotNodeMinutes100 }},
-		{"memory", "events", "memory overcommit events: times that the memory in use on a node rose above its allocatable", 0, false,
-			func(p *sim.PolicyResult) float64 { return float64(p.MemoryOvercommitEvents) }},
 		{"CPU mean", "%", "CPU demand of the nodes in percent of allocatable, the mean over nodes and time", 1, false,
 			func(p *sim.PolicyResult) float64 { return p.Utilization.Mean }},
 		{"stddev", "% points", "standard deviation of that across the nodes, the mean over time", 1, false,
@@ -86,6 +96,7 @@ type row struct {
 // tables returns the tables of a result.
 func tables(result *sim.Result) []table {
 	all := []table{
+		tableOf("Losses", losses(), result),
 		tableOf("Load of the nodes", loads(), result),
 		tableOf("Pods and devices", outcomes(), result),
 	}
