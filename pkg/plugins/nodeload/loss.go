@@ -63,6 +63,27 @@ const (
 	packing = 25
 )
 
+// risk is how probable it is that a node is short of each resource, without a pod and
+// with it.
+type risk struct{ before, after [amount.NumResources]float64 }
+
+// riskOf returns the risk of a node of this demand and capacity, of the resources that
+// count.
+func (p *policy) riskOf(before demand.Demand, capacity amount.Vector, pod *newcomer) (k risk) {
+	after := before.Add(pod.demand)
+	for r := range amount.NumResources {
+		if p.prices[r] > 0 {
+			c := float64(capacity[r])
+			k.before[r] = demand.Exceeds(before.Mean[r], correlation*before.Variance[r], c)
+			k.after[r] = demand.Exceeds(after.Mean[r], correlation*after.Variance[r], c)
+		}
+	}
+	return k
+}
+
+// none reports whether nothing can be lost.
+func (k *risk) none() bool { return k.after == [amount.NumResources]float64{} }
+
 // expectedLoss returns how many devices more, in expectation, are short of a
 // resource because of a pod:
 //
@@ -72,14 +93,10 @@ const (
 // capacity (demand.Exceeds), D are the devices that are in use on the node and d the
 // pod's, a is podsPrice, b is podPrice and k is correlation. With several resources, each counts
 // by its weight, the largest as 1.
-func (p *policy) expectedLoss(before demand.Demand, capacity amount.Vector, inUse float64, pod *newcomer) float64 {
-	loss, after := 0.0, before.Add(pod.demand)
+func (p *policy) expectedLoss(k risk, inUse float64, pod *newcomer) float64 {
+	loss := 0.0
 	for r := range amount.NumResources {
-		if p.prices[r] > 0 {
-			c := float64(capacity[r])
-			loss += p.prices[r] * ((inUse+pod.devices+podsPrice+podPrice)*demand.Exceeds(after.Mean[r], correlation*after.Variance[r], c) -
-				(inUse+podsPrice)*demand.Exceeds(before.Mean[r], correlation*before.Variance[r], c))
-		}
+		loss += p.prices[r] * ((inUse+pod.devices+podsPrice+podPrice)*k.after[r] - (inUse+podsPrice)*k.before[r])
 	}
 	return max(0, loss)
 }
@@ -119,11 +136,16 @@ func demandOf(node *load.Node, use amount.Vector, known bool) demand.Demand {
 	return d
 }
 
-// lossScore ranks the node for the pod by what is lost there, 0 to 100.
+// lossScore ranks the node for the pod by what is lost there, 0 to 100. Of a pod without
+// devices, on a node where nothing can be lost, it need not know the node's devices.
 func (p *policy) lossScore(view *load.View, node *load.Node, use amount.Vector, known bool, nodeInfo fwk.NodeInfo, pod *newcomer) float64 {
-	inUse, free := pod.devicesOf(nodeInfo)
 	capacity, before := allocatableOf(nodeInfo), demandOf(node, use, known)
-	score := scoreOfLoss(p.expectedLoss(before, capacity, inUse, pod))
+	k := p.riskOf(before, capacity, pod)
+	if pod.devices == 0 && k.none() {
+		return float64(fwk.MaxScore)
+	}
+	inUse, free := pod.devicesOf(nodeInfo)
+	score := scoreOfLoss(p.expectedLoss(k, inUse, pod))
 	if pod.devices > 0 {
 		headroom := float64(capacity[amount.CPU]) - before.Mean[amount.CPU] - pod.demand.Mean[amount.CPU]
 		score -= bestFit(headroom, free, float64(view.Largest()[amount.CPU]))

@@ -26,7 +26,7 @@ func byLoss(a *config.NodeLoadArgs) { a.Score.Strategy = config.LeastExpectedLos
 
 func lossOn(before demand.Demand, inUse float64, pod newcomer) float64 {
 	p := newPolicy(args(byLoss))
-	return p.expectedLoss(before, capacity, inUse, &pod)
+	return p.expectedLoss(p.riskOf(before, capacity, &pod), inUse, &pod)
 }
 
 // What it costs to place a pod, in devices that are short because of it.
@@ -93,7 +93,7 @@ func TestPricesOfResources(t *testing.T) {
 			byLoss(a)
 			a.Score.Weights = map[string]int64{"cpu": tt.cpu, "memory": tt.memory}
 		}))
-		if got := p.expectedLoss(full, capacity, 0, &newcomer{devices: 1}); math.Abs(got-tt.want) > 1e-9 {
+		if got := p.expectedLoss(p.riskOf(full, capacity, &newcomer{devices: 1}), 0, &newcomer{devices: 1}); math.Abs(got-tt.want) > 1e-9 {
 			t.Errorf("weights %d and %d: %v, want %v", tt.cpu, tt.memory, got, tt.want)
 		}
 	}
