@@ -25,7 +25,7 @@ func TestOverridesAreForTheArgumentsToAllow(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t, test.args, 1, "n")
-			c.running("user", "n", 1000, "7")
+			c.running("user", "n", 1000, "8")
 			p := pending("p", 0, "1")
 			p.Annotations = map[string]string{test.annotation: test.value}
 			c.create(p)

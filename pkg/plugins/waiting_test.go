@@ -96,7 +96,7 @@ func TestPodsAreRetriedWhenTheirAnnotationsChange(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			c := newCluster(t, latest, 1, "n")
-			c.running("user", "n", 1000, "7")
+			c.running("user", "n", 1000, "8")
 			c.create(pending("p", 0, "1"))
 			c.start()
 			c.waitRejected("p")

@@ -16,15 +16,16 @@ func DefaultNodeLoadArgs() *NodeLoadArgs {
 			Timeout:  10 * time.Second,
 		},
 		// Six scrapes may fail before a node's measured load is no longer believed.
-		Expiration:  90 * time.Second,
-		Window:      5 * time.Minute,
+		Expiration: 90 * time.Second,
+		// Long enough to show how much use swings, and what is usual.
+		Window:      15 * time.Minute,
 		StalePolicy: UseRequests,
 		Filter: Filter{
 			WhenUnsatisfiable: DoNotSchedule,
 			// The line is for what is so now: a node that has just become hot takes
 			// no more, and one that has just cooled down takes pods at the next poll.
 			Statistic:  Latest,
-			Thresholds: map[string]int64{CPU: 75, Memory: 85},
+			Thresholds: map[string]int64{CPU: 85, Memory: 85},
 		},
 		Score: Score{
 			Strategy: LeastExpectedLoss,

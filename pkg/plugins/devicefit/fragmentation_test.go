@@ -77,7 +77,8 @@ func TestDevicePodsLeaveWholeNodesWhole(t *testing.T) {
 
 func TestLiveHeadroomDecidesWhatDevicesAreOfUse(t *testing.T) {
 	c := newCluster()
-	c.nodeLoad = config.DefaultNodeLoadArgs() // the line is at 48 of 64 cores
+	c.nodeLoad = config.DefaultNodeLoadArgs()
+	c.nodeLoad.Filter.Thresholds["cpu"] = 75 // the line is at 48 of 64 cores
 	nodes := []fwk.NodeInfo{
 		c.addNode(t, "idle", 0), c.addNode(t, "loaded", 44), c.addNode(t, "hot", 47.5), c.addNode(t, "unknown", -1),
 		c.addNode(t, "requested", 0, resources{"cpu": "61"}),

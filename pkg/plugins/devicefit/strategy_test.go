@@ -151,8 +151,9 @@ func TestNodesRankByWhatStaysOfUse(t *testing.T) {
 // Samples that are far too old count for nothing.
 func TestTheLineThatHeadroomEndsAt(t *testing.T) {
 	c := newCluster()
-	c.nodeLoad = config.DefaultNodeLoadArgs() // 75 % of 64 cores: 48
-	const own = `{"cpu": 50}`                 // 32
+	c.nodeLoad = config.DefaultNodeLoadArgs()
+	c.nodeLoad.Filter.Thresholds["cpu"] = 75 // of 64 cores: 48
+	const own = `{"cpu": 50}`                // 32
 	nodes := []fwk.NodeInfo{newNode(t, "own line", resources{gpu: "8", "cpu": "64", "memory": "256Gi"})}
 	nodes[0].Node().Annotations = map[string]string{config.ThresholdsAnnotation: own}
 	client := fake.NewClientset(nodes[0].Node())

@@ -8,8 +8,6 @@ import (
 	v1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
-
-	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 )
 
 // 5,000 nodes with a load that lets some pass and rejects others.
@@ -18,7 +16,7 @@ func benchmarkCycle(b *testing.B) (*cluster, fwk.CycleState, []fwk.NodeInfo, *v1
 	for i := range names {
 		names[i] = fmt.Sprintf("node-%d", i)
 	}
-	c := newCluster(b, config.DefaultNodeLoadArgs(), names...)
+	c := newCluster(b, args(nil), names...)
 	for i, name := range names {
 		c.use(name, float64(i%100)/10, int64(i%100)*gi)
 	}

@@ -154,8 +154,10 @@ func pod(name string, cpu, memory string) *v1.Pod {
 	return p.Req(map[v1.ResourceName]string{"cpu": cpu, "memory": memory}).Obj()
 }
 
+// args are the default arguments but for the line that tests reckon with, 75 % of CPU.
 func args(change func(*config.NodeLoadArgs)) *config.NodeLoadArgs {
 	a := config.DefaultNodeLoadArgs()
+	a.Filter.Thresholds["cpu"] = 75
 	if change != nil {
 		change(a)
 	}
