@@ -51,6 +51,8 @@ type DeviceFit struct {
 	// would let pods use.
 	rule      line.Rule
 	statistic load.Statistic
+	// ignoresStale: what is not measured now is not known.
+	ignoresStale bool
 
 	// perDevice is what a pod without devices must leave for each free device. If
 	// that is nothing, no node is rejected, and waiting is nil.
@@ -156,8 +158,18 @@ func newPlugin(args *config.DeviceFitArgs, fld *field.Path, nodeLoad *config.Nod
 	}
 	if nodeLoad != nil {
 		pl.statistic = load.StatisticOf(nodeLoad.Filter.Statistic)
+		pl.ignoresStale = nodeLoad.StalePolicy == config.Ignore
 	}
 	return pl, nil
+}
+
+// use returns the use by which the node, which may be nil, is judged, and whether
+// there is one, as NodeLoad does.
+func (pl *DeviceFit) use(view *load.View, node *load.Node) (use amount.Vector, known bool) {
+	if pl.ignoresStale && view.State(node) != load.Fresh {
+		return amount.Vector{}, false
+	}
+	return view.Use(node, pl.statistic)
 }
 
 // Name returns the name of the plugin.

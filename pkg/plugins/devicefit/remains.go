@@ -33,7 +33,7 @@ func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.St
 	left.Unrequested = left.of.Sub(amount.Vector{amount.CPU: requested.GetMilliCPU(), amount.Memory: requested.GetMemory()})
 	left.Headroom = fragmentation.Unlimited()
 	var use amount.Vector
-	if use, left.measured = c.view.Use(node, pl.statistic); left.measured {
+	if use, left.measured = pl.use(&c.view, node); left.measured {
 		l := c.rule.On(&node.Own, node.Allocatable)
 		left.of = l.Limit
 		left.Headroom = l.Headroom(use)

@@ -198,6 +198,11 @@ func TestTheLineThatHeadroomEndsAt(t *testing.T) {
 	if got := feeds("18001m"); got["general line"] {
 		t.Error("a node feeds more because it is not measured any more")
 	}
+	pl.ignoresStale = true
+	if got := feeds("60"); !got["general line"] {
+		t.Error("with stalePolicy Ignore, what was measured before limits what the node feeds")
+	}
+	pl.ignoresStale = false
 	c.clock.Step(time.Hour)
 	if got := feeds("60"); !got["own line"] || !got["general line"] {
 		t.Errorf("stale samples still limit what the nodes feed: %v", got)

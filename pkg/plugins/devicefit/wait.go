@@ -62,7 +62,7 @@ func (r rules) Need(pod *v1.Pod) amount.Vector { return r.pl.model.Estimate(pod)
 func (r rules) Room(view *load.View, node *load.Node, _ anyPod, taken amount.Vector) (amount.Vector, bool) {
 	had, byRequests, known := r.pl.rejecting.of(node)
 	free := r.pl.devices.View().Remaining(had.free, node.Name, had.mark)
-	use, measured := view.Use(node, r.pl.statistic)
+	use, measured := r.pl.use(view, node)
 	if !measured {
 		// What its pods request is told by events, but not that devices do not return.
 		return amount.Vector{line.Unlimited, line.Unlimited}, !known || !byRequests || free < had.free
@@ -195,7 +195,7 @@ func (pl *DeviceFit) afterPodChange(_ klog.Logger, _ *v1.Pod, oldObj, newObj any
 	}
 	if before != nil { // it is gone, or requests less
 		view := pl.model.View()
-		if _, measured := view.Use(view.Node(before.Spec.NodeName), pl.statistic); measured {
+		if _, measured := pl.use(&view, view.Node(before.Spec.NodeName)); measured {
 			return fwk.QueueSkip, nil // the load model tells when it shows
 		}
 		return fwk.Queue, nil

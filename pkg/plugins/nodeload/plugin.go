@@ -197,18 +197,20 @@ func (pl *NodeLoad) Unreserve(_ context.Context, state fwk.CycleState, pod *v1.P
 	explain.Of(state).Conclude(explain.TakenBack, nodeName)
 }
 
-// SignPod signs all that Filter and Score look at in a pod, so that pods with
-// equal signatures can share results for as long as the framework keeps them.
+// SignPod signs all that Filter and Score look at in a pod, and in what its attempts
+// before have left, so that pods with equal signatures can share results for as long
+// as the framework keeps them.
 func (pl *NodeLoad) SignPod(_ context.Context, pod *v1.Pod) ([]fwk.SignFragment, *fwk.Status) {
-	a := pl.askOf(pod)
+	view := pl.model.View()
+	a := pl.policy.askIn(&view, pod, pl.model.Estimate(pod), pl.waiting.History(pod.UID))
 	var brings newcomer
 	if n := pl.newcomer(pod); n != nil {
 		brings = *n
 	}
 	return []fwk.SignFragment{{Key: "plimsoll.io/NodeLoad", Value: struct {
-		Estimate, Percent  amount.Vector
-		Band, Soft, Exempt bool
-		Demand             demand.Demand
-		Devices            float64
-	}{a.estimate, a.rule.Percent, a.rule.Band, a.soft, rejection.IsExempt(pod), brings.demand, brings.devices}}}, nil
+		Estimate, Percent, Largest amount.Vector
+		Band, Soft, Exempt         bool
+		Demand                     demand.Demand
+		Devices                    float64
+	}{a.estimate, a.rule.Percent, a.rule.Largest, a.rule.Band, a.soft, rejection.IsExempt(pod), brings.demand, brings.devices}}}, nil
 }

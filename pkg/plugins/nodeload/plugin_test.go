@@ -192,6 +192,30 @@ func TestPodsThatAreTreatedAlikeSignAlike(t *testing.T) {
 	}
 }
 
+// A pod that has waited for long enough is not treated like one that has just come.
+func TestPodsThatHaveWaitedSignForThemselves(t *testing.T) {
+	c := newCluster(t, args(func(a *config.NodeLoadArgs) { a.Filter.MaxWait = time.Minute }), "n")
+	c.use("n", 9, gi)
+	c.poll(t)
+	sign := func(name string) string {
+		fragments, status := c.SignPod(t.Context(), pod(name, "1", "1Gi"))
+		if !status.IsSuccess() {
+			t.Fatal(status.AsError())
+		}
+		return fmt.Sprint(fragments)
+	}
+	attempt, view := c.waiting.Begin(pod("waits", "1", "1Gi"), false)
+	attempt.Reject(view.Node("n"), view.Node("n").Allocatable, int(overCPU))
+	c.waiting.Finish(attempt)
+	if sign("waits") != sign("new") {
+		t.Error("a pod that has just been rejected by the only node signs for itself")
+	}
+	c.clock.Step(time.Minute)
+	if sign("waits") == sign("new") {
+		t.Error("a pod that has waited for a minute signs like one that has just come")
+	}
+}
+
 // resizing is a pod that runs on the node, and is to be resized there.
 func resizing(node string) *v1.Pod {
 	p := pod("resizing", "3", "1Gi")
