@@ -35,13 +35,34 @@ func (m *Model) demand(pod *v1.Pod, requested amount.Vector) demand.Demand {
 	return m.workloads.Prior().Demand(requested)
 }
 
-// renewDemands takes in what was learned since the last time, if anybody wants to know.
+// renewDemands takes in what was learned since the last time, if anybody wants to know:
+// in parts, so that a scheduling cycle that wants a view need not wait for all of it.
 func (m *Model) renewDemands() {
-	if !m.knowsDemands {
+	if !m.renewWorkloads() {
 		return
 	}
-	m.workloads.Renew()
-	for _, n := range m.nodes.slots {
+	for from := 0; m.renewNodes(from); from += observed {
+	}
+}
+
+// renewWorkloads takes in what was learned of workloads, and reports whether anybody
+// wants to know.
+func (m *Model) renewWorkloads() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.knowsDemands {
+		m.workloads.Renew()
+	}
+	return m.knowsDemands
+}
+
+// renewNodes takes in what was learned of the pods on the nodes from that slot on, and
+// reports whether there are more.
+func (m *Model) renewNodes(from int) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	slots := m.nodes.slots
+	for _, n := range slots[min(from, len(slots)):min(from+observed, len(slots))] {
 		if n == nil {
 			continue
 		}
@@ -52,4 +73,5 @@ func (m *Model) renewDemands() {
 		}
 		m.countRequests(n)
 	}
+	return from+observed < len(slots)
 }

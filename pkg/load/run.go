@@ -110,8 +110,8 @@ func (m *Model) Poll(ctx context.Context) {
 	}
 	m.mu.Lock()
 	m.workloads.Forget(m.clock.Now())
-	m.renewDemands()
 	m.mu.Unlock()
+	m.renewDemands()
 }
 
 // begin takes in that the source is polled, for the first time or once more.
