@@ -101,7 +101,7 @@ lint: ## Check the code and the module files
 presubmit: lint test ## Everything that a change has to pass
 
 .PHONY: demo
-demo: tools build ## Show Plimsoll at work on a local control plane (KEEP=1 leaves it running)
+demo: prerequisites $(filter-out bin/tools/prometheus,$(TOOLS)) build ## Show Plimsoll at work on a local control plane (KEEP=1 leaves it running)
 	go build -o bin/demo ./test/demo
 	KEEP=$(KEEP) bin/demo
 
