@@ -61,24 +61,26 @@ func TestPodsWithOneDeviceLeaveWholeNodes(t *testing.T) {
 }
 
 // Pods without devices stay off free devices that they would strand, and off devices in
-// use that they might starve, as long as another node is cool.
+// use that they might starve, as long as other nodes are cool, which share them.
 func TestPlainPodsStayOffDevices(t *testing.T) {
 	t.Parallel()
 	p := newPool(t,
 		node{name: "in-use", gpus: 8, cores: 64, uses: "30"},
 		node{name: "free", gpus: 8, cores: 64, uses: "1"},
-		node{name: "plain", cores: 64, uses: "30"},
+		node{name: "plain-1", cores: 64, uses: "20"},
+		node{name: "plain-2", cores: 64, uses: "20"},
 	)
 	p.startScheduler("plimsoll.yaml", asShipped)
 	holder := withGPUs(p.pod("holder", ""), "8")
 	holder.Spec.NodeName = p.nodeName("in-use")
 	p.create(holder)
-	for i := range 4 {
-		pod := withCPU(p.pod(fmt.Sprint("plain-", i), "plimsoll"), "3")
-		p.create(pod)
-		if got := p.nodeOf(pod); got != "plain" {
-			t.Errorf("%s is on %s, want plain", pod.Name, got)
-		}
+	var pods []*v1.Pod
+	for i := range 8 {
+		pods = append(pods, withCPU(p.pod(fmt.Sprint("plain-", i), "plimsoll"), "3"))
+	}
+	p.create(pods...)
+	if got := p.placed(pods...); got["in-use"]+got["free"] > 0 || got["plain-1"] < 2 || got["plain-2"] < 2 {
+		t.Errorf("the pods are on %v, want them shared by the nodes without devices", got)
 	}
 }
 

@@ -61,6 +61,9 @@ const (
 	// packing is how many points a node is worth less that leaves all the headroom of
 	// the largest node for one free device: see bestFit.
 	packing = 25
+	// evenness is how many points a node that is full is worth less for a pod without
+	// devices: see unevenness.
+	evenness = 10
 )
 
 // risk is how probable it is that a node is short of each resource, without a pod and
@@ -122,6 +125,23 @@ func bestFit(headroom, free, largest float64) float64 {
 	return packing * min(1, 2*headroom/(free+2)/largest)
 }
 
+// unevenness returns the points by which a node is worth less for a pod without devices
+// because of how much of it is in use then, in mean, of the resource that is scarcest:
+//
+//	evenness x min(1, max over resources of mean / capacity)
+//
+// Where nothing is at stake nodes are told apart by that alone, and kube-scheduler takes
+// the same node again and again of several that score alike.
+func (p *policy) unevenness(before demand.Demand, capacity amount.Vector, pod *newcomer) float64 {
+	share := 0.0
+	for r := range amount.NumResources {
+		if p.prices[r] > 0 {
+			share = max(share, ratio(before.Mean[r]+pod.demand.Mean[r], float64(capacity[r])))
+		}
+	}
+	return evenness * min(1, share)
+}
+
 // demandOf returns what is expected to be used on the node: what its pods are, given
 // what was measured of those that samples show. The whole varies at least as its
 // samples do.
@@ -140,17 +160,17 @@ func demandOf(node *load.Node, use amount.Vector, known bool) demand.Demand {
 // devices, on a node where nothing can be lost, it need not know the node's devices.
 func (p *policy) lossScore(view *load.View, node *load.Node, use amount.Vector, known bool, nodeInfo fwk.NodeInfo, pod *newcomer) float64 {
 	capacity, before := allocatableOf(nodeInfo), demandOf(node, use, known)
-	k := p.riskOf(before, capacity, pod)
-	if pod.devices == 0 && k.none() {
-		return float64(fwk.MaxScore)
+	k, score := p.riskOf(before, capacity, pod), float64(fwk.MaxScore)
+	var inUse, free float64
+	if pod.devices > 0 || !k.none() {
+		inUse, free = pod.devicesOf(nodeInfo)
+		score = scoreOfLoss(p.expectedLoss(k, inUse, pod))
 	}
-	inUse, free := pod.devicesOf(nodeInfo)
-	score := scoreOfLoss(p.expectedLoss(k, inUse, pod))
 	if pod.devices > 0 {
 		headroom := float64(capacity[amount.CPU]) - before.Mean[amount.CPU] - pod.demand.Mean[amount.CPU]
-		score -= bestFit(headroom, free, float64(view.Largest()[amount.CPU]))
+		return max(0, score-bestFit(headroom, free, float64(view.Largest()[amount.CPU])))
 	}
-	return max(0, score)
+	return max(0, score-p.unevenness(before, capacity, pod))
 }
 
 // devicesOf returns how many devices of the node are in use, and how many are free.

@@ -1,9 +1,11 @@
 package nodeload
 
 import (
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	fwk "k8s.io/kube-scheduler/framework"
 
@@ -138,5 +140,34 @@ func TestLeastExpectedLossDoesNotAllocate(t *testing.T) {
 	asked := c.askOf(p)
 	if allocs := testing.AllocsPerRun(100, func() { c.scoreOf(&view, node, info, asked, one) }); allocs > 0 {
 		t.Errorf("%v allocations", allocs)
+	}
+}
+
+// Nodes where nothing is at stake are told apart by how much of them is in use, a bit:
+// kube-scheduler breaks no ties.
+func TestPlainPodsAreSharedByNodesThatAreAlike(t *testing.T) {
+	c := newCluster(t, args(byLoss), "a", "b")
+	c.use("a", 0.5, gi)
+	c.use("b", 0.5, gi)
+	c.poll(t)
+	placed := map[string]int{}
+	for i := range 8 {
+		p := pod(fmt.Sprint("p", i), "500m", "1Gi")
+		got := c.schedule(t, p)
+		best := "a"
+		if got["b"].score > got["a"].score {
+			best = "b"
+		}
+		placed[best]++
+		c.model.Reserve(p, best)
+	}
+	if placed["a"] < 2 || placed["b"] < 2 {
+		t.Errorf("of 8 pods %v are on each of two nodes that are alike", placed)
+	}
+	c.use("a", 1.5, gi)
+	c.clock.Step(time.Minute)
+	c.poll(t)
+	if got := c.schedule(t, pod("q", "10m", "1Mi")); got["b"].score-got["a"].score > 3 {
+		t.Errorf("a tenth more in use costs %v points", got)
 	}
 }
