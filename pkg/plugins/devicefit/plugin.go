@@ -188,7 +188,7 @@ type cycle struct {
 	// mayStrand says that nodes may be rejected for the pod, and attempt is which.
 	mayStrand bool
 	attempt   *waiting.Attempt
-	// trial: the cycle is a copy, for trying things out.
+	// trial: the cycle is a copy on which preemption tries things out.
 	trial bool
 	// account is the plugin's part in the explanation, and marks what becomes of each
 	// node; nil if nothing is to be explained.
@@ -243,11 +243,11 @@ func (pl *DeviceFit) cycleOf(state fwk.CycleState, pod *v1.Pod) *cycle {
 	return pl.begin(state, pod)
 }
 
-// Clone implements fwk.StateData. Copies of a cycle's state are for trying
-// things out, which is no part of the decision.
+// Clone implements fwk.StateData. A copy is made for each node to which a pod is
+// nominated, and is a part of the decision, unless preemption tries things out: see
+// RemovePod.
 func (c *cycle) Clone() fwk.StateData {
 	clone := *c
-	clone.trial, clone.account, clone.marks = true, account{}, nil
 	return &clone
 }
 
@@ -269,8 +269,23 @@ func (pl *DeviceFit) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.
 	return nil, nil
 }
 
-// PreFilterExtensions returns nil: see newStatus for why preemption is of no help.
-func (pl *DeviceFit) PreFilterExtensions() fwk.PreFilterExtensions { return nil }
+var _ fwk.PreFilterExtensions = &DeviceFit{}
+
+// PreFilterExtensions returns what tells when preemption tries things out. It is of no
+// help: see newStatus.
+func (pl *DeviceFit) PreFilterExtensions() fwk.PreFilterExtensions { return pl }
+
+// RemovePod begins a trial, which is no part of the decision.
+func (pl *DeviceFit) RemovePod(_ context.Context, state fwk.CycleState, preemptor *v1.Pod, _ fwk.PodInfo, _ fwk.NodeInfo) *fwk.Status {
+	c := pl.cycleOf(state, preemptor)
+	c.trial, c.account, c.marks = true, account{}, nil
+	return nil
+}
+
+// AddPod changes nothing.
+func (pl *DeviceFit) AddPod(context.Context, fwk.CycleState, *v1.Pod, fwk.PodInfo, fwk.NodeInfo) *fwk.Status {
+	return nil
+}
 
 // SignPod returns the pod's demand, which is all of the pod that a node's
 // verdict and score depend on.

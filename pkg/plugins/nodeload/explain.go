@@ -63,10 +63,12 @@ func (a *account) WaitsFor(rejected iter.Seq2[*load.Node, int]) string {
 // percent of its allocatable, for the pod.
 type closestNode struct {
 	rejected, unmeasured int
-	name                 string
-	resource             amount.Resource
-	excess               int64 // in the resource's smallest unit
-	percent              float64
+	// promised are those that are below the line but for pods that are nominated to them.
+	promised int
+	name     string
+	resource amount.Resource
+	excess   int64 // in the resource's smallest unit
+	percent  float64
 }
 
 func (n *closestNode) look(a *account, node *load.Node, v verdict) {
@@ -86,7 +88,10 @@ func (n *closestNode) look(a *account, node *load.Node, v verdict) {
 			worst, excess, percent = amount.Resource(r), -room, p
 		}
 	}
-	if n.name == "" || percent < n.percent {
+	switch {
+	case percent == 0:
+		n.promised++
+	case n.name == "" || percent < n.percent:
 		n.name, n.resource, n.excess, n.percent = node.Name, worst, excess, percent
 	}
 }
@@ -96,6 +101,8 @@ func (n *closestNode) String() string {
 	switch {
 	case n.rejected == 0:
 		return ""
+	case n.promised > 0:
+		return fmt.Sprintf("more room on one of %d node(s) than pods that are nominated there will leave", n.promised)
 	case n.name == "":
 		return fmt.Sprintf("a fresh load sample of one of %d node(s)", n.unmeasured)
 	}

@@ -110,7 +110,7 @@ type cycle struct {
 	newcomer *newcomer
 	// takenAnywhere: no node is rejected for the pod.
 	takenAnywhere bool
-	// trial: the cycle is a copy, for trying things out.
+	// trial: the cycle is a copy on which preemption tries things out.
 	trial  bool
 	whatIf whatIf
 	// marks are what becomes of each node; nil if nothing is to be explained.

@@ -20,11 +20,12 @@ type whatIf struct {
 	added map[int]amount.Vector
 }
 
-// Clone copies the cycle as far as it may change: AddPod and RemovePod are
-// called on copies.
+// Clone copies the cycle as far as it may change: AddPod and RemovePod are called on
+// copies. Copies are made for preemption, to try things out, which begins with
+// RemovePod; but also for each node to which a pod is nominated, whose verdict is that
+// of the copy and a part of the decision.
 func (c *cycle) Clone() fwk.StateData {
 	clone := *c
-	clone.trial, clone.marks = true, nil // what is only tried is not part of the decision
 	clone.whatIf.added = maps.Clone(c.whatIf.added)
 	clone.whatIf.trials = nil
 	for slot, trial := range c.whatIf.trials {
@@ -47,6 +48,7 @@ func (pl *NodeLoad) PreFilterExtensions() fwk.PreFilterExtensions { return pl }
 // again.
 func (pl *NodeLoad) RemovePod(_ context.Context, state fwk.CycleState, preemptor *v1.Pod, removed fwk.PodInfo, nodeInfo fwk.NodeInfo) *fwk.Status {
 	c := pl.cycleOf(state, preemptor)
+	c.trial, c.marks = true, nil // what is only tried is not part of the decision
 	node := c.view.NodeOf(nodeInfo)
 	if node == nil {
 		return nil

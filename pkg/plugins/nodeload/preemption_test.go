@@ -192,36 +192,65 @@ func TestWishesOutliveANotificationBeforeTheCycleEnds(t *testing.T) {
 	}
 }
 
-// What is tried with a pod less is not what the attempt failed for.
+// What preemption tries is not what the attempt failed for. What a node is rejected for
+// because of pods that are nominated to it is, and is explained.
 func TestTrialsAreNotCounted(t *testing.T) {
-	c := newCluster(t, args(nil), "n")
-	registry := metrics.NewKubeRegistry()
-	registry.MustRegister(c.metrics.All()...)
-	victim := c.runningPod("victim", "n", 1)
-	c.use("n", 5, gi)
-	c.poll(t)
-	state, p := framework.NewCycleState(), pod("p", "1", "1Gi")
-	c.PreFilter(t.Context(), state, p, nil)
-	info, err := framework.NewPodInfo(victim)
-	if err != nil {
-		t.Fatal(err)
-	}
-	tried := state.Clone()
-	c.AddPod(t.Context(), tried, p, info, c.info("n")) // as if it were there twice
-	for range 20 {
-		c.AddPod(t.Context(), tried, p, info, c.info("n"))
-	}
-	if c.Filter(t.Context(), tried, p, c.info("n")).IsSuccess() {
-		t.Fatal("the node takes the pod in the trial")
-	}
-	c.PostFilter(t.Context(), state, p, framework.NewDefaultNodeToStatus())
-	families, err := registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, family := range families {
-		if family.GetName() == "plimsoll_rejections_total" {
-			t.Errorf("counted: %v", family.GetMetric())
-		}
+	for name, trial := range map[string]bool{"preemption": true, "nomination": false} {
+		t.Run(name, func(t *testing.T) {
+			c := newCluster(t, args(nil), "n")
+			registry := metrics.NewKubeRegistry()
+			registry.MustRegister(c.metrics.All()...)
+			victim := c.runningPod("victim", "n", 1)
+			c.use("n", 5, gi)
+			c.poll(t)
+			state, p := framework.NewCycleState(), pod("p", "1", "1Gi")
+			c.PreFilter(t.Context(), state, p, nil)
+			info, err := framework.NewPodInfo(victim)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tried := state.Clone()
+			if trial {
+				c.RemovePod(t.Context(), tried, p, info, c.info("n"))
+			}
+			for range 20 { // as if it were there so many times
+				c.AddPod(t.Context(), tried, p, info, c.info("n"))
+			}
+			if c.Filter(t.Context(), tried, p, c.info("n")).IsSuccess() {
+				t.Fatal("the node takes the pod")
+			}
+			c.PostFilter(t.Context(), state, p, framework.NewDefaultNodeToStatus())
+			families, err := registry.Gather()
+			if err != nil {
+				t.Fatal(err)
+			}
+			counted := 0.
+			for _, family := range families {
+				if family.GetName() == "plimsoll_rejections_total" {
+					counted += family.GetMetric()[0].GetCounter().GetValue()
+				}
+			}
+			data, err := state.Read(stateKey)
+			if err != nil {
+				t.Fatal(err)
+			}
+			own := data.(*cycle)
+			seen, rejected, _ := own.marks.At(own.view.Node("n").Slot)
+			if want := !trial; (counted == 1) != want || rejected != want {
+				t.Errorf("counted %v times, seen %t and rejected %t in the decision; want that: %t", counted, seen, rejected, want)
+			}
+			want := ""
+			if !trial {
+				want = "more room on one of 1 node(s) than pods that are nominated there will leave"
+			}
+			around := account{&c.policy, &own.view, own.ask}
+			if got := around.WaitsFor(func(yield func(*load.Node, int) bool) {
+				if rejected {
+					yield(own.view.Node("n"), int(overCPU))
+				}
+			}); got != want {
+				t.Errorf("it waits for %q, want %q", got, want)
+			}
+		})
 	}
 }
