@@ -24,6 +24,7 @@ type node struct {
 	allocatable amount.Vector
 	own         line.Own
 	doubt       dropReason    // why a part of its last reading was not believed
+	dropped     dropReason    // for what its readings are dropped, as was said
 	inherited   bool          // see Node.Inherited
 	incomplete  time.Time     // since when readings lack a part that was never known
 	believed    amount.Vector // the last value of each resource that was believed
@@ -85,6 +86,17 @@ func (n *node) dropDeparted() {
 	}
 	clear(n.departed[len(kept):])
 	n.departed = kept
+}
+
+// doubtAbsurd doubts the values of the sample that the node cannot use. It returns the
+// reason if nothing is left to believe.
+func (n *node) doubtAbsurd(sample *history.Sample, doubt *doubts) dropReason {
+	for r, use := range sample.Usage {
+		if most := n.allocatable[r]; most > 0 && most <= amount.Limit/absurd && use > absurd*most {
+			sample.Usage[r], doubt[r] = 0, dropAbsurd
+		}
+	}
+	return doubt.all()
 }
 
 // doubtZero doubts the values of the sample that are zero although a container runs
@@ -206,7 +218,7 @@ func (n *node) short() (short [amount.NumResources]bool) {
 // forget drops what was measured of the node.
 func (n *node) forget() {
 	n.history.Clear()
-	n.departed, n.doubt, n.incomplete, n.seenAt = nil, "", time.Time{}, time.Time{}
+	n.departed, n.doubt, n.dropped, n.incomplete, n.seenAt = nil, "", "", time.Time{}, time.Time{}
 	n.older, n.believed, n.inherited = time.Time{}, amount.Vector{}, false
 }
 

@@ -1,8 +1,10 @@
 package load
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"time"
 
@@ -178,21 +180,24 @@ func (m *Model) observePart(logger klog.Logger, readings []Reading) {
 // late is no news.
 func (m *Model) observeOne(logger klog.Logger, reading *Reading) dropReason {
 	sample, doubt, reason := reading.check()
-	if reason != "" {
-		return reason
-	}
 	n, now := m.nodes.known(reading.Node), m.clock.Now()
-	switch {
-	case n == nil:
-		return dropUnknownNode
-	case n.isOfAnother(sample.Timestamp, now, m.config.Expiration):
-		return dropOlder
+	if n == nil {
+		return cmp.Or(reason, dropUnknownNode)
+	}
+	if reason == "" {
+		reason = n.doubtAbsurd(&sample, &doubt)
+	}
+	if reason == "" && n.isOfAnother(sample.Timestamp, now, m.config.Expiration) {
+		reason = dropOlder
+	}
+	if reason != "" {
+		return m.drops(logger, n, reason)
 	}
 	if !m.tell(n, &sample, &doubt, now) {
 		return ""
 	}
 	if reason := n.doubtZero(&sample, &doubt); reason != "" {
-		return reason
+		return m.drops(logger, n, reason)
 	}
 	if n.awaitsRest(&doubt, now, m.config.Expiration) {
 		return doubt.any()
@@ -202,6 +207,18 @@ func (m *Model) observeOne(logger klog.Logger, reading *Reading) dropReason {
 	n.see(reading.Timestamp, now, m.delay())
 	m.take(n, sample)
 	return ""
+}
+
+// drops says, once, that the node's readings are dropped, and returns the reason.
+func (m *Model) drops(logger klog.Logger, n *node, reason dropReason) dropReason {
+	if n.dropped != reason {
+		n.dropped = reason
+		logger.Info("A node's load readings are dropped; what was last known of it holds, and if nothing was, it counts as not measured",
+			"node", n.name, "reason", string(reason), "meaning", reason.String())
+		m.config.Report(&v1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.name}}, "LoadReadingsDropped",
+			fmt.Sprintf("the node's load readings are dropped, because %s", reason))
+	}
+	return reason
 }
 
 // tell has the node's clock say when the sample ended, and reports whether that is
@@ -276,6 +293,7 @@ func (m *Model) take(n *node, sample history.Sample) {
 		m.newest = n.seenAt
 	}
 	n.history.Add(sample)
+	n.dropped = ""
 	n.dropDeparted()
 	m.predict(n)
 }

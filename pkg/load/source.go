@@ -3,6 +3,7 @@ package load
 import (
 	"context"
 	"errors"
+	"fmt"
 	"math"
 	"time"
 
@@ -48,6 +49,31 @@ const (
 	dropClock       dropReason = "clock_set"
 	dropOlder       dropReason = "older_than_node"
 )
+
+// String completes "because ...".
+func (r dropReason) String() string {
+	switch r {
+	case dropUnknownNode:
+		return "no such node is known"
+	case dropIncomplete:
+		return "they have no time, or neither CPU nor memory"
+	case dropNegative:
+		return "they have a use or a window below zero"
+	case dropAbsurd:
+		return fmt.Sprintf("they have more than %d times of what the node can allocate", absurd)
+	case dropZero:
+		return "they say that nothing is used, although containers run"
+	case dropClock:
+		return "the node's clock was set"
+	case dropOlder:
+		return "they are older than the node, or the node's clock is behind"
+	}
+	return string(r)
+}
+
+// absurd is from how many times of what a node can allocate on a use is not believed. A
+// node may use more than it can allocate, by what is reserved for the system.
+const absurd = 100
 
 // doubts is why the value of each resource cannot be believed; empty where it can.
 type doubts [amount.NumResources]dropReason

@@ -1,9 +1,14 @@
 package load
 
 import (
+	"fmt"
 	"math"
+	"slices"
 	"testing"
 	"time"
+
+	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
@@ -57,6 +62,7 @@ func TestAPartOfAReadingThatCannotBeBelievedIsNoNews(t *testing.T) {
 		"no memory, although a pod runs":      {3, 0, amount.Vector{3000, 6 << 30}},
 		"no CPU":                              {math.NaN(), 5 << 30, amount.Vector{7000, 5 << 30}},
 		"a negative value":                    {3, -1, amount.Vector{3000, 6 << 30}},
+		"more than the node could use":        {1e6, 5 << 30, amount.Vector{7000, 5 << 30}},
 		"all that can be believed":            {3, 5 << 30, amount.Vector{3000, 5 << 30}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -137,5 +143,45 @@ func TestASampleOlderThanItsNodeIsOfAnother(t *testing.T) {
 	f.sample("n", 1)
 	if n, state := f.node("n"); state != Fresh || n.Predicted[Latest][amount.CPU] != 1000 {
 		t.Errorf("state %v, predicted %v", state, n.Predicted[Latest])
+	}
+}
+
+// Readings that are dropped whole are said once, until one is believed, with the node.
+func TestReadingsThatAreDroppedAreSaid(t *testing.T) {
+	f := newFixture(t)
+	var said []string
+	f.config.Report = func(object runtime.Object, reason, message string) {
+		said = append(said, fmt.Sprintf("%s: %s: %s", object.(*v1.Node).Name, reason, message))
+	}
+	f.SetNodeSince("n", epoch.Add(-time.Hour), amount.Vector{8000, 1 << 34}, line.Own{})
+	f.SetPod(running(boundPod("p", "n"), epoch.Add(-time.Hour)))
+	const because = "n: LoadReadingsDropped: the node's load readings are dropped, because "
+	for _, step := range []struct {
+		name          string
+		cores, memory float64
+		ago           time.Duration
+		want          string
+	}{
+		{"believed", 3, 1 << 30, 0, ""},
+		{"nothing is used", 0, 0, 0, "they say that nothing is used, although containers run"},
+		{"still nothing", 0, 0, 0, ""},
+		{"absurd", 1e6, 1e15, 0, "they have more than 100 times of what the node can allocate"},
+		{"negative", -1, -1, 0, "they have a use or a window below zero"},
+		{"neither", math.NaN(), math.NaN(), 0, "they have no time, or neither CPU nor memory"},
+		{"believed again", 3, 1 << 30, 0, ""},
+		{"neither again", math.NaN(), math.NaN(), 0, "they have no time, or neither CPU nor memory"},
+		{"older than the node", 3, 1 << 30, 2 * time.Hour, "they are older than the node, or the node's clock is behind"},
+	} {
+		said = nil
+		f.now.Step(window)
+		f.source.readings = []Reading{{Node: "n", Timestamp: f.now.Now().Add(-step.ago), Window: window, Usage: [amount.NumResources]float64{step.cores, step.memory}}}
+		f.Poll(t.Context())
+		var want []string
+		if step.want != "" {
+			want = []string{because + step.want}
+		}
+		if !slices.Equal(said, want) {
+			t.Errorf("%s: said %q, want %q", step.name, said, want)
+		}
 	}
 }
