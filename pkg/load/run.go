@@ -104,7 +104,10 @@ func (m *Model) Poll(ctx context.Context) {
 	if err == nil {
 		m.observe(klog.FromContext(ctx), readings)
 	}
-	m.tryOnce.Do(func() { close(m.tried) })
+	m.tryOnce.Do(func() {
+		m.reportAwaited(ctx)
+		close(m.tried)
+	})
 	m.reportFreshness(ctx)
 	m.notify(ctx) // before what follows, so that pods need not wait for it
 	if err == nil {
@@ -122,6 +125,19 @@ func (m *Model) begin(now time.Time) {
 	defer m.mu.Unlock()
 	if m.began.IsZero() {
 		m.began = now
+	}
+}
+
+// reportAwaited logs how many nodes take no pods for now.
+func (m *Model) reportAwaited(ctx context.Context) {
+	view, awaited := m.View(), 0
+	for n := range view.All {
+		if view.Awaits(n) {
+			awaited++
+		}
+	}
+	if awaited > 0 {
+		klog.FromContext(ctx).Info("Nodes with pods that were there before take no others until they are measured", "nodes", awaited, "atMost", firstSample)
 	}
 }
 
