@@ -33,7 +33,8 @@ const (
 type rendering struct {
 	release    string
 	kubernetes string
-	apis       []string // beside those that Helm knows
+	apis       []string       // beside those that Helm knows
+	chart      *chartv2.Chart // instead of the one in its folder
 }
 
 // values returns the values that the YAML text gives, as a values file does.
@@ -73,7 +74,11 @@ func (r rendering) try(t testing.TB, given map[string]any) (*release.Release, er
 		t.Fatal(err)
 	}
 	install.APIVersions = r.apis
-	rendered, err := install.RunWithContext(t.Context(), loadChart(t), given)
+	chart := r.chart
+	if chart == nil {
+		chart = loadChart(t)
+	}
+	rendered, err := install.RunWithContext(t.Context(), chart, given)
 	if err != nil {
 		return nil, err
 	}

@@ -132,11 +132,21 @@ pkg/apis/config; a test compares the two.
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- range $name := dig "weights" (dict) .Values.deviceFit | keys | sortAlpha -}}
+{{- if and (regexMatch "kubernetes\\.io/" $name) (not (hasPrefix "deviceclass.resource.kubernetes.io/" $name)) -}}
+{{- $faults = append $faults (printf "deviceFit.weights[%s]: Invalid value: the key must be the name of an extended resource, such as \"nvidia.com/gpu\", or of a device class, such as \"deviceclass.resource.kubernetes.io/gpu.nvidia.com\"" $name) -}}
+{{- end -}}
+{{- end -}}
 {{- toJson $faults -}}
 {{- end -}}
 
 {{- define "plimsoll.otherFaults" -}}
 {{- $faults := list -}}
+{{- range $field, $value := dict "profiles" "extraProfiles, and the first profile into profile" "leaderElection" "leaderElection" -}}
+{{- if hasKey $.Values.configuration $field -}}
+{{- $faults = append $faults (printf "configuration.%s: Forbidden: goes into the value %s" $field $value) -}}
+{{- end -}}
+{{- end -}}
 {{- range $i, $entry := .Values.profile.pluginConfig -}}
 {{- range $plugin, $value := dict "NodeLoad" "nodeLoad" "DeviceFit" "deviceFit" -}}
 {{- if eq (toString $entry.name) $plugin -}}
