@@ -102,7 +102,12 @@ func hasNull(value any) bool {
 // corpus returns what a fuzz test of pkg/apis/config begins with.
 func corpus(t *testing.T, test string) []string {
 	t.Helper()
-	files, err := filepath.Glob(filepath.Join(root, "pkg/apis/config/testdata/fuzz", test, "*"))
+	return corpusIn(t, "pkg/apis/config/testdata/fuzz", test)
+}
+
+func corpusIn(t *testing.T, dir, test string) []string {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(root, dir, test, "*"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no corpus of %s: %v", test, err)
 	}

@@ -3,6 +3,7 @@ module github.com/plimsoll-scheduler/plimsoll/test/chart
 go 1.26.4
 
 require (
+	github.com/google/go-cmp v0.7.0
 	github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring v0.92.1
 	k8s.io/api v0.37.1
 	k8s.io/apimachinery v0.37.1

@@ -4,11 +4,11 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
-	"reflect"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	"sigs.k8s.io/kustomize/api/krusty"
@@ -112,6 +112,25 @@ configMapGenerator:
     - schedulerName: stock
 `,
 		},
+		{
+			name:    "admission",
+			values:  `admission: {enabled: true}`,
+			overlay: `{resources: [../base], components: [../components/admission]}`,
+		},
+		{
+			name:   "admission that allows less",
+			values: `admission: {enabled: true, podAnnotations: {estimate: Deny, when-unsatisfiable: Tighten}}`,
+			overlay: `
+resources: [../base]
+components: [../components/admission]
+patches:
+- patch: |
+    apiVersion: v1
+    kind: ConfigMap
+    metadata: {name: plimsoll-admission, namespace: plimsoll-system}
+    data: {estimate: Deny, when-unsatisfiable: Tighten}
+`,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			same(t, render(t, test.values), build(t, test.overlay))
@@ -152,8 +171,8 @@ func same(t *testing.T, chart, kustomized objects) {
 		t.Fatalf("the chart makes\n%s\nand kustomize\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
 	}
 	for _, k := range want {
-		if got, want := chart[k].Object, kustomized[k].Object; !reflect.DeepEqual(got, want) {
-			t.Errorf("%s: the chart makes\n%s\nand kustomize\n%s", k, text(t, got), text(t, want))
+		if diff := cmp.Diff(kustomized[k].Object, chart[k].Object); diff != "" {
+			t.Errorf("%s: kustomize makes - and the chart +\n%s", k, diff)
 		}
 	}
 }

@@ -135,6 +135,10 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{`resources: {request: {cpu: 1}}`, "/resources", "additional properties 'request' not allowed"},
 		{`podDisruptionBudget: {minAvailable: half}`, "/podDisruptionBudget/minAvailable", "does not match pattern"},
 		{`serviceAccount: {create: false}`, "serviceAccount.name", "the ServiceAccount that gets the permissions"},
+		{`admission: {podAnnotations: {estimate: Tighten}}`, "/admission/podAnnotations/estimate", "must be one of 'Allow', 'Deny'"},
+		{`admission: {podAnnotations: {when-unsatisfiable: Ignore}}`, "/admission/podAnnotations/when-unsatisfiable", "must be one of 'Allow', 'Tighten', 'Deny'"},
+		{`admission: {validationActions: [Refuse]}`, "/admission/validationActions/0", "must be one of 'Deny', 'Warn', 'Audit'"},
+		{`admission: {validationActions: [Deny, Warn]}`, "/admission/validationActions", "'not' failed"},
 		{`serviceMonitor: {enabled: "true"}`, "/serviceMonitor/enabled", "want boolean"},
 		{`networkPolicy: {ingress: []}`, "/networkPolicy", "additional properties 'ingress' not allowed"},
 	} {

@@ -10,14 +10,14 @@ import (
 	"syscall"
 	"testing"
 
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/client-go/discovery/cached/memory"
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/restmapper"
-
-	corev1 "k8s.io/api/core/v1"
 
 	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
 )
@@ -26,7 +26,10 @@ import (
 var local = sync.OnceValues(func() (*cluster.Cluster, error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	c, err := cluster.Start(ctx, cluster.Options{Log: os.Stdout})
+	c, err := cluster.Start(ctx, cluster.Options{
+		Log:  os.Stdout,
+		APIs: []string{"admissionregistration.k8s.io/v1beta1"}, // as it is in Kubernetes 1.35
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -127,6 +130,7 @@ extraEnv: [{name: GOGC, value: "50"}]
 extraVolumes: [{name: ca, configMap: {name: ca}}]
 extraVolumeMounts: [{name: ca, mountPath: /ca, readOnly: true}]
 serviceAccount: {annotations: {a: b}}
+admission: {enabled: true, validationActions: [Warn, Audit]}
 networkPolicy: {enabled: true, from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}], egress: [{ports: [{port: 6443}]}]}
 serviceMonitor: {enabled: true, interval: 30s, labels: {release: prometheus}}
 prometheusRule: {enabled: true, labels: {release: prometheus}, additionalRules: [{record: a, expr: vector(1)}]}
@@ -185,5 +189,37 @@ func TestPodsAreRestricted(t *testing.T) {
 		if _, err := c.dryRun(pod); err != nil {
 			t.Errorf("%s: %v", k, err)
 		}
+	}
+}
+
+// Where only the beta of MutatingAdmissionPolicy is served, that is made, and where there
+// is none the message says what to do. The API server takes the beta.
+func TestOlderKubernetes(t *testing.T) {
+	const policy = "MutatingAdmissionPolicy plimsoll-schedule"
+	given := "admission: {enabled: true}"
+	old := rendering{kubernetes: "v1.35.4", apis: []string{"admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy"}}
+	c := newClient(t)
+	for _, k := range []string{policy, "MutatingAdmissionPolicyBinding plimsoll-schedule"} {
+		object := old.render(t, given).get(t, k)
+		if got := object.GetAPIVersion(); got != "admissionregistration.k8s.io/v1beta1" {
+			t.Errorf("%s is of %s", k, got)
+		}
+		if _, err := c.dryRun(object); err != nil && !apierrors.IsAlreadyExists(err) {
+			t.Errorf("%s: %v", k, err)
+		}
+	}
+	both := rendering{kubernetes: "v1.36.0", apis: []string{"admissionregistration.k8s.io/v1/MutatingAdmissionPolicy", "admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy"}}
+	if got := both.render(t, given).get(t, policy).GetAPIVersion(); got != "admissionregistration.k8s.io/v1" {
+		t.Errorf("where both are served it is of %s", got)
+	}
+	none := rendering{kubernetes: "v1.35.4"}
+	if _, err := none.try(t, values(t, given)); err == nil || !strings.Contains(err.Error(), "admission.schedule: Kubernetes v1.35.4 serves no MutatingAdmissionPolicy. It is there from 1.36 on") {
+		t.Errorf("where none is served: %v", err)
+	}
+	if made := none.render(t, "admission: {enabled: true, schedule: false}"); made[policy] != nil || made["ValidatingAdmissionPolicy plimsoll-pod-annotations"] == nil {
+		t.Error("without admission.schedule there is not what is asked for")
+	}
+	if _, err := (rendering{kubernetes: "v1.34.0"}).try(t, nil); err == nil || !strings.Contains(err.Error(), "chart requires kubeVersion: >=1.35.0-0") {
+		t.Errorf("Kubernetes 1.34: %v", err)
 	}
 }

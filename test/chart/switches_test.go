@@ -86,6 +86,15 @@ func TestValuesHaveTheirEffect(t *testing.T) {
 		{"networkPolicy: {enabled: true, from: [{podSelector: {}}]}", "NetworkPolicy plimsoll", "spec|ingress|0|from|0", map[string]any{"podSelector": map[string]any{}}},
 		{"networkPolicy: {enabled: true, egress: [{ports: [{port: 443}]}]}", "NetworkPolicy plimsoll", "spec|policyTypes", []any{"Ingress", "Egress"}},
 
+		{"", "MutatingAdmissionPolicy plimsoll-schedule", "", nil},
+		{"", "ConfigMap plimsoll-admission", "", nil},
+		{"admission: {enabled: true, validate: false}", "ConfigMap plimsoll-admission", "", nil},
+		{"admission: {enabled: true, validate: false}", "ValidatingAdmissionPolicy plimsoll-pod-annotations", "", nil},
+		{"{schedulerName: other, admission: {enabled: true}}", "MutatingAdmissionPolicy plimsoll-schedule", "spec|mutations|0|applyConfiguration|expression", "Object{spec: Object.spec{schedulerName: 'other'}}"},
+		{"admission: {enabled: true, validationActions: [Warn, Audit]}", "ValidatingAdmissionPolicyBinding plimsoll-node-annotations", "spec|validationActions", []any{"Warn", "Audit"}},
+		{"admission: {enabled: true, podAnnotations: {schedule: Deny}}", "ConfigMap plimsoll-admission", "data|schedule", "Deny"},
+		{"{fullnameOverride: line, admission: {enabled: true}}", "ValidatingAdmissionPolicyBinding line-allowed-annotations", "spec|paramRef|name", "line-admission"},
+
 		{"schedulerName: other", "Job plimsoll-test", pod + "schedulerName", "other"},
 		{"image: {tag: v9}", "Job plimsoll-test", container + "image", "plimsoll:v9"},
 	} {
@@ -175,7 +184,7 @@ profiles:
 
 // Two releases have no object in common, nor selectors that match the other's pods.
 func TestReleasesDoNotMeet(t *testing.T) {
-	all := "{serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, networkPolicy: {enabled: true}}"
+	all := "{admission: {enabled: true}, serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, networkPolicy: {enabled: true}}"
 	one, other := rendering{release: "plimsoll"}.render(t, all), rendering{release: "batch"}.render(t, all)
 	for k, object := range one {
 		if other[k] != nil {

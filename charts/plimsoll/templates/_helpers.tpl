@@ -51,6 +51,28 @@ labels:
   {{- include "plimsoll.labels" $root | nindent 2 }}
 {{- end -}}
 
+{{/* The same for what belongs to admission, and not to the scheduler. */}}
+{{- define "plimsoll.admissionMetadata" -}}
+{{- include "plimsoll.clusterMetadata" . | replace "component: scheduler" "component: admission" -}}
+{{- end -}}
+
+{{/*
+The version of MutatingAdmissionPolicy: v1 from Kubernetes 1.36 on, else the beta where the
+cluster serves it. A cluster tells which kinds it has; "helm template" knows only the
+version that it is told.
+*/}}
+{{- define "plimsoll.mutatingVersion" -}}
+{{- $group := "admissionregistration.k8s.io" -}}
+{{- $kind := "MutatingAdmissionPolicy" -}}
+{{- if or (.Capabilities.APIVersions.Has (printf "%s/v1/%s" $group $kind)) (semverCompare ">=1.36.0-0" .Capabilities.KubeVersion.Version) -}}
+{{ $group }}/v1
+{{- else if .Capabilities.APIVersions.Has (printf "%s/v1beta1/%s" $group $kind) -}}
+{{ $group }}/v1beta1
+{{- else -}}
+{{- fail (printf "admission.schedule: Kubernetes %s serves no %s. It is there from 1.36 on; in 1.34 and 1.35 the API server serves its beta with --feature-gates=MutatingAdmissionPolicy=true --runtime-config=admissionregistration.k8s.io/v1beta1=true (and helm template knows of it by --api-versions admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy). Without it, set admission.schedule to false, and schedulerName in pods" .Capabilities.KubeVersion.Version $kind) -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "plimsoll.serviceAccountName" -}}
 {{- default (ternary (include "plimsoll.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name -}}
 {{- end -}}
