@@ -28,6 +28,7 @@ const (
 	optedIn  = "opted-in"
 	optedOut = "opted-out"
 	unasked  = "unasked" // has no label
+	later    = "later"   // gets it later
 )
 
 // What was there before the policies, and is not right by them.
@@ -40,7 +41,7 @@ func admitted(t *testing.T) kubernetes.Interface {
 	t.Helper()
 	c := controlPlane(t).Clientset
 	setUp.Do(func() {
-		for name, label := range map[string]string{optedIn: "enabled", optedOut: "disabled", unasked: "", oldNamespace: "true"} {
+		for name, label := range map[string]string{optedIn: "enabled", optedOut: "disabled", unasked: "", later: "", oldNamespace: "true"} {
 			createNamespace(t, c, name, label)
 		}
 		old := podOf(oldPod, unasked)
@@ -239,17 +240,18 @@ func TestPodsWithDevicesAreSent(t *testing.T) {
 // In kube-system nothing is sent, even if the namespace is labelled.
 func TestPodsOfKubeSystemAreNotSent(t *testing.T) {
 	c := admitted(t)
-	label := func(value string) {
+	label := func(name, value string) {
 		patch := fmt.Sprintf(`{"metadata": {"labels": {"plimsoll.io/schedule": %s}}}`, value)
-		_, err := c.CoreV1().Namespaces().Patch(withoutCancel(t), metav1.NamespaceSystem, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
+		_, err := c.CoreV1().Namespaces().Patch(withoutCancel(t), name, types.MergePatchType, []byte(patch), metav1.PatchOptions{})
 		must(t, err)
 	}
-	label(`"enabled"`)
-	t.Cleanup(func() { label("null") })
-	// When a namespace that was labelled later is in force, so is this one.
-	createNamespace(t, c, "later", "enabled")
+	label(metav1.NamespaceSystem, `"enabled"`)
+	t.Cleanup(func() { label(metav1.NamespaceSystem, "null") })
+	// The API server sees changes of namespaces in their order. When it has seen the later
+	// one, it has seen that of kube-system.
+	label(later, `"enabled"`)
 	must(t, cluster.WaitFor(t.Context(), "the label of the other namespace to be in force", func(ctx context.Context) (bool, error) {
-		made, err := c.CoreV1().Pods("later").Create(ctx, withDevice(podOf("pod", "later"), "nvidia.com/gpu", "1"), dryRun)
+		made, err := c.CoreV1().Pods(later).Create(ctx, withDevice(podOf("pod", later), "nvidia.com/gpu", "1"), dryRun)
 		return err == nil && made.Spec.SchedulerName == "plimsoll", err
 	}))
 	made, err := c.CoreV1().Pods(metav1.NamespaceSystem).Create(t.Context(), withDevice(podOf("pod", metav1.NamespaceSystem), "nvidia.com/gpu", "1"), dryRun)
