@@ -57,6 +57,7 @@ func TestInstallTestUpgradeUninstall(t *testing.T) {
 	if log, err := scheduler.Log(); err != nil || strings.Contains(log, "forbidden") {
 		t.Errorf("the scheduler may not do all that it does, or has no log (%v):\n%s", err, log)
 	}
+	checkAlerts(t, c, scheduler)
 
 	before := deploymentTemplate(t, c)
 	upgrade := action.NewUpgrade(helm)

@@ -32,6 +32,7 @@ const (
 // plimsoll, for the newest Kubernetes.
 type rendering struct {
 	release    string
+	namespace  string
 	kubernetes string
 	apis       []string       // beside those that Helm knows
 	chart      *chartv2.Chart // instead of the one in its folder
@@ -64,6 +65,9 @@ func (r rendering) try(t testing.TB, given map[string]any) (*release.Release, er
 	install.ReleaseName, install.Namespace = "plimsoll", namespace
 	if r.release != "" {
 		install.ReleaseName = r.release
+	}
+	if r.namespace != "" {
+		install.Namespace = r.namespace
 	}
 	kubernetes := "v1.37.1"
 	if r.kubernetes != "" {
