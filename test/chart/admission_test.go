@@ -338,6 +338,26 @@ func TestWrongAnnotationsAreRefused(t *testing.T) {
 	}
 }
 
+// An object with as many annotations as one can have is admitted: the expressions do not
+// cost too much for it.
+func TestManyAnnotationsAreAdmitted(t *testing.T) {
+	c := admitted(t)
+	const most = 256 << 10 // bytes of names and values
+	annotations := map[string]string{config.EstimateAnnotation: `{"cpu": 1}`}
+	for size := 100; size < most-20; size += 20 {
+		annotations[fmt.Sprintf("plimsoll.x/%08d", size)] = "v"
+	}
+	pod := podOf("pod", unasked)
+	pod.Annotations = annotations
+	if _, err := c.CoreV1().Pods(unasked).Create(t.Context(), pod, dryRun); err != nil {
+		t.Error(err)
+	}
+	annotations[config.EstimateAnnotation] = "x"
+	if _, err := c.CoreV1().Pods(unasked).Create(t.Context(), pod, dryRun); err == nil || !strings.Contains(err.Error(), "[plimsoll.io/estimate]: Invalid value: x: must be") {
+		t.Errorf("with a wrong one among them: %v", err)
+	}
+}
+
 func brief(text string) string { return text[:min(len(text), 20)] }
 
 // creators returns what tries to create objects with pods that have the annotations, by
@@ -513,6 +533,7 @@ func TestWhatWasThereStaysChangeable(t *testing.T) {
 func TestParametersForbidAnnotations(t *testing.T) {
 	c := admitted(t)
 	t.Cleanup(func() {
+		setParameters(withoutCancel(t), t, c, map[string]string{"estimate": "Deny"}) // so that the change is seen
 		setParameters(withoutCancel(t), t, c, map[string]string{"estimate": "Allow", "when-unsatisfiable": "Allow", "schedule": "Allow"})
 	})
 	const estimate, when, schedule = config.EstimateAnnotation, config.WhenUnsatisfiableAnnotation, "plimsoll.io/schedule"

@@ -103,7 +103,7 @@ func startInstalled(t *testing.T, c *cluster.Cluster) *cluster.Scheduler {
 	t.Helper()
 	program, err := filepath.Abs(filepath.Join(root, "bin", "test", "chart-scheduler"))
 	must(t, err)
-	build := exec.CommandContext(t.Context(), "go", "build", "-C", root, "-o", program, "./cmd/scheduler")
+	build := exec.CommandContext(t.Context(), "go", "build", "-C", root, "-buildvcs=false", "-o", program, "./cmd/scheduler")
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the scheduler: %v: %s", err, out)
 	}

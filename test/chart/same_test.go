@@ -1,6 +1,7 @@
 package chart
 
 import (
+	"io/fs"
 	"maps"
 	"os"
 	"path/filepath"
@@ -18,28 +19,27 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 )
 
-// build runs kustomize over an overlay of a folder of the repository, which may
-// hold further lines of a kustomization.
+// build runs kustomize over an overlay that lies beside the base.
 func build(t *testing.T, overlay string) objects {
 	t.Helper()
-	// kustomize reads nothing above the folder it is told to build, except by a
-	// relative path. So the overlay lies beside the manifests.
-	dir, err := os.MkdirTemp(filepath.Join(root, "manifests"), ".test-")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	if err := os.WriteFile(filepath.Join(dir, "kustomization.yaml"), []byte(overlay), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)
+	files := filesys.MakeFsInMemory()
+	must(t, filepath.WalkDir(filepath.Join(root, "manifests"), func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() {
+			return err
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		return files.WriteFile(strings.TrimPrefix(filepath.ToSlash(path), root), content)
+	}))
+	must(t, files.WriteFile("/manifests/overlay/kustomization.yaml", []byte(overlay)))
+	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(files, "/manifests/overlay")
 	if err != nil {
 		t.Fatalf("%v:\n%s", err, overlay)
 	}
 	out, err := made.AsYaml()
-	if err != nil {
-		t.Fatal(err)
-	}
+	must(t, err)
 	return parse(t, string(out))
 }
 
@@ -47,6 +47,7 @@ func build(t *testing.T, overlay string) objects {
 func TestChartAndKustomizeMakeTheSameObjects(t *testing.T) {
 	for _, test := range []struct {
 		name, values, overlay string
+		rendering             rendering
 	}{
 		{name: "defaults", overlay: "resources: [../base]"},
 		{
@@ -131,9 +132,22 @@ patches:
     data: {estimate: Deny, when-unsatisfiable: Tighten}
 `,
 		},
+		{
+			name:      "admission by the beta of Kubernetes 1.35",
+			rendering: rendering{kubernetes: "v1.35.4", apis: []string{"admissionregistration.k8s.io/v1beta1/MutatingAdmissionPolicy"}},
+			values:    `admission: {enabled: true}`,
+			overlay: `
+resources: [../base]
+components: [../components/admission]
+patches:
+- target: {kind: MutatingAdmissionPolicy.*}
+  patch: |
+    - {op: replace, path: /apiVersion, value: admissionregistration.k8s.io/v1beta1}
+`,
+		},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			same(t, render(t, test.values), build(t, test.overlay))
+			same(t, test.rendering.render(t, test.values), build(t, test.overlay))
 		})
 	}
 }
