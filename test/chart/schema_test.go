@@ -126,6 +126,8 @@ func TestWrongValuesAreRefused(t *testing.T) {
 		{`extraProfiles: [{plugins: {}}]`, "/extraProfiles/0", "missing property 'schedulerName'"},
 		{`extraProfiles: [{schedulerName: plimsoll}]`, "extraProfiles[0].schedulerName", "each profile needs a name of its own"},
 		{`configuration: {profiles: []}`, "configuration.profiles", "goes into the value extraProfiles"},
+		{`configuration: {kind: Other}`, "configuration.kind", "is the chart's to say"},
+		{`leaderElection: {leaderElect: false}`, "leaderElection.leaderElect", "must be true with more than one replica"},
 		{`leaderElection: {resourceName: x}`, "/leaderElection", "additional properties 'resourceName' not allowed"},
 		{`featureGates: {GenericWorkload: "yes"}`, "/featureGates/GenericWorkload", "want boolean"},
 		{`extraArgs: [v=3]`, "/extraArgs/0", "does not match pattern"},

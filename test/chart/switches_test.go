@@ -63,6 +63,7 @@ func TestValuesHaveTheirEffect(t *testing.T) {
 		{"serviceAccount: {name: mine}", "ClusterRoleBinding plimsoll:kube-scheduler", "subjects|0|name", "mine"},
 		{"serviceAccount: {name: mine, create: false}", "ServiceAccount mine", "", nil},
 		{"serviceAccount: {annotations: {a: b}}", "ServiceAccount plimsoll", "metadata|annotations|a", "b"},
+		{"{replicas: 1, leaderElection: {leaderElect: false}}", deployment, "spec|replicas", 1},
 		{"rbac: {create: false}", "ClusterRole plimsoll:metrics-reader", "", nil},
 		{"rbac: {create: false}", "RoleBinding plimsoll:leader-election", "", nil},
 
@@ -222,6 +223,7 @@ func TestNotesSayWhatToDoNext(t *testing.T) {
 			[]string{"names no registry", "rollout status deployment/plimsoll", "kubectl top nodes", "helm test plimsoll -n plimsoll-system", "schedulerName: plimsoll"},
 			[]string{"ConfigMap", "<no value>"},
 		},
+		{"admission: {enabled: true}", []string{"kubectl label namespace NAME plimsoll.io/schedule=enabled"}, nil},
 		{
 			"{image: {repository: registry.example.com/plimsoll}, existingConfigMap: mine, schedulerName: other, nodeLoad: {source: {type: Prometheus, prometheus: {address: \"http://p:9090\"}}}}",
 			[]string{"ConfigMap mine", "leaderElection.resourceName: plimsoll", "schedulerName: other"},

@@ -142,9 +142,13 @@ pkg/apis/config; a test compares the two.
 
 {{- define "plimsoll.otherFaults" -}}
 {{- $faults := list -}}
-{{- range $field, $value := dict "profiles" "extraProfiles, and the first profile into profile" "leaderElection" "leaderElection" -}}
+{{- $elsewhere := dict
+      "profiles" "goes into the value extraProfiles, and the first profile into profile"
+      "leaderElection" "goes into the value leaderElection"
+      "apiVersion" "is the chart's to say" "kind" "is the chart's to say" -}}
+{{- range $field, $why := $elsewhere -}}
 {{- if hasKey $.Values.configuration $field -}}
-{{- $faults = append $faults (printf "configuration.%s: Forbidden: goes into the value %s" $field $value) -}}
+{{- $faults = append $faults (printf "configuration.%s: Forbidden: %s" $field $why) -}}
 {{- end -}}
 {{- end -}}
 {{- range $i, $entry := .Values.profile.pluginConfig -}}
@@ -163,6 +167,9 @@ pkg/apis/config; a test compares the two.
 {{- end -}}
 {{- if eq (int .Values.securePort) (int .Values.decisionsPort) -}}
 {{- $faults = append $faults (printf "decisionsPort: Invalid value: %d: must be another port than securePort, or 0, which turns it off" (int .Values.decisionsPort)) -}}
+{{- end -}}
+{{- if and (eq (toString .Values.leaderElection.leaderElect) "false") (gt (int .Values.replicas) 1) -}}
+{{- $faults = append $faults "leaderElection.leaderElect: Invalid value: false: must be true with more than one replica, all of which would schedule" -}}
 {{- end -}}
 {{- if and .Values.rbac.create (not .Values.serviceAccount.create) (not .Values.serviceAccount.name) -}}
 {{- $faults = append $faults "serviceAccount.name: Required value: with serviceAccount.create: false and rbac.create: true, the ServiceAccount that gets the permissions" -}}
