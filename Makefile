@@ -2,6 +2,7 @@
 
 COMPONENTS := test/cluster/components
 BENCH := test/perf
+CHART := test/chart
 # The import path of each program of the local control plane, and its file.
 PACKAGES := $(shell sed -n '/^tool (/,/^)/s/^\t//p' $(COMPONENTS)/go.mod)
 # Prometheus without the service discoveries, whose libraries (one a cloud) are
@@ -58,6 +59,7 @@ prerequisites:
 test: tools ## Run all tests, also those against the local control plane
 	go test -race -timeout 40m ./...
 	go -C $(BENCH) test ./...
+	go -C $(CHART) test -timeout 20m ./...
 
 .PHONY: unit
 unit: ## Run the tests that need no control plane
@@ -93,9 +95,11 @@ lint: ## Check the code and the module files
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }
 	go vet ./...
 	go -C $(BENCH) vet ./...
+	go -C $(CHART) vet ./...
 	go mod tidy -diff
 	go -C $(COMPONENTS) mod tidy -diff
 	go -C $(BENCH) mod tidy -diff
+	go -C $(CHART) mod tidy -diff
 
 .PHONY: presubmit
 presubmit: lint test ## Everything that a change has to pass
