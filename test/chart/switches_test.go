@@ -149,9 +149,6 @@ profiles:
 - percentageOfNodesToScore: 50
   pluginConfig:
   - args:
-      filter:
-        thresholds:
-          cpu: 85
       window: 5m
     name: NodeLoad
   - args:

@@ -37,7 +37,7 @@ pkg/apis/config; a test compares the two.
       "interval" (list "source.interval" (dig "source" "interval" "15s" $args) 1 600 "1s and 10m0s")
       "timeout" (list "source.timeout" (dig "source" "timeout" "10s" $args) 0.001 600 "1ms and 10m0s")
       "expiration" (list "expiration" (dig "expiration" "90s" $args) 1 86400 "1s and 24h0m0s")
-      "window" (list "window" (dig "window" "5m" $args) 0 300000 "0s and 83h20m0s")
+      "window" (list "window" (dig "window" "15m" $args) 0 300000 "0s and 83h20m0s")
       "warmUp" (list "estimate.warmUp" (dig "estimate" "warmUp" "60s" $args) 0 3600 "0s and 1h0m0s")
       "maxWait" (list "filter.maxWait" (dig "filter" "maxWait" "0s" $args) 0 86400 "0s and 24h0m0s")
       "range" (list "source.prometheus.window" (dig "window" "1m" $prometheus) 1 86400 "1s and 24h0m0s") -}}
