@@ -6,15 +6,19 @@ import (
 	"context"
 	"errors"
 	"io"
+	"maps"
 	"os"
+	"slices"
 
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/validation"
+	frameworkplugins "k8s.io/kubernetes/pkg/scheduler/framework/plugins"
 	"sigs.k8s.io/yaml"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins"
 )
 
 // configError says what is wrong with a configuration file.
@@ -52,6 +56,7 @@ func decodeProfiles(opts *options.Options) (config.Profiles, error) {
 		faults = append(faults, err.Errors()...)
 	}
 	profiles, errs := config.DecodeProfiles(cfg.Profiles)
+	errs = append(errs, config.UnknownPlugins(cfg.Profiles, pluginNames())...)
 	for _, fault := range append(errs, checkLease(cfg)...) {
 		faults = append(faults, fault)
 	}
@@ -59,6 +64,11 @@ func decodeProfiles(opts *options.Options) (config.Profiles, error) {
 		return nil, &configError{file: opts.ConfigFile, faults: faults}
 	}
 	return profiles, nil
+}
+
+// pluginNames returns the names of all plugins of this scheduler.
+func pluginNames() []string {
+	return slices.AppendSeq(slices.Collect(maps.Keys(frameworkplugins.NewInTreeRegistry())), maps.Keys((&plugins.Shared{}).Registry()))
 }
 
 // checkDocuments returns an error if the file has more than one YAML document.

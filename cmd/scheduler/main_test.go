@@ -182,6 +182,21 @@ func TestFaultyConfigurationEndsTheStart(t *testing.T) {
 			},
 		},
 		{
+			"names that no plugin has",
+			profile("  - name: NodeResourcesFitt\n    args: {}\n  - name: LoadNode\n    args: {filter: {}}\n") +
+				"- schedulerName: other\n  plugins: {score: {disabled: [{name: NodeResourceFit}, {name: \"*\"}, {name: TargetLoadPacking}]}}\n",
+			[]string{
+				`profiles[0].pluginConfig[NodeResourcesFitt]: Invalid value: "NodeResourcesFitt": no plugin has this name, so its arguments would be ignored; probably meant: NodeResourcesFit`,
+				`profiles[0].pluginConfig[LoadNode]: Invalid value: "LoadNode": no plugin has this name, so its arguments would be ignored; known here: DefaultBinder, `,
+				`profiles[1].plugins.score.disabled[NodeResourceFit]: Invalid value: "NodeResourceFit": no plugin has this name, so nothing would be disabled; probably meant: NodeResourcesFit`,
+			},
+		},
+		{
+			"a weight for a device that is none",
+			profile("  - name: DeviceFit\n    args: {resources: [nvidia.com/gpu], weights: {amd.com/gpu: 5}}\n"),
+			[]string{`profiles[plimsoll].pluginConfig[DeviceFit].args.weights[amd.com/gpu]: Invalid value: 5: no pattern of resources matches this, so it would be ignored`},
+		},
+		{
 			"a weight for a resource that no source reports",
 			profile("  - name: NodeLoad\n    args: {score: {weights: {nvidia.com/gpu: 1}}}\n"),
 			[]string{"args.score.weights[nvidia.com/gpu]: Invalid value: 1: no source reports this resource; must be one of cpu, memory"},

@@ -178,6 +178,8 @@ var nodeLoadCases = []string{
 	`{"stalePolicy": "Reject"}`,
 	`{"stalePolicy": "reject"}`,
 	`{"score": {"strategy": "MostHeadroom", "riskAversion": 10, "worstResourceWeight": 100}}`,
+	`{"score": {"strategy": "LeastExpectedLoss", "riskAversion": 1}}`,
+	`{"score": {"strategy": "LeastExpectedLoss", "worstResourceWeight": 1, "riskAversion": 0}}`,
 	`{"score": {"riskAversion": 10.1}}`,
 	`{"score": {"riskAversion": -0.1}}`,
 	`{"score": {"worstResourceWeight": 101}}`,

@@ -99,6 +99,9 @@ pkg/apis/config; a test compares the two.
 {{- $faults = append $faults "nodeLoad.source.prometheus: Forbidden: is for type: Prometheus, and the type is MetricsServer" -}}
 {{- end -}}
 
+{{- if and (eq (dig "score" "strategy" "" $args) "LeastExpectedLoss") (or (ne (dig "score" "worstResourceWeight" 1 $args | float64) 1.0) (ne (dig "score" "riskAversion" 0 $args | float64) 0.0)) -}}
+{{- $faults = append $faults "nodeLoad.score.strategy: Forbidden: worstResourceWeight and riskAversion would be ignored: they are for MostHeadroom, which is the strategy if only they are given" -}}
+{{- end -}}
 {{- if and (eq (dig "score" "weights" "cpu" 1 $args | int) 0) (eq (dig "score" "weights" "memory" 1 $args | int) 0) -}}
 {{- $faults = append $faults "nodeLoad.score.weights: Invalid value: at least one weight must be above 0" -}}
 {{- end -}}

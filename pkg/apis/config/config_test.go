@@ -141,6 +141,10 @@ func TestFaults(t *testing.T) {
 			"args.score.riskAversion: Invalid value: -0.5: must be between 0 and 10",
 			`args.score.statistic: Invalid value: "5": must be a string`,
 		}},
+		{nodeLoad, `{"score": {"strategy": "LeastExpectedLoss", "riskAversion": 2}}`, []string{
+			"args.score.strategy: Forbidden: worstResourceWeight and riskAversion would be ignored: they are for MostHeadroom, which is the strategy if only they are given",
+		}},
+		{nodeLoad, `{"score": {"strategy": "LeastExpectedLoss", "worstResourceWeight": 1, "riskAversion": 0}}`, nil},
 		{nodeLoad, `{"score": {"riskAversion": "high"}}`, []string{`args.score.riskAversion: Invalid value: "high": must be a number`}},
 		{nodeLoad, `{"bands": [{"minPriority": 5, "maxPriority": 4, "thresholds": {"cpu": 101}}, {}, {"minPriority": 3000000000, "thresholds": {"gpu": 1}, "name": "x"}]}`, []string{
 			"args.bands[0].maxPriority: Invalid value: 4: must be at least minPriority",
@@ -282,5 +286,22 @@ func TestAnnotations(t *testing.T) {
 	}
 	if _, err := ParseWhenUnsatisfiable("Whenever"); err == nil || !strings.Contains(err.Error(), `supported values: "DoNotSchedule", "ScheduleAnyway"`) {
 		t.Error(err)
+	}
+}
+
+// Arguments that are for one strategy alone ask for it.
+func TestTheStrategyThatArgumentsAskFor(t *testing.T) {
+	for text, want := range map[string]ScoreStrategy{
+		`{}`:                                     LeastExpectedLoss,
+		`{"score": {"riskAversion": 2}}`:         MostHeadroom,
+		`{"score": {"worstResourceWeight": 20}}`: MostHeadroom,
+		`{"score": {"worstResourceWeight": 1, "riskAversion": 0}}`:            LeastExpectedLoss,
+		`{"score": {"strategy": "MostHeadroom"}}`:                             MostHeadroom,
+		`{"score": {"strategy": "MostHeadroom", "worstResourceWeight": 100}}`: MostHeadroom,
+	} {
+		args, errs := DecodeNodeLoad(&runtime.Unknown{Raw: []byte(text)}, field.NewPath("args"))
+		if len(errs) > 0 || args.Score.Strategy != want {
+			t.Errorf("%s: %s, %v; want %s", text, args.Score.Strategy, errs.ToAggregate(), want)
+		}
 	}
 }

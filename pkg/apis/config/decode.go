@@ -19,11 +19,12 @@ import (
 
 // args is what Decode needs of the arguments of a plugin.
 type args interface {
+	defaulter
 	Validate(*field.Path) field.ErrorList
 }
 
-// defaulter is a part of the arguments that may be absent, and has defaults if
-// it is not.
+// defaulter is arguments whose defaults depend on others, or a part of them that may be
+// absent, and has defaults if it is not.
 type defaulter interface{ setDefaults() }
 
 // DecodeNodeLoad returns obj, the arguments that the scheduler framework hands
@@ -31,7 +32,9 @@ type defaulter interface{ setDefaults() }
 // reported, each with its path below fld; the arguments are valid only if
 // there is none.
 func DecodeNodeLoad(obj runtime.Object, fld *field.Path) (*NodeLoadArgs, field.ErrorList) {
-	return decodeArgs(obj, fld, DefaultNodeLoadArgs())
+	args := DefaultNodeLoadArgs()
+	args.Score.Strategy = ""
+	return decodeArgs(obj, fld, args)
 }
 
 // DecodeDeviceFit is DecodeNodeLoad for DeviceFitArgs.
@@ -49,6 +52,7 @@ func decodeArgs[T args](obj runtime.Object, fld *field.Path, into T) (T, field.E
 		return into, field.ErrorList{field.InternalError(fld, fmt.Errorf("arguments of type %T, want JSON", obj))}
 	}
 	errs := decode(raw, fld, into)
+	into.setDefaults()
 	return into, append(errs, validateUnless(errs, into.Validate(fld))...)
 }
 

@@ -63,3 +63,23 @@ func DefaultDeviceFitArgs() *DeviceFitArgs {
 		AvoidDeviceNodes: true,
 	}
 }
+
+// setDefaults sets what depends on other fields: arguments that are for MostHeadroom
+// alone ask for it.
+func (a *NodeLoadArgs) setDefaults() {
+	if a.Score.Strategy != "" {
+		return
+	}
+	a.Score.Strategy = DefaultNodeLoadArgs().Score.Strategy
+	if a.Score.forHeadroom() {
+		a.Score.Strategy = MostHeadroom
+	}
+}
+
+// forHeadroom reports whether there are arguments that are for MostHeadroom alone.
+func (s *Score) forHeadroom() bool {
+	defaults := DefaultNodeLoadArgs().Score
+	return s.WorstResourceWeight != defaults.WorstResourceWeight || s.RiskAversion != defaults.RiskAversion
+}
+
+func (a *DeviceFitArgs) setDefaults() {}

@@ -11,7 +11,46 @@ import (
 
 // What kube-scheduler does not find a plugin for it ignores: arguments, and what
 // is disabled. So a slip of the pen would turn ours off without a word. Here it is
-// a fault. Other plugins' names are left alone.
+// a fault.
+
+// UnknownPlugins returns the names in the profiles of which kube-scheduler would ignore
+// what they are there for, as no plugin has them. known has those that plugins have.
+// What was meant for one of ours is told by DecodeProfiles.
+func UnknownPlugins(profiles []schedconfig.KubeSchedulerProfile, known []string) (errs field.ErrorList) {
+	unknown := func(name string) bool { return meant(name) == "" && name != "*" && !slices.Contains(known, name) }
+	for i := range profiles {
+		fld := field.NewPath("profiles").Index(i)
+		for _, point := range extensionPoints(profiles[i].Plugins) {
+			for _, p := range point.Disabled {
+				if unknown(p.Name) {
+					errs = append(errs, field.Invalid(fld.Child("plugins", point.name, "disabled").Key(p.Name), p.Name,
+						"no plugin has this name, so nothing would be disabled"+closest(p.Name, known)))
+				}
+			}
+		}
+		for _, pc := range profiles[i].PluginConfig {
+			if unknown(pc.Name) {
+				errs = append(errs, field.Invalid(fld.Child("pluginConfig").Key(pc.Name), pc.Name,
+					"no plugin has this name, so its arguments would be ignored"+closest(pc.Name, known)))
+			}
+		}
+	}
+	return errs
+}
+
+// closest tells which of the known names is nearest, if one is near.
+func closest(name string, known []string) string {
+	best, least := "", maxDistance+1
+	for _, k := range slices.Sorted(slices.Values(known)) {
+		if d := distance(plain(name), plain(k)); d < least {
+			best, least = k, d
+		}
+	}
+	if best == "" {
+		return "; known here: " + strings.Join(slices.Sorted(slices.Values(known)), ", ")
+	}
+	return "; probably meant: " + best
+}
 
 // checkPlugins returns what a profile says of our plugins that has no effect.
 // Any of their extension points may be enabled without the others.

@@ -158,6 +158,8 @@ const (
 
 // Score configures how NodeLoad ranks nodes.
 type Score struct {
+	// Strategy defaults to LeastExpectedLoss, or to MostHeadroom if arguments are given
+	// that are for that alone.
 	Strategy ScoreStrategy `json:"strategy"`
 	// Statistic of the node's history that nodes are ranked by.
 	Statistic Statistic `json:"statistic"`

@@ -30,6 +30,10 @@ func (a *NodeLoadArgs) Validate(fld *field.Path) field.ErrorList {
 	}
 
 	errs = append(errs, oneOf(score.Child("strategy"), a.Score.Strategy, LeastExpectedLoss, MostHeadroom)...)
+	if a.Score.Strategy == LeastExpectedLoss && a.Score.forHeadroom() {
+		errs = append(errs, field.Forbidden(score.Child("strategy"),
+			"worstResourceWeight and riskAversion would be ignored: they are for MostHeadroom, which is the strategy if only they are given"))
+	}
 	errs = append(errs, statistic(score.Child("statistic"), a.Score.Statistic)...)
 	if a.Score.RiskAversion < 0 || a.Score.RiskAversion > 10 {
 		errs = append(errs, field.Invalid(score.Child("riskAversion"), a.Score.RiskAversion, between(0, 10)))

@@ -141,6 +141,11 @@ func newPlugin(args *config.DeviceFitArgs, fld *field.Path, nodeLoad *config.Nod
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", fld.Child("resources"), err)
 	}
+	for name, weight := range args.Weights {
+		if !matcher.Matches(v1.ResourceName(name)) {
+			return nil, field.Invalid(fld.Child("weights").Key(name), weight, "no pattern of resources matches this, so it would be ignored")
+		}
+	}
 	pl := &DeviceFit{
 		devices: device.NewCatalogue(matcher, inventory, clock), avoidDeviceNodes: args.AvoidDeviceNodes,
 		weights: weightsOf(args.Weights), statistic: load.Latest,
