@@ -2,11 +2,14 @@ package annotation
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
 
@@ -28,6 +31,7 @@ func Watch(factory informers.SharedInformerFactory, report func(object runtime.O
 				invalid(node, err)
 			}
 		}
+		checkNames(before, node, "node", ofNodes, invalid)
 	})); err != nil {
 		return fmt.Errorf("watch nodes: %w", err)
 	}
@@ -63,6 +67,22 @@ func checkPod(before, pod *v1.Pod, invalid func(runtime.Object, error)) {
 	if changed(before, pod, config.WhenUnsatisfiableAnnotation) {
 		if _, err := config.ParseWhenUnsatisfiable(pod.Annotations[config.WhenUnsatisfiableAnnotation]); err != nil {
 			invalid(pod, err)
+		}
+	}
+	checkNames(before, pod, "pod", ofPods, invalid)
+}
+
+// ofNodes and ofPods are all annotations that nodes and pods may have.
+var (
+	ofNodes = []string{config.ThresholdsAnnotation}
+	ofPods  = []string{config.EstimateAnnotation, config.ScheduleAnnotation, config.WhenUnsatisfiableAnnotation}
+)
+
+// checkNames finds annotations that look like ours, and that nobody reads.
+func checkNames[T any, P object[T]](before, after P, kind string, known []string, invalid func(runtime.Object, error)) {
+	for _, name := range slices.Sorted(maps.Keys(after.GetAnnotations())) {
+		if strings.HasPrefix(name, config.AnnotationPrefix) && !slices.Contains(known, name) && changed(before, after, name) {
+			invalid(after, field.Forbidden(annotationPath(name), fmt.Sprintf("there is no such annotation of a %s; known here: %s", kind, strings.Join(known, ", "))))
 		}
 	}
 }

@@ -152,3 +152,18 @@ func TestAFaultOfAnObjectThatIsMadeAgainIsReportedAgain(t *testing.T) {
 	}
 	r.become(t, badNode, badNode, last) // and nothing of the deletion
 }
+
+// An annotation that looks like ours, and that nobody reads, is a slip of the pen.
+func TestAnnotationsThatDoNotExistAreReported(t *testing.T) {
+	odd := node("odd", `{"cpu": 60}`)
+	odd.Annotations["plimsoll.io/threshold"], odd.Annotations["example.com/threshold"] = `{"cpu": 50}`, "1"
+	_, r := watched(t, odd,
+		pod("odd", map[string]string{"plimsoll.io/estimates": "1", config.ThresholdsAnnotation: `{"cpu": 1}`, "test.plimsoll.io/x": "1"}),
+		pod("fine", map[string]string{config.ScheduleAnnotation: "disabled"}),
+	)
+	r.become(t,
+		"*v1.Node odd: metadata.annotations[plimsoll.io/threshold]: Forbidden: there is no such annotation of a node; known here: plimsoll.io/thresholds",
+		"*v1.Pod odd: metadata.annotations[plimsoll.io/estimates]: Forbidden: there is no such annotation of a pod; known here: plimsoll.io/estimate, plimsoll.io/schedule, plimsoll.io/when-unsatisfiable",
+		"*v1.Pod odd: metadata.annotations[plimsoll.io/thresholds]: Forbidden: there is no such annotation of a pod",
+	)
+}

@@ -15,7 +15,7 @@ const IdleContainer = "idle"
 
 // useDelay is the annotation of a pod that says how many seconds after it was created
 // it begins to use CPU.
-const useDelay = "plimsoll.io/test-use-delay"
+const useDelay = "test.plimsoll.io/use-delay"
 
 // UseAfter returns the annotation of a pod that uses next to no CPU until so long after
 // it was created, whatever its Usage says. It does not depend on when somebody gets

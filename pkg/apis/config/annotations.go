@@ -16,6 +16,11 @@ const (
 	EstimateAnnotation = "plimsoll.io/estimate"
 	// WhenUnsatisfiableAnnotation, on a pod, is filter.whenUnsatisfiable for it.
 	WhenUnsatisfiableAnnotation = "plimsoll.io/when-unsatisfiable"
+	// ScheduleAnnotation, on a pod, is for the admission policies alone: disabled leaves
+	// it to the scheduler that it names.
+	ScheduleAnnotation = "plimsoll.io/schedule"
+	// AnnotationPrefix is what all of them begin with.
+	AnnotationPrefix = "plimsoll.io/"
 )
 
 // ParseThresholds returns the value of ThresholdsAnnotation: percent of
