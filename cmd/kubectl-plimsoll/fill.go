@@ -138,7 +138,8 @@ type source struct {
 // sources reads the files, each once. What is odd about those that are read all the same
 // it says on stderr.
 func (o *fillOptions) sources(stderr io.Writer) ([]source, error) {
-	f := input.Filling{Ask: o.marks[len(o.marks)-1]}
+	// Next to nothing, but not nothing: zero of a node where containers run is no news.
+	f := input.Filling{Ask: o.marks[len(o.marks)-1], Use: 0.01}
 	if o.load {
 		f.Hot, f.HotFrom, f.HotTo, f.Use = 1./3, 0.70, 0.95, 0.6
 	}
