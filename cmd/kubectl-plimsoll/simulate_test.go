@@ -247,7 +247,7 @@ func TestFillReadsOddListsOnceWithWarnings(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, stderr, exit = plimsoll(t, "fill", "--nodes", nodes, "--pods", pods)
-	if want := "error: " + pods + `:2: num_gpu is "": must be a whole number from 0 to `; exit != exitError || !strings.Contains(stderr, want) {
+	if want := "error: " + pods + ": none of the 1 pods in it can be used\n  " + pods + `:2: num_gpu is "": must be a whole number from 0 to `; exit != exitError || !strings.Contains(stderr, want) {
 		t.Errorf("exit status %d, the error is %q, want %q in it", exit, stderr, want)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input/manifest"
@@ -14,12 +15,17 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input/warning"
 )
 
-const objectsOfOtherKinds warning.Kind = "files with objects of other kinds, which are left out"
+const (
+	objectsOfOtherKinds warning.Kind = "files with objects of other kinds, which are left out"
+	objectsNotRead      warning.Kind = "objects of which it cannot be read what they are are left out"
+)
 
-// found is an object, and how to report faults of it.
+// found is an object, and how to report faults of it. If it cannot be read, which fault
+// says, object has its name only, or not even that.
 type found[T any] struct {
 	object T
 	origin *manifest.Object
+	fault  error
 }
 
 // objects are those of a snapshot's files.
@@ -28,10 +34,12 @@ type objects struct {
 	pods        []found[v1.Pod]
 	nodeMetrics []found[v1beta1.NodeMetrics]
 	podMetrics  []found[v1beta1.PodMetrics]
+	// left tells of those that are none of these.
+	left warning.List
 }
 
 // objectsIn decodes the objects of the files.
-func objectsIn(files []*textfile.File, warnings *warning.List) (*objects, error) {
+func objectsIn(files []*textfile.File) (*objects, error) {
 	all := &objects{}
 	for _, file := range files {
 		read, err := manifest.Read(file)
@@ -49,7 +57,7 @@ func objectsIn(files []*textfile.File, warnings *warning.List) (*objects, error)
 			}
 		}
 		if len(others) > 0 {
-			warnings.Add(objectsOfOtherKinds, file.Name, "there are objects of other kinds than nodes, pods and their metrics in it: %s; they are left out", counts(others))
+			all.left.Add(objectsOfOtherKinds, file.Name, "there are objects of other kinds than nodes, pods and their metrics in it: %s; they are left out", counts(others))
 		}
 	}
 	return all, nil
@@ -71,7 +79,8 @@ func (o *objects) add(file string, origin *manifest.Object) (known bool, err err
 	kind := origin.Kind
 	if kind == "" {
 		if kind = kindOf(file); kind == "" {
-			return false, origin.Errorf("", "has no kind: must be a node, a pod or their metrics, as kubectl get -o json prints them")
+			o.left.AddError(objectsNotRead, faultOfKindless(origin), "it is left out")
+			return true, nil
 		}
 	}
 	group, _, ok := strings.Cut(origin.APIVersion, "/")
@@ -81,26 +90,44 @@ func (o *objects) add(file string, origin *manifest.Object) (known bool, err err
 	core, metrics := group == "", group == v1beta1.GroupName || origin.APIVersion == ""
 	switch {
 	case kind == "Node" && core:
-		return true, decode(origin, &o.nodes)
+		decode(origin, &o.nodes)
 	case kind == "Pod" && core:
-		return true, decode(origin, &o.pods)
+		decode(origin, &o.pods)
 	case kind == "NodeMetrics" && metrics:
-		return true, decode(origin, &o.nodeMetrics)
+		decode(origin, &o.nodeMetrics)
 	case kind == "PodMetrics" && metrics:
-		return true, decode(origin, &o.podMetrics)
+		decode(origin, &o.podMetrics)
 	case kind == "Status" && core:
 		return false, statusError(origin)
+	default:
+		return false, nil
 	}
-	return false, nil
+	return true, nil
 }
 
-func decode[T any](origin *manifest.Object, list *[]found[T]) error {
-	f := found[T]{origin: origin}
-	if err := origin.Decode(&f.object); err != nil {
+// faultOfKindless says what is wrong with an object without a kind.
+func faultOfKindless(origin *manifest.Object) error {
+	if err := origin.Decode(&struct{}{}); err != nil {
 		return err
 	}
+	return origin.Errorf("", "has no kind: must be a node, a pod or their metrics, as kubectl get -o json prints them")
+}
+
+// decode puts an object on the list, with its fault if it cannot be read.
+func decode[T any, P interface {
+	*T
+	metav1.Object
+}](origin *manifest.Object, list *[]found[T]) {
+	f := found[T]{origin: origin}
+	if f.fault = origin.Decode(&f.object); f.fault != nil {
+		f.object = *new(T) // without the part that has been read
+		namespace, name := origin.Name()
+		P(&f.object).SetNamespace(namespace)
+		P(&f.object).SetName(name)
+	} else if P(&f.object).GetName() == "" {
+		f.fault = origin.Errorf("metadata.name", "is empty: each object must have a name")
+	}
 	*list = append(*list, f)
-	return nil
 }
 
 // statusError returns what the API server said in place of objects.
@@ -110,4 +137,12 @@ func statusError(origin *manifest.Object) error {
 		return err
 	}
 	return origin.Errorf("", "is an answer of the API server that tells of a fault (%s): must be nodes, pods or their metrics", status.Message)
+}
+
+// called names an object, as far as its name can be read.
+func called(kind, name string) string {
+	if name == "" {
+		return "the " + kind
+	}
+	return kind + " " + name
 }

@@ -2,12 +2,12 @@ package input
 
 import (
 	"fmt"
+	"slices"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/types"
 	resourcehelper "k8s.io/component-helpers/resource"
 
-	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input/manifest"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/input/warning"
 )
 
@@ -15,32 +15,31 @@ const (
 	podsOnNoNode    warning.Kind = "pods on nodes that are not there are left out"
 	podsTwice       warning.Kind = "pods that come twice are taken once"
 	podsImpossible  warning.Kind = "pods with impossible requests are left out"
+	podsUnreadable  warning.Kind = "pods with a value that cannot be read, or without a name or containers, are left out"
 	podsOfSharedUID warning.Kind = "pods with the UID of another get one of their own"
 )
 
 // podTaker takes the pods of a snapshot.
 type podTaker struct {
-	nodes    nodesKnown
-	warnings *warning.List
-	taken    map[types.NamespacedName]found[*v1.Pod]
-	order    []types.NamespacedName
-	ended    int
+	nodes nodesKnown
+	left  warning.List
+	taken map[types.NamespacedName]found[*v1.Pod]
+	order []types.NamespacedName
+	ended int
 }
 
 // takePods takes the pods that run or wait. Of pods with the same name it is the one
 // that was created last: no two can exist at the same time.
 func (s *snapshot) takePods(path string, from *objects, nodes nodesKnown, warnings *warning.List) error {
-	t := &podTaker{nodes: nodes, warnings: warnings, taken: map[types.NamespacedName]found[*v1.Pod]{}}
+	t := &podTaker{nodes: nodes, taken: map[types.NamespacedName]found[*v1.Pod]{}}
 	for i := range from.pods {
-		if err := t.take(&from.pods[i].object, from.pods[i].origin); err != nil {
-			return err
-		}
+		t.take(&from.pods[i])
 	}
 	uids := map[types.UID]types.NamespacedName{}
 	for _, name := range t.order {
 		pod, origin := t.taken[name].object, t.taken[name].origin
 		if other, shared := uids[pod.UID]; shared && pod.UID != "" {
-			warnings.Add(podsOfSharedUID, origin.Where(), "pod %s has the UID of pod %s: it gets another", name, other)
+			t.left.Add(podsOfSharedUID, origin.Where(), "pod %s has the UID of pod %s: it gets another", name, other)
 			pod.UID = ""
 		}
 		if pod.UID == "" {
@@ -50,54 +49,67 @@ func (s *snapshot) takePods(path string, from *objects, nodes nodesKnown, warnin
 		nameOwners(pod)
 		s.pods = append(s.pods, pod)
 	}
+	var err error
 	switch {
-	case len(s.pods) > 0:
-		return nil
 	case len(from.pods) == 0:
-		return fmt.Errorf("%s: there is no object of kind Pod in it: make pods by %s", path, command(path, "Pod"))
+		err = fmt.Errorf("%s: there is no object of kind Pod in it: make pods by %s", path, command(path, "Pod"))
+	case len(s.pods) == 0:
+		err = fmt.Errorf("%s: of the %d pods in it %d have ended, and the others are left out: there must be one that runs or waits", path, len(from.pods), t.ended)
+	case !slices.ContainsFunc(s.pods, func(pod *v1.Pod) bool { return !staysOnNode(pod) }):
+		err = fmt.Errorf("%s: all pods in it that can be used are of DaemonSets or static: there is nothing to schedule", path)
 	}
-	return fmt.Errorf("%s: of the %d pods in it %d have ended, and the others are left out: there must be one that runs or waits", path, len(from.pods), t.ended)
+	return warnings.Settle(&t.left, err)
 }
 
 // take takes a pod unless it is left out.
-func (t *podTaker) take(pod *v1.Pod, origin *manifest.Object) error {
+func (t *podTaker) take(from *found[v1.Pod]) {
+	pod, origin := &from.object, from.origin
 	if pod.Namespace == "" {
 		pod.Namespace = v1.NamespaceDefault
 	}
 	if pod.Status.Phase == v1.PodSucceeded || pod.Status.Phase == v1.PodFailed {
 		t.ended++
-		return nil
-	}
-	switch {
-	case pod.Name == "":
-		return origin.Errorf("metadata.name", "is empty: each pod must have a name")
-	case len(pod.Spec.Containers) == 0:
-		return origin.Errorf("spec.containers", "is empty: pod %s must have containers, whose requests count", pod.Name)
+		return
 	}
 	name := nameOfPod(pod)
+	fault := from.fault
+	if fault == nil && len(pod.Spec.Containers) == 0 {
+		fault = origin.Errorf("spec.containers", "is empty: each pod must have containers, whose requests count")
+	}
+	if fault != nil {
+		t.left.AddError(podsUnreadable, fault, calledPod(name)+" is left out")
+		return
+	}
 	if node := pod.Spec.NodeName; node != "" && !t.nodes[node] {
 		what := "which is not in the snapshot"
 		if _, known := t.nodes[node]; known {
 			what = "which is left out"
 		}
-		t.warnings.Add(podsOnNoNode, origin.Where(), "pod %s is on node %s, %s: the pod is left out", name, node, what)
-		return nil
+		t.left.Add(podsOnNoNode, origin.Where(), "pod %s is on node %s, %s: the pod is left out", name, node, what)
+		return
 	}
 	if fault := faultOfRequests(pod); fault != "" {
-		t.warnings.Add(podsImpossible, origin.Where(), "pod %s: %s; it is left out", name, fault)
-		return nil
+		t.left.Add(podsImpossible, origin.Where(), "pod %s: %s; it is left out", name, fault)
+		return
 	}
 	before, twice := t.taken[name]
 	if !twice {
 		t.order = append(t.order, name)
 	} else {
-		t.warnings.Add(podsTwice, origin.Where(), "pod %s comes a second time (first at %s): the one that was created last is taken", name, before.origin.Where())
+		t.left.Add(podsTwice, origin.Where(), "pod %s comes a second time (first at %s): the one that was created last is taken", name, before.origin.Where())
 		if !before.object.CreationTimestamp.Before(&pod.CreationTimestamp) {
-			return nil
+			return
 		}
 	}
 	t.taken[name] = found[*v1.Pod]{object: pod, origin: origin}
-	return nil
+}
+
+// calledPod names a pod as called does.
+func calledPod(name types.NamespacedName) string {
+	if name.Name == "" {
+		return called("pod", "")
+	}
+	return called("pod", name.String())
 }
 
 // faultOfRequests says which request of the pod is impossible, or "".

@@ -14,6 +14,7 @@ import (
 
 const (
 	readingsUnusable   warning.Kind = "readings without CPU or memory, or with impossible amounts, count as missing"
+	readingsUnreadable warning.Kind = "readings with a value that cannot be read, or without a name, count as missing"
 	readingsIncomplete warning.Kind = "readings of pods without all of their containers count as missing"
 	readingsOfNothing  warning.Kind = "readings of nodes or pods that are not there are left out"
 	readingsTwice      warning.Kind = "readings that come twice: the later one is taken"
@@ -22,13 +23,11 @@ const (
 
 // takeReadings takes what nodes and pods were measured to use.
 func (s *snapshot) takeReadings(path string, from *objects, nodes nodesKnown, warnings *warning.List) error {
-	s.takeNodeReadings(from.nodeMetrics, nodes, warnings)
-	s.takePodReadings(from, warnings)
-	switch {
-	case len(from.nodeMetrics)+len(from.podMetrics) == 0:
-		return fmt.Errorf("%s: there is no object of kind NodeMetrics in it: make readings by %s", path, command(path, "NodeMetrics"))
-	case len(s.nodeUse)+len(s.podUse) == 0:
-		return fmt.Errorf("%s: there is no reading in it of any of its nodes and pods that can be used: is it of another cluster?", path)
+	var left warning.List
+	s.takeNodeReadings(from.nodeMetrics, nodes, &left)
+	s.takePodReadings(from, &left)
+	if err := warnings.Settle(&left, s.checkReadings(path, len(from.nodeMetrics)+len(from.podMetrics), left.Count(readingsOfNothing))); err != nil {
+		return err
 	}
 	for _, node := range s.nodes {
 		if _, ok := s.nodeUse[node.Name]; !ok {
@@ -36,6 +35,20 @@ func (s *snapshot) takeReadings(path string, from *objects, nodes nodesKnown, wa
 		}
 	}
 	return nil
+}
+
+// checkReadings reports that none of the readings can be used. Those of nothing are of
+// nodes and pods that are not there.
+func (s *snapshot) checkReadings(path string, count, ofNothing int) error {
+	switch {
+	case count == 0:
+		return fmt.Errorf("%s: there is no object of kind NodeMetrics in it: make readings by %s", path, command(path, "NodeMetrics"))
+	case len(s.nodeUse)+len(s.podUse) > 0:
+		return nil
+	case ofNothing == count:
+		return fmt.Errorf("%s: there is no reading in it of any of its nodes and pods that can be used: is it of another cluster?", path)
+	}
+	return fmt.Errorf("%s: there is no reading in it of any of its nodes and pods that can be used", path)
 }
 
 // readings are those of nodes or pods, by name.
@@ -64,6 +77,8 @@ func (s *snapshot) takeNodeReadings(from []found[v1beta1.NodeMetrics], nodes nod
 		taken, known := nodes[reading.Name]
 		use, fault := usageOf(reading.Usage)
 		switch {
+		case from[i].fault != nil:
+			warnings.AddError(readingsUnreadable, from[i].fault, "the reading of "+called("node", reading.Name)+" counts as missing")
 		case !known:
 			warnings.Add(readingsOfNothing, where, "there is a reading of node %q, which is not in the snapshot: it is left out", reading.Name)
 		case !taken: // as has been said
@@ -86,6 +101,10 @@ func (s *snapshot) takePodReadings(from *objects, warnings *warning.List) {
 		}
 		name := types.NamespacedName{Namespace: reading.Namespace, Name: reading.Name}
 		pod, known := pods[name]
+		if fault := from.podMetrics[i].fault; fault != nil {
+			warnings.AddError(readingsUnreadable, fault, "the reading of "+calledPod(name)+" counts as missing")
+			continue
+		}
 		if !known {
 			warnings.Add(readingsOfNothing, where, "there is a reading of pod %s, which is not in the snapshot: it is left out", name)
 		}

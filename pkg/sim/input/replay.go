@@ -18,13 +18,13 @@ import (
 const mirrorAnnotation = "kubernetes.io/config.mirror"
 
 // populate makes a scenario of the snapshot. See Snapshot.
-func (s *snapshot) populate(name string, m *Model, seed uint64) (*sim.Scenario, error) {
+func (s *snapshot) populate(name string, m *Model, seed uint64) *sim.Scenario {
 	random := rand.New(rand.NewPCG(seed, 3))
 	return s.scenario(name, m, m.scaled(generateSeries(random)), random, seed)
 }
 
 // scenario makes a scenario of the snapshot in which use follows the series.
-func (s *snapshot) scenario(name string, m *Model, series [][]float64, random *rand.Rand, seed uint64) (*sim.Scenario, error) {
+func (s *snapshot) scenario(name string, m *Model, series [][]float64, random *rand.Rand, seed uint64) *sim.Scenario {
 	scenario := &sim.Scenario{
 		Name: name, Nodes: s.nodes, Seed: seed,
 		MeasureFrom: m.FillTime, End: m.FillTime + m.ChurnTime,
@@ -50,9 +50,6 @@ func (s *snapshot) scenario(name string, m *Model, series [][]float64, random *r
 		}
 		mobile = append(mobile, x)
 	}
-	if len(mobile) == 0 {
-		return nil, fmt.Errorf("all pods of the snapshot are of DaemonSets or static: there is nothing to schedule")
-	}
 	add := func(x *member, object *v1.Pod, arrival, lifetime time.Duration) {
 		scenario.Pods = append(scenario.Pods, sim.Pod{
 			Object: object, Arrival: arrival, Lifetime: lifetime, Use: use(x),
@@ -69,7 +66,7 @@ func (s *snapshot) scenario(name string, m *Model, series [][]float64, random *r
 	for i, at := 0, m.FillTime; ; i++ {
 		at += time.Duration(random.ExpFloat64() * between)
 		if at >= scenario.End {
-			return scenario, nil
+			return scenario
 		}
 		x := mobile[random.IntN(len(mobile))]
 		for taken[x.pod.Name+again(i)] || taken[string(x.pod.UID)+again(i)] {

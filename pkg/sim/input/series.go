@@ -21,11 +21,13 @@ const mostPercent = 1e9
 // What is left out of series.
 const (
 	linesOfOtherLength warning.Kind = "lines with another number of values than the first are left out"
+	linesNotRead       warning.Kind = "lines with a value that is no use of CPU are left out"
 	headersOfSeries    warning.Kind = "first lines without a number are left out"
 )
 
 // readSeries reads use over time: a line is a machine, its values are percent of its
 // CPU, one each five minutes. The file is CSV (see csvfile), perhaps compressed by gzip.
+// Lines with a value that cannot be read are left out, with a warning.
 func readSeries(file string, warnings *warning.List) ([][]float64, error) {
 	text, err := textfile.Read(file)
 	if err != nil {
@@ -38,12 +40,12 @@ func seriesIn(file *textfile.File, warnings *warning.List) ([][]float64, error) 
 	if file.Empty() {
 		return nil, fmt.Errorf("%s: the file is empty: each line must be the CPU use of a machine, in percent", file.Name)
 	}
-	r := &seriesReader{rows: csvfile.NewRows(file), warnings: warnings}
-	for {
+	r := &seriesReader{rows: csvfile.NewRows(file)}
+	for ; ; r.lines++ {
 		if ok, err := r.rows.Next(); err != nil {
 			return nil, err
 		} else if !ok {
-			return r.all, checkSeries(file.Name, r.all, r.left)
+			return r.all, warnings.Settle(&r.left, r.check(file.Name))
 		}
 		if err := r.take(); err != nil {
 			return nil, err
@@ -53,11 +55,10 @@ func seriesIn(file *textfile.File, warnings *warning.List) ([][]float64, error) 
 
 // seriesReader takes the series of a file line by line.
 type seriesReader struct {
-	rows     *csvfile.Rows
-	warnings *warning.List
-	header   bool // has been left out
-	all      [][]float64
-	left     int // lines that were left out
+	rows  *csvfile.Rows
+	lines int // before this one
+	all   [][]float64
+	left  warning.List
 	// padding is how many empty fields the first line ends in. Some programs write a
 	// separator after the last value; as many may be missing at the ends of the others.
 	padding int
@@ -65,25 +66,25 @@ type seriesReader struct {
 
 func (r *seriesReader) take() error {
 	if len(r.all) == 0 {
-		if !r.header && !slices.ContainsFunc(r.rows.Fields(), csvfile.IsNumeric) {
-			r.header = true
-			r.warnings.Add(headersOfSeries, r.rows.Where(), "there is no number in the first line: it is taken for a header, and left out")
+		if r.lines == 0 && !slices.ContainsFunc(r.rows.Fields(), csvfile.IsNumeric) {
+			r.left.Add(headersOfSeries, r.rows.Where(), "there is no number in the first line: it is taken for a header, and left out")
 			return nil
 		}
 		r.padding = emptyAtEnd(r.rows.Fields())
 	}
 	fields := r.rows.Fields()
-	values, err := r.parse(fields[:len(fields)-min(r.padding, emptyAtEnd(fields))])
+	fields = fields[:len(fields)-min(r.padding, emptyAtEnd(fields))]
+	if count := len(fields) - emptyAtEnd(fields); len(r.all) > 0 && count < len(r.all[0]) && r.rows.CutOff() != "" {
+		return r.rows.Errorf("there are %d values, and %d in the first line%s", count, len(r.all[0]), r.rows.CutOff())
+	}
+	values, err := r.parse(fields)
 	switch {
 	case err != nil:
-		return err
+		r.left.AddError(linesNotRead, err, "the line is left out")
 	case len(r.all) == 0 || len(values) == len(r.all[0]):
 		r.all = append(r.all, values)
-	case len(values) < len(r.all[0]) && r.rows.CutOff() != "":
-		return r.rows.Errorf("there are %d values, and %d in the first line%s", len(values), len(r.all[0]), r.rows.CutOff())
 	default:
-		r.left++
-		r.warnings.Add(linesOfOtherLength, r.rows.Where(), "there are %d values, and %d in the first line: the line is left out", len(values), len(r.all[0]))
+		r.left.Add(linesOfOtherLength, r.rows.Where(), "there are %d values, and %d in the first line: the line is left out", len(values), len(r.all[0]))
 	}
 	return nil
 }
@@ -108,18 +109,20 @@ func emptyAtEnd(fields []string) int {
 	return count
 }
 
-// checkSeries reports series that nothing can be made of: left is how many lines had
-// another number of values than the first.
-func checkSeries(file string, all [][]float64, left int) error {
-	if left > len(all) {
-		return fmt.Errorf("%s: %d lines have another number of values than the first, and %d as many: all must have as many", file, left, len(all))
+// check reports series that nothing can be made of.
+func (r *seriesReader) check(file string) error {
+	if other := r.left.Count(linesOfOtherLength); other > len(r.all) {
+		return fmt.Errorf("%s: %d lines have another number of values than the first, and %d as many: all must have as many", file, other, len(r.all))
 	}
-	for _, values := range all {
+	for _, values := range r.all {
 		for _, v := range values {
 			if v > 0 {
 				return nil
 			}
 		}
+	}
+	if r.left.Count(linesNotRead) > 0 {
+		return fmt.Errorf("%s: no line that can be used has a value above 0: each must be the CPU use of a machine, in percent", file)
 	}
 	return fmt.Errorf("%s: no line has a value above 0: each must be the CPU use of a machine, in percent", file)
 }

@@ -37,7 +37,9 @@ type usage struct{ cpu, memory float64 }
 // The pods of the cluster come anew to its nodes, in the order in which they were
 // created, over the model's FillTime. Then, for ChurnTime, pods end and replicas of the
 // cluster's pods come in their place. Pods of DaemonSets and static pods run where they
-// are. Pods that have ended do not come, nor do those on nodes that are not there.
+// are. Pods that have ended do not come, nor do those on nodes that are not there. Objects
+// that cannot be read or cannot be are left out, each with a warning; if no node, pod or
+// reading remains, the error says why.
 //
 // A pod uses what it was measured to use. What remains of its node's measured use is
 // that of the node's other pods, in proportion to what they request, or if all are
@@ -57,26 +59,34 @@ func Snapshot(path string, m Model, seed uint64, warnings *warning.List) (*sim.S
 	if err != nil {
 		return nil, err
 	}
-	return s.populate(nameOf(filepath.Clean(path)), &m, seed)
+	return s.populate(nameOf(filepath.Clean(path)), &m, seed), nil
 }
 
 // newSnapshot returns what is in the files.
 func newSnapshot(path string, files []*textfile.File, warnings *warning.List) (*snapshot, error) {
-	found, err := objectsIn(files, warnings)
+	found, err := objectsIn(files)
 	if err != nil {
 		return nil, err
 	}
 	s := &snapshot{}
-	known, err := s.takeNodes(path, found, warnings)
+	if err := warnings.Settle(&found.left, s.take(path, found, warnings)); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// take takes the objects that can be used.
+func (s *snapshot) take(path string, from *objects, warnings *warning.List) error {
+	known, err := s.takeNodes(path, from, warnings)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if err := s.takePods(path, found, known, warnings); err != nil {
-		return nil, err
+	if err := s.takePods(path, from, known, warnings); err != nil {
+		return err
 	}
-	if err := s.takeReadings(path, found, known, warnings); err != nil {
-		return nil, err
+	if err := s.takeReadings(path, from, known, warnings); err != nil {
+		return err
 	}
 	s.warn(path, warnings)
-	return s, nil
+	return nil
 }

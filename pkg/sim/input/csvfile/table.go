@@ -14,7 +14,7 @@ type Table struct {
 	required []string
 	columns  map[string]int // by name, in lower case
 	width    int
-	fault    error // the first of a field
+	fault    error // the first of the row
 }
 
 // Open reads the header, which must have the required columns, once each. It may have
@@ -55,16 +55,18 @@ func abbreviated(text string) string {
 }
 
 // Next goes to the next row and reports whether there is one. Headers that come again,
-// as in files that were appended to each other, are none.
+// as in files that were appended to each other, are none. Of a row with too few or too
+// many fields Err tells, unless it has been cut off: that is an error of the file.
 func (t *Table) Next() (bool, error) {
 	for {
 		if ok, err := t.Rows.Next(); !ok || err != nil {
 			return false, err
 		}
-		if err := t.checkWidth(); err != nil {
-			return false, err
+		t.fault = t.checkWidth()
+		if len(t.fields) < t.width && t.CutOff() != "" {
+			return false, t.fault
 		}
-		if !t.isHeader() {
+		if t.fault != nil || !t.isHeader() {
 			return true, nil
 		}
 	}
@@ -96,12 +98,13 @@ func (t *Table) Has(column string) bool {
 	return ok
 }
 
-// Text returns a field of the row; it is empty if there is no such column.
+// Text returns a field of the row; it is empty if there is no such column, or if the row
+// is too short.
 func (t *Table) Text(column string) string {
-	if !t.Has(column) {
-		return ""
+	if at, ok := t.columns[column]; ok && at < len(t.fields) {
+		return t.fields[at]
 	}
-	return t.fields[t.columns[column]]
+	return ""
 }
 
 // Whole returns a field of the row that must be a whole number from least to most. If it
@@ -114,5 +117,5 @@ func (t *Table) Whole(column string, least, most int64) int64 {
 	return value
 }
 
-// Err returns the first fault of a number so far.
+// Err returns the first fault of the row so far.
 func (t *Table) Err() error { return t.fault }

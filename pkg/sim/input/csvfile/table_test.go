@@ -118,3 +118,25 @@ func TestFaultyTables(t *testing.T) {
 		}
 	}
 }
+
+func TestFaultsAreThoseOfTheirRows(t *testing.T) {
+	table, err := csvfile.Open(&textfile.File{Name: "f", Text: "count,name\n1,a\n3.5,b\n2\n2,c,x\n-1,d\n4,e\n"}, "name", "count")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for {
+		ok, err := table.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !ok {
+			break
+		}
+		count := table.Whole("count", 1, 9)
+		all = append(all, fmt.Sprintf("%s=%d %t", table.Text("name"), count, table.Err() == nil))
+	}
+	if got, want := strings.Join(all, "; "), "a=1 true; b=0 false; =2 false; c=2 false; d=0 false; e=4 true"; got != want {
+		t.Errorf("the rows are %q, want %q", got, want)
+	}
+}

@@ -87,9 +87,9 @@ func (s *scanner) members(d *document) error {
 		}
 		switch key {
 		case "kind":
-			d.kind, err = s.text("kind")
+			d.kind, err = s.text(d, "kind")
 		case "apiVersion":
-			d.apiVersion, err = s.text("apiVersion")
+			d.apiVersion, err = s.text(d, "apiVersion")
 		case "items":
 			err = s.entries(d)
 		default:
@@ -114,14 +114,15 @@ func (s *scanner) value() (json.RawMessage, int, error) {
 	return value, s.line, nil
 }
 
-func (s *scanner) text(member string) (string, error) {
+// text reads a member of the document that is a string, or else its fault.
+func (s *scanner) text(d *document, member string) (string, error) {
 	value, line, err := s.value()
 	if err != nil {
 		return "", err
 	}
 	var text string
 	if err := json.Unmarshal(value, &text); err != nil {
-		return "", s.file.Errorf(line, "%s is %s: must be a string", member, abbreviated(value))
+		d.fault = s.file.Errorf(line, "%s is %s: must be a string", member, abbreviated(value))
 	}
 	return text, nil
 }

@@ -16,10 +16,12 @@ type Object struct {
 	// Kind and APIVersion are empty if neither the object nor its list tells them.
 	Kind, APIVersion string
 
-	raw  json.RawMessage // a JSON object
+	raw  json.RawMessage // a JSON object, unless there is a fault
 	file *textfile.File
 	line int    // in which it begins
 	path string // in its document, such as items[3]; empty if it is the document
+	// fault says why it is no object of the Kubernetes API.
+	fault error
 }
 
 // Where returns the place of the object: FILE:LINE.
@@ -38,9 +40,25 @@ func (o *Object) Errorf(field, format string, args ...any) error {
 // Decode decodes the object into the value that into points to. Fields that its type
 // does not have are left out. Errors name the field that cannot be decoded, and say what
 // would be right.
-func (o *Object) Decode(into any) error { return o.decode(into) }
+func (o *Object) Decode(into any) error {
+	if o.fault != nil {
+		return o.fault
+	}
+	return o.decode(into)
+}
 
-// Read returns the objects of a file, those of lists one by one.
+// Name returns what the object is called, as far as that can be read: it is for objects
+// that cannot be decoded.
+func (o *Object) Name() (namespace, name string) {
+	var named struct {
+		Metadata struct{ Namespace, Name string }
+	}
+	_ = json.Unmarshal(o.raw, &named) // reads the one if the other cannot be read
+	return named.Metadata.Namespace, named.Metadata.Name
+}
+
+// Read returns the objects of a file, those of lists one by one. What stands in the place
+// of an object and is none is returned as well: it cannot be decoded.
 func Read(f *textfile.File) ([]Object, error) {
 	text := strings.TrimSpace(f.Text)
 	if strings.HasPrefix(text, "{") || strings.HasPrefix(text, "[") {
@@ -57,6 +75,8 @@ type document struct {
 	whole            json.RawMessage // unless it is a list
 	items            []item
 	list             bool
+	// fault is that of kind or apiVersion.
+	fault error
 }
 
 // item is an entry of a list.
@@ -68,14 +88,17 @@ type item struct {
 // objects returns what is in the document.
 func (d *document) objects() ([]Object, error) {
 	if !d.list {
-		return []Object{{Kind: d.kind, APIVersion: d.apiVersion, raw: d.whole, file: d.file, line: d.line}}, nil
+		return []Object{{Kind: d.kind, APIVersion: d.apiVersion, raw: d.whole, file: d.file, line: d.line, fault: d.fault}}, nil
+	}
+	if d.fault != nil { // it is not known what is in the list
+		return nil, d.fault
 	}
 	objects := make([]Object, 0, len(d.items))
 	for i, entry := range d.items {
 		o := Object{raw: entry.raw, file: d.file, line: entry.line, path: fmt.Sprintf("items[%d]", i)}
 		var named struct{ Kind, APIVersion *string }
 		if len(entry.raw) == 0 || entry.raw[0] != '{' || json.Unmarshal(entry.raw, &named) != nil {
-			return nil, o.Errorf("", "is %s: must be an object of the Kubernetes API", abbreviated(entry.raw))
+			o.fault = o.Errorf("", "is %s: must be an object of the Kubernetes API", abbreviated(entry.raw))
 		}
 		if named.Kind != nil {
 			o.Kind = *named.Kind

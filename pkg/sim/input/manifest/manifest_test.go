@@ -64,7 +64,7 @@ func TestTextThatIsNoObject(t *testing.T) {
 		"a: b\n---\na: 1\na: 2\n":                `f:4: neither JSON nor YAML: mapping key "a" already defined at line 3`,
 		"kind: [a]\n":                            "f:1: kind must be a string",
 		"kind: Pod\nitems: 1\n":                  "f:2: items is no list",
-		"a: .inf\n":                              "f:1: cannot be an object of the Kubernetes API: ",
+		"a: &x 1\n*x : 2\n":                      "f:1: cannot be an object of the Kubernetes API: ",
 		"a: &a [*a]\n":                           "f:1: neither JSON nor YAML: anchor 'a' value contains itself",
 		"items:\n- a\n":                          `f:2: items[0] is "a": must be an object`,
 		"{\"a\": " + strings.Repeat("[", 20_000): "f:1: ",
@@ -105,6 +105,25 @@ func TestFaultsNameTheField(t *testing.T) {
 	}
 }
 
+func TestObjectsThatCannotBeDecodedHaveNames(t *testing.T) {
+	objects, err := manifest.Read(&textfile.File{Name: "f", Text: `[{"metadata": {"namespace": "ns", "name": "a"}, "spec": 1},
+		{"metadata": {"namespace": 5, "name": "b"}}, {"metadata": {"namespace": "ns", "name": 5}}, {"metadata": []}, null, 5, {"kind": 1, "metadata": {"name": "c"}}]`})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var names []string
+	for i := range objects {
+		if err := objects[i].Decode(&v1.Pod{}); err == nil || !strings.Contains(err.Error(), fmt.Sprintf("items[%d]", i)) {
+			t.Errorf("the error of items[%d] is %v", i, err)
+		}
+		namespace, name := objects[i].Name()
+		names = append(names, namespace+"/"+name)
+	}
+	if want := "ns/a /b ns/ / / / /c"; strings.Join(names, " ") != want {
+		t.Errorf("the names are %q, want %q", names, want)
+	}
+}
+
 func TestWhatIsNullOrUnknownIsLeftOut(t *testing.T) {
 	pod, err := decodePod(`{"metadata": {"name": "a", "creationTimestamp": null, "labels": null, "": 1, "later": {"x": 1}}, "spec": {"overhead": {"cpu": 1, "memory": "1e3"}, "containers": null}, "status": null}`)
 	if err != nil {
@@ -122,6 +141,7 @@ metadata:
   name: "1"
   creationTimestamp: 2026-01-02T03:04:05Z
   labels: {1: 2026-01-02, on: "yes"}
+  annotations: {a: .inf, b: -.Inf, c: .NaN}
 spec: {overhead: {cpu: 0.5, memory: 1e9}, hostNetwork: true}
 `})
 	if err != nil {
@@ -132,6 +152,7 @@ spec: {overhead: {cpu: 0.5, memory: 1e9}, hostNetwork: true}
 		t.Fatal(err)
 	}
 	if pod.Name != "1" || pod.CreationTimestamp.Second() != 5 || pod.Labels["1"] != "2026-01-02" || pod.Labels["on"] != "yes" ||
+		pod.Annotations["a"] != ".inf" || pod.Annotations["b"] != "-.Inf" || pod.Annotations["c"] != ".NaN" ||
 		pod.Spec.Overhead.Cpu().MilliValue() != 500 || pod.Spec.Overhead.Memory().Value() != 1e9 || !pod.Spec.HostNetwork {
 		t.Errorf("the pod is %v", pod)
 	}

@@ -94,9 +94,8 @@ func (d *document) members(root *yaml.Node) (entries *yaml.Node, err error) {
 		switch {
 		case key == "kind" || key == "apiVersion":
 			if value.Kind != yaml.ScalarNode {
-				return nil, d.file.Errorf(value.Line, "%s must be a string", key)
-			}
-			if key == "kind" {
+				d.fault = d.file.Errorf(value.Line, "%s must be a string", key)
+			} else if key == "kind" {
 				d.kind = value.Value
 			} else {
 				d.apiVersion = value.Value
@@ -124,9 +123,10 @@ func toJSON(f *textfile.File, node *yaml.Node) (json.RawMessage, error) {
 	return raw, nil
 }
 
-// asJSON makes strings of what JSON has no other type for: keys and times.
+// asJSON makes strings of what JSON has no other type for: keys, times and numbers that
+// are infinite or none.
 func asJSON(node *yaml.Node) {
-	if node.Kind == yaml.ScalarNode && node.ShortTag() == "!!timestamp" {
+	if node.Kind == yaml.ScalarNode && (node.ShortTag() == "!!timestamp" || isNoNumber(node)) {
 		node.Tag = "!!str"
 	}
 	for i, child := range node.Content {
@@ -135,4 +135,16 @@ func asJSON(node *yaml.Node) {
 		}
 		asJSON(child)
 	}
+}
+
+// isNoNumber reports whether the value is a number of YAML and none of JSON.
+func isNoNumber(node *yaml.Node) bool {
+	if node.ShortTag() != "!!float" {
+		return false
+	}
+	switch strings.ToLower(strings.TrimLeft(node.Value, "+-")) {
+	case ".nan", ".inf":
+		return true
+	}
+	return false
 }

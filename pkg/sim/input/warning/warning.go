@@ -5,6 +5,7 @@ package warning
 import (
 	"fmt"
 	"io"
+	"strings"
 )
 
 // Kind is what warnings have in common of which only the first are told: what is
@@ -28,11 +29,41 @@ type group struct {
 // Add adds a warning: where something is odd (FILE:LINE or a file and an object), what
 // is odd, and what was done about it.
 func (l *List) Add(kind Kind, where, format string, args ...any) {
-	g := l.group(kind)
-	g.count++
-	if len(g.first) < told {
-		g.first = append(g.first, where+": "+fmt.Sprintf(format, args...))
+	l.group(kind).add(1, where+": "+fmt.Sprintf(format, args...))
+}
+
+// AddError adds a warning about what err says, which begins with where it is. Done is
+// what was done about it.
+func (l *List) AddError(kind Kind, err error, done string) {
+	l.group(kind).add(1, err.Error()+"; "+done)
+}
+
+// Settle adds what was left out of an input. If too little of it is left, which err
+// says, the warnings become part of that error instead: they are why.
+func (l *List) Settle(left *List, err error) error {
+	if err != nil {
+		return fmt.Errorf("%w%s", err, strings.Join(append([]string{""}, left.Lines()...), "\n  "))
 	}
+	for _, g := range left.kinds {
+		l.group(g.kind).add(g.count, g.first...)
+	}
+	return nil
+}
+
+// Count returns how many warnings of the kind there are.
+func (l *List) Count(kind Kind) int {
+	for _, g := range l.kinds {
+		if g.kind == kind {
+			return g.count
+		}
+	}
+	return 0
+}
+
+// add adds a number of warnings, of which these are the first.
+func (g *group) add(count int, first ...string) {
+	g.count += count
+	g.first = append(g.first, first[:min(len(first), told-len(g.first))]...)
 }
 
 func (l *List) group(kind Kind) *group {
