@@ -24,8 +24,10 @@ type Filling struct {
 	Use float64
 }
 
-// arrivalStep is the time between two pods.
-const arrivalStep = 100 * time.Millisecond
+// arrivalStep is the time between two pods. What most pods use is measured by the time
+// that others come: ten a second would be a test of how those count of which nothing is
+// measured.
+const arrivalStep = time.Second
 
 // firstArrival leaves time for the nodes to be measured.
 const firstArrival = time.Minute
