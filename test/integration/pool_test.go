@@ -323,13 +323,26 @@ func ofPool(t *testing.T, change func(map[string]any)) func(map[string]any) {
 			profile := profile.(map[string]any)
 			profile["schedulerName"] = p.profile(profile["schedulerName"].(string))
 		}
-		if filter, given := args(config)["filter"].(map[string]any); given {
-			filter["thresholds"].(map[string]any)["cpu"] = 75
-		}
+		setLine(args(config), 75)
 		if change != nil {
 			change(config)
 		}
 	}
+}
+
+// setLine sets the line of CPU in NodeLoad's arguments, in percent.
+func setLine(args map[string]any, percent int) {
+	filter, given := args["filter"].(map[string]any)
+	if !given {
+		filter = map[string]any{}
+		args["filter"] = filter
+	}
+	thresholds, given := filter["thresholds"].(map[string]any)
+	if !given {
+		thresholds = map[string]any{}
+		filter["thresholds"] = thresholds
+	}
+	thresholds["cpu"] = percent
 }
 
 func runScheduler(t *testing.T, opts cluster.SchedulerOptions) *scheduler {

@@ -77,8 +77,10 @@ func (p *policy) riskOf(before demand.Demand, capacity amount.Vector, pod *newco
 	for r := range amount.NumResources {
 		if p.prices[r] > 0 {
 			c := float64(capacity[r])
-			k.before[r] = demand.Exceeds(before.Mean[r], correlation*before.Variance[r], c)
-			k.after[r] = demand.Exceeds(after.Mean[r], correlation*after.Variance[r], c)
+			// Most nodes are not at risk with the pod, and then are not without it.
+			if k.after[r] = demand.Exceeds(after.Mean[r], correlation*after.Variance[r], c); k.after[r] > 0 {
+				k.before[r] = demand.Exceeds(before.Mean[r], correlation*before.Variance[r], c)
+			}
 		}
 	}
 	return k
@@ -110,8 +112,13 @@ func (p *policy) expectedLoss(k risk, inUse float64, pod *newcomer) float64 {
 //
 //	100 - 100 log(1 + loss/smallLoss) / log(1 + largeLoss/smallLoss)
 func scoreOfLoss(loss float64) float64 {
-	return float64(fwk.MaxScore) * (1 - math.Log1p(loss/smallLoss)/math.Log1p(largeLoss/smallLoss))
+	if loss == 0 {
+		return float64(fwk.MaxScore)
+	}
+	return float64(fwk.MaxScore) * (1 - math.Log1p(loss/smallLoss)/worstLog)
 }
+
+var worstLog = math.Log1p(largeLoss / smallLoss)
 
 // bestFit returns the points by which a node is worth less for a pod with devices
 // because of the headroom that it leaves for each of the node's free devices, of
