@@ -42,6 +42,8 @@ type Node struct {
 	// Sampled says that there is a sample. Sample, SeenAt, Measured, Deviation and
 	// Covered are valid only if there is.
 	Sampled bool
+	// Inherited says that pods were on it before the model began: see View.Awaits.
+	Inherited bool
 	// SeenAt is the time by our clock from which the newest sample's age counts.
 	SeenAt time.Time
 	// Own are thresholds of its own, from its annotations.
@@ -67,9 +69,6 @@ type Node struct {
 	Covered  time.Duration
 	// Sample is the newest sample.
 	Sample history.Sample
-	// Inherited says that pods were on it before the model began, of whose use no
-	// sample has come: see View.Awaits.
-	Inherited bool
 	// ClockSkew is by how much the node's clock is ahead of ours where that is too
 	// much to be believed, else 0.
 	ClockSkew time.Duration
@@ -194,7 +193,7 @@ const firstSample = time.Minute
 // that were there before us, and its first sample may yet come. By requests alone a
 // hot node would look like any other. Where no source is served none comes.
 func (v *View) Awaits(n *Node) bool {
-	return n != nil && n.Inherited && !n.Sampled && v.Now.Before(v.awaited)
+	return n != nil && !n.Sampled && n.Inherited && v.Now.Before(v.awaited)
 }
 
 // Age returns how old n's sample is. It means something only if n is sampled.
