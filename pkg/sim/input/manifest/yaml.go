@@ -92,14 +92,12 @@ func (d *document) members(root *yaml.Node) (entries *yaml.Node, err error) {
 	for i := 0; i+1 < len(root.Content); i += 2 {
 		key, value := root.Content[i].Value, root.Content[i+1]
 		switch {
-		case key == "kind" || key == "apiVersion":
-			if value.Kind != yaml.ScalarNode {
-				d.fault = d.file.Errorf(value.Line, "%s must be a string", key)
-			} else if key == "kind" {
-				d.kind = value.Value
-			} else {
-				d.apiVersion = value.Value
-			}
+		case (key == "kind" || key == "apiVersion") && value.Kind != yaml.ScalarNode:
+			d.fault = d.file.Errorf(value.Line, "%s must be a string", key)
+		case key == "kind":
+			d.kind = value.Value
+		case key == "apiVersion":
+			d.apiVersion = value.Value
 		case key == "items" && (value.Kind == yaml.SequenceNode || value.ShortTag() == "!!null"):
 			d.list, entries = true, value
 		case key == "items":

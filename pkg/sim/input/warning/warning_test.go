@@ -59,7 +59,7 @@ func TestWhatIsLeftOutIsToldOnce(t *testing.T) {
 	if err := l.Settle(&left, nil); err != nil {
 		t.Error(err)
 	}
-	want := append(before, "g:1: it is red; it is left out", "and 1 more: red things are left out", "g:3: it is blue")
+	want := append(slices.Clone(before), "g:1: it is red; it is left out", "and 1 more: red things are left out", "g:3: it is blue")
 	if got := l.Lines(); !slices.Equal(got, want) {
 		t.Errorf("the lines are %q, want %q", got, want)
 	}
