@@ -282,7 +282,10 @@ func (m *Model) fill(logger klog.Logger, n *node, sample *history.Sample, doubt 
 	if n.doubt = reason; reason != "" {
 		m.metrics.dropped(reason)
 	}
-	requested := n.requestedOfSeen()
+	var requested amount.Vector
+	if reason != "" {
+		requested = n.requestedOfSeen()
+	}
 	for r := range doubt {
 		if doubt[r] != "" {
 			sample.Usage[r] = max(n.believed[r], requested[r])
