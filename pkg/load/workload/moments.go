@@ -108,10 +108,10 @@ const independent = 15 * time.Minute
 // a normal distribution whose mean has a normal prior.) More use than is usual is
 // believed almost at once, as in estimate.
 func (m *moments) demand(r amount.Resource, requested int64, prior Prior) (mean, variance, uncertain float64) {
-	usual, spread := prior.of(r, requested)
 	if m.weight == 0 {
-		return usual, demand.UnknownVariance(usual) + spread, spread
+		return prior.demand(r, requested)
 	}
+	usual, spread := prior.of(r, requested)
 	n := m.weight / independent.Seconds()
 	within := (n*m.square/m.weight + demand.UnknownVariance(m.mean)) / (n + 1)
 	k := 0.

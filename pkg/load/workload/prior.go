@@ -29,11 +29,16 @@ func (p *Prior) of(r amount.Resource, requested int64) (mean, variance float64) 
 	return p.mean[r] * q, p.variance[r] * q * q
 }
 
+// demand is moments.demand where nothing was measured.
+func (p *Prior) demand(r amount.Resource, requested int64) (mean, variance, uncertain float64) {
+	mean, uncertain = p.of(r, requested)
+	return mean, demand.UnknownVariance(mean) + uncertain, uncertain
+}
+
 // Demand returns the demand of a pod of which only the requests are known.
 func (p *Prior) Demand(requests amount.Vector) (d demand.Demand) {
 	for r := range requests {
-		mean, variance := p.of(amount.Resource(r), requests[r])
-		d.Mean[r], d.Variance[r], d.Doubt[r] = mean, demand.UnknownVariance(mean)+variance, variance
+		d.Mean[r], d.Variance[r], d.Doubt[r] = p.demand(amount.Resource(r), requests[r])
 	}
 	return d
 }
