@@ -56,9 +56,6 @@ func (pl *NodeLoad) scoreOf(view *load.View, node *load.Node, nodeInfo fwk.NodeI
 	}
 	p, allocatable := &pl.policy, allocatableOf(nodeInfo)
 	use, known := p.use(view, node, p.scoreBy)
-	if !known && p.stale == config.Ignore && (pod == nil || node == nil) {
-		return neutralScore
-	}
 	if pod != nil && node != nil {
 		score := p.lossScore(view, node, use, known, nodeInfo, pod)
 		if a.soft {
@@ -66,9 +63,12 @@ func (pl *NodeLoad) scoreOf(view *load.View, node *load.Node, nodeInfo fwk.NodeI
 		}
 		return int64(math.Round(score))
 	}
-	if known {
+	switch {
+	case known:
 		use = p.cautious(node, use)
-	} else {
+	case p.stale == config.Ignore:
+		return neutralScore
+	default:
 		use = pl.model.Requested(requestedOf(nodeInfo))
 	}
 	return p.score(use.Add(a.estimate), allocatable, &own, a)
