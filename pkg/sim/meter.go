@@ -119,9 +119,12 @@ func (m *meter) step(machines []*world.Machine, nodes []fwk.NodeInfo) {
 	if m.devices > 0 {
 		free := freeOn(nodes)
 		m.allocation = append(m.allocation, 100*float64(m.allocated)/float64(m.devices))
-		m.fragments = append(m.fragments, 100*unusable(free, m.podKinds)/float64(m.devices))
-		kept := float64(fitting(free, m.waiting()))
-		m.idle += time.Duration((kept + unusable(free, m.podKinds)) * float64(timelineStep))
+		inVain := unusable(free, m.podKinds)
+		m.fragments = append(m.fragments, 100*inVain/float64(m.devices))
+		if kept := fitting(free, m.waiting()); kept > 0 {
+			inVain = float64(kept) + unusable(free, m.podKinds)
+		}
+		m.idle += time.Duration(inVain * float64(timelineStep))
 	}
 }
 
