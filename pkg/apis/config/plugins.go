@@ -17,6 +17,7 @@ import (
 // what they are there for, as no plugin has them. known has those that plugins have.
 // What was meant for one of ours is told by DecodeProfiles.
 func UnknownPlugins(profiles []schedconfig.KubeSchedulerProfile, known []string) (errs field.ErrorList) {
+	known = slices.Sorted(slices.Values(known))
 	unknown := func(name string) bool { return meant(name) == "" && name != "*" && !slices.Contains(known, name) }
 	for i := range profiles {
 		fld := field.NewPath("profiles").Index(i)
@@ -24,32 +25,26 @@ func UnknownPlugins(profiles []schedconfig.KubeSchedulerProfile, known []string)
 			for _, p := range point.Disabled {
 				if unknown(p.Name) {
 					errs = append(errs, field.Invalid(fld.Child("plugins", point.name, "disabled").Key(p.Name), p.Name,
-						"no plugin has this name, so nothing would be disabled"+closest(p.Name, known)))
+						"no plugin has this name, so nothing would be disabled"+remedy(p.Name, known)))
 				}
 			}
 		}
 		for _, pc := range profiles[i].PluginConfig {
 			if unknown(pc.Name) {
 				errs = append(errs, field.Invalid(fld.Child("pluginConfig").Key(pc.Name), pc.Name,
-					"no plugin has this name, so its arguments would be ignored"+closest(pc.Name, known)))
+					"no plugin has this name, so its arguments would be ignored"+remedy(pc.Name, known)))
 			}
 		}
 	}
 	return errs
 }
 
-// closest tells which of the known names is nearest, if one is near.
-func closest(name string, known []string) string {
-	best, least := "", maxDistance+1
-	for _, k := range slices.Sorted(slices.Values(known)) {
-		if d := distance(plain(name), plain(k)); d < least {
-			best, least = k, d
-		}
+// remedy tells which of the known names was probably meant, or all of them.
+func remedy(name string, known []string) string {
+	if best := nearest(name, known); best != "" {
+		return "; probably meant: " + best
 	}
-	if best == "" {
-		return "; known here: " + strings.Join(slices.Sorted(slices.Values(known)), ", ")
-	}
-	return "; probably meant: " + best
+	return "; known here: " + strings.Join(known, ", ")
 }
 
 // checkPlugins returns what a profile says of our plugins that has no effect.
@@ -110,8 +105,8 @@ func (c *pluginCheck) invalid(list *field.Path, name, plugin, why string) {
 	c.told[plugin] = true
 }
 
-// maxDistance is how far a name may be from that of a plugin of ours to be taken
-// for it. kube-scheduler's and Trimaran's plugins are further away.
+// maxDistance is how far a name may be from that of a plugin to be taken for it. From
+// ours, kube-scheduler's and Trimaran's plugins are further away.
 const maxDistance = 2
 
 // meant returns the plugin of ours that is probably meant by a name that is not
@@ -121,12 +116,19 @@ func meant(name string) string {
 	if slices.Contains(own, name) {
 		return ""
 	}
-	for _, plugin := range own {
-		if distance(plain(name), plain(plugin)) <= maxDistance {
-			return plugin
+	return nearest(name, own)
+}
+
+// nearest returns the one of the plugins whose name is nearest, the first of several;
+// empty if none is near.
+func nearest(name string, plugins []string) (best string) {
+	least := maxDistance + 1
+	for _, plugin := range plugins {
+		if d := distance(plain(name), plain(plugin)); d < least {
+			best, least = plugin, d
 		}
 	}
-	return ""
+	return best
 }
 
 // plain returns what is left of a plugin's name if neither case, signs, a domain
