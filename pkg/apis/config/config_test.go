@@ -145,6 +145,7 @@ func TestFaults(t *testing.T) {
 			"args.score.strategy: Forbidden: worstResourceWeight and riskAversion would be ignored: they are for MostHeadroom, which is the strategy if only they are given",
 		}},
 		{nodeLoad, `{"score": {"strategy": "LeastExpectedLoss", "worstResourceWeight": 1, "riskAversion": 0}}`, nil},
+		{nodeLoad, `{"score": {"strategy": ""}}`, []string{`args.score.strategy: Unsupported value: "": supported values: "LeastExpectedLoss", "MostHeadroom"`}},
 		{nodeLoad, `{"score": {"riskAversion": "high"}}`, []string{`args.score.riskAversion: Invalid value: "high": must be a number`}},
 		{nodeLoad, `{"bands": [{"minPriority": 5, "maxPriority": 4, "thresholds": {"cpu": 101}}, {}, {"minPriority": 3000000000, "thresholds": {"gpu": 1}, "name": "x"}]}`, []string{
 			"args.bands[0].maxPriority: Invalid value: 4: must be at least minPriority",

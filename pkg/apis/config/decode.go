@@ -19,13 +19,15 @@ import (
 
 // args is what Decode needs of the arguments of a plugin.
 type args interface {
-	defaulter
 	Validate(*field.Path) field.ErrorList
 }
 
-// defaulter is arguments whose defaults depend on others, or a part of them that may be
-// absent, and has defaults if it is not.
+// defaulter is a part of the arguments that may be absent, and has defaults if
+// it is not.
 type defaulter interface{ setDefaults() }
+
+// completer is arguments with defaults that depend on what was said of others.
+type completer interface{ complete() }
 
 // DecodeNodeLoad returns obj, the arguments that the scheduler framework hands
 // to a plugin, as NodeLoadArgs with defaults filled in. Every fault is
@@ -33,7 +35,7 @@ type defaulter interface{ setDefaults() }
 // there is none.
 func DecodeNodeLoad(obj runtime.Object, fld *field.Path) (*NodeLoadArgs, field.ErrorList) {
 	args := DefaultNodeLoadArgs()
-	args.Score.Strategy = ""
+	args.Score.Strategy = strategyNotSaid
 	return decodeArgs(obj, fld, args)
 }
 
@@ -52,7 +54,9 @@ func decodeArgs[T args](obj runtime.Object, fld *field.Path, into T) (T, field.E
 		return into, field.ErrorList{field.InternalError(fld, fmt.Errorf("arguments of type %T, want JSON", obj))}
 	}
 	errs := decode(raw, fld, into)
-	into.setDefaults()
+	if into, ok := any(into).(completer); ok {
+		into.complete()
+	}
 	return into, append(errs, validateUnless(errs, into.Validate(fld))...)
 }
 

@@ -64,15 +64,19 @@ func DefaultDeviceFitArgs() *DeviceFitArgs {
 	}
 }
 
-// setDefaults sets what depends on other fields: arguments that are for MostHeadroom
-// alone ask for it.
-func (a *NodeLoadArgs) setDefaults() {
-	if a.Score.Strategy != "" {
-		return
-	}
-	a.Score.Strategy = DefaultNodeLoadArgs().Score.Strategy
-	if a.Score.forHeadroom() {
+// strategyNotSaid stands for the strategy while arguments are decoded that do not name
+// one. No file has it.
+const strategyNotSaid ScoreStrategy = "\x00"
+
+// complete sets the strategy, if it was not said: arguments that are for MostHeadroom
+// alone ask for that.
+func (a *NodeLoadArgs) complete() {
+	switch {
+	case a.Score.Strategy != strategyNotSaid:
+	case a.Score.forHeadroom():
 		a.Score.Strategy = MostHeadroom
+	default:
+		a.Score.Strategy = DefaultNodeLoadArgs().Score.Strategy
 	}
 }
 
@@ -81,5 +85,3 @@ func (s *Score) forHeadroom() bool {
 	defaults := DefaultNodeLoadArgs().Score
 	return s.WorstResourceWeight != defaults.WorstResourceWeight || s.RiskAversion != defaults.RiskAversion
 }
-
-func (a *DeviceFitArgs) setDefaults() {}
