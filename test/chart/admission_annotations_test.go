@@ -146,6 +146,12 @@ func TestAnnotationsAreReadAsTheSchedulerDoes(t *testing.T) {
 		`{"cpu": 60}`, `{"cpu": 0, "memory": 100}`, ` { "memory" : 7 } `,
 		``, `{}`, `{"cpu": 101}`, `{"cpu": -1}`, `{"cpu": "60"}`, `{"cpu": 60.5}`, `{"cpu": 060}`, `{"cpu": 60, "cpu": 61}`, `{"gpu": 60}`, `60`, `{"cpu": 1000}`, `{"cpu": 60}}`,
 	}
+	createPod := func(annotations map[string]string) error {
+		pod := podOf("pod", unasked)
+		pod.Annotations = annotations
+		_, err := c.CoreV1().Pods(unasked).Create(t.Context(), pod, dryRun)
+		return err
+	}
 	for _, annotation := range []struct {
 		name   string
 		values []string
@@ -155,12 +161,7 @@ func TestAnnotationsAreReadAsTheSchedulerDoes(t *testing.T) {
 		{
 			config.EstimateAnnotation, append(annotationCorpus(t, "FuzzEstimate"), estimates...),
 			func(value string) error { _, err := config.ParseEstimate(value); return err },
-			func(annotations map[string]string) error {
-				pod := podOf("pod", unasked)
-				pod.Annotations = annotations
-				_, err := c.CoreV1().Pods(unasked).Create(t.Context(), pod, dryRun)
-				return err
-			},
+			createPod,
 		},
 		{
 			config.ThresholdsAnnotation, append(annotationCorpus(t, "FuzzThresholds"), thresholds...),
@@ -174,12 +175,7 @@ func TestAnnotationsAreReadAsTheSchedulerDoes(t *testing.T) {
 		{
 			config.WhenUnsatisfiableAnnotation, append(annotationCorpus(t, "FuzzWhenUnsatisfiable"), "DoNotSchedule", "ScheduleAnyway", "", "scheduleAnyway", "ScheduleAnyway "),
 			func(value string) error { _, err := config.ParseWhenUnsatisfiable(value); return err },
-			func(annotations map[string]string) error {
-				pod := podOf("pod", unasked)
-				pod.Annotations = annotations
-				_, err := c.CoreV1().Pods(unasked).Create(t.Context(), pod, dryRun)
-				return err
-			},
+			createPod,
 		},
 	} {
 		for _, value := range annotation.values {

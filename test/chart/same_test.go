@@ -256,14 +256,14 @@ func decodeConfig(t *testing.T, object map[string]any) {
 	}
 	for _, profile := range configuration["profiles"].([]any) {
 		entries, _ := profile.(map[string]any)["pluginConfig"].([]any)
-		decoded := map[string]any{config.NodeLoad: decodeNodeLoad(t, nil), config.DeviceFit: decodeDeviceFit(t, nil)}
+		decoded := map[string]any{config.NodeLoad: asDecoded(t, config.DecodeNodeLoad, nil), config.DeviceFit: asDecoded(t, config.DecodeDeviceFit, nil)}
 		for _, entry := range entries {
 			entry := entry.(map[string]any)
 			switch entry["name"] {
 			case config.NodeLoad:
-				decoded[config.NodeLoad] = decodeNodeLoad(t, entry["args"])
+				decoded[config.NodeLoad] = asDecoded(t, config.DecodeNodeLoad, entry["args"])
 			case config.DeviceFit:
-				decoded[config.DeviceFit] = decodeDeviceFit(t, entry["args"])
+				decoded[config.DeviceFit] = asDecoded(t, config.DecodeDeviceFit, entry["args"])
 			default:
 				decoded[entry["name"].(string)] = entry["args"]
 			}
@@ -273,22 +273,14 @@ func decodeConfig(t *testing.T, object map[string]any) {
 	data["config.yaml"] = configuration
 }
 
-func decodeNodeLoad(t *testing.T, args any) string {
+// asDecoded returns the arguments as the plugin has them.
+func asDecoded[T any](t *testing.T, decode func(runtime.Object, *field.Path) (T, field.ErrorList), args any) string {
 	t.Helper()
-	decoded, errs := config.DecodeNodeLoad(raw(t, args), field.NewPath("args"))
+	got, errs := decode(raw(t, args), field.NewPath("args"))
 	if len(errs) > 0 {
 		t.Fatal(errs.ToAggregate())
 	}
-	return withoutEmpty(text(t, decoded))
-}
-
-func decodeDeviceFit(t *testing.T, args any) string {
-	t.Helper()
-	decoded, errs := config.DecodeDeviceFit(raw(t, args), field.NewPath("args"))
-	if len(errs) > 0 {
-		t.Fatal(errs.ToAggregate())
-	}
-	return withoutEmpty(text(t, decoded))
+	return withoutEmpty(text(t, got))
 }
 
 // withoutEmpty leaves out the lines of what is empty: to the plugins that is the same as

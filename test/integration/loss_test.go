@@ -19,6 +19,14 @@ func eights(names []string, uses string) (nodes []node) {
 	return nodes
 }
 
+// hold has a pod on the node hold so many devices.
+func (p *pool) hold(node, devices string) {
+	p.t.Helper()
+	pod := withGPUs(p.pod("holder-"+node, ""), devices)
+	pod.Spec.NodeName = p.nodeName(node)
+	p.create(pod)
+}
+
 // Pods with one device each, all at once, fill up three nodes of six and leave three
 // whole, those that are hot among them.
 func TestPodsWithOneDeviceLeaveWholeNodes(t *testing.T) {
@@ -69,9 +77,7 @@ func TestPlainPodsStayOffDevices(t *testing.T) {
 		node{name: "plain-2", cores: 64, uses: "20"},
 	)
 	p.startScheduler("plimsoll.yaml", asShipped)
-	holder := withGPUs(p.pod("holder", ""), "8")
-	holder.Spec.NodeName = p.nodeName("in-use")
-	p.create(holder)
+	p.hold("in-use", "8")
 	var pods []*v1.Pod
 	for i := range 8 {
 		pods = append(pods, withCPU(p.pod(fmt.Sprint("plain-", i), "plimsoll"), "3"))
@@ -91,11 +97,8 @@ func TestUncertainPodsGoWhereFewDevicesAre(t *testing.T) {
 		node{name: "few", gpus: 1, cores: 64, uses: "24"},
 	)
 	p.startScheduler("plimsoll.yaml", asShipped)
-	for name, devices := range map[string]string{"many": "8", "few": "1"} {
-		holder := withGPUs(p.pod("holder-"+name, ""), devices)
-		holder.Spec.NodeName = p.nodeName(name)
-		p.create(holder)
-	}
+	p.hold("many", "8")
+	p.hold("few", "1")
 	pod := withCPU(p.pod("uncertain", "plimsoll"), "24")
 	p.create(pod)
 	if got := p.nodeOf(pod); got != "few" {
