@@ -8,15 +8,18 @@ import (
 	v1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 )
 
-// 5,000 nodes with a load that lets some pass and rejects others.
-func benchmarkCycle(b *testing.B) (*cluster, fwk.CycleState, []fwk.NodeInfo, *v1.Pod) {
+// 5,000 nodes with a load that lets some pass and rejects others, and arguments that
+// change, if it is not nil, has changed.
+func benchmarkCycle(b *testing.B, change func(*config.NodeLoadArgs)) (*cluster, fwk.CycleState, []fwk.NodeInfo, *v1.Pod) {
 	names := make([]string, 5000)
 	for i := range names {
 		names[i] = fmt.Sprintf("node-%d", i)
 	}
-	c := newCluster(b, args(nil), names...)
+	c := newCluster(b, args(change), names...)
 	for i, name := range names {
 		c.use(name, float64(i%100)/10, int64(i%100)*gi)
 	}
@@ -36,7 +39,7 @@ func benchmarkCycle(b *testing.B) (*cluster, fwk.CycleState, []fwk.NodeInfo, *v1
 
 // An operation is Filter on all 5,000 nodes, of which a third is rejected.
 func BenchmarkFilter(b *testing.B) {
-	c, state, infos, p := benchmarkCycle(b)
+	c, state, infos, p := benchmarkCycle(b, nil)
 	for b.Loop() {
 		for _, info := range infos {
 			c.Filter(b.Context(), state, p, info)
@@ -46,11 +49,15 @@ func BenchmarkFilter(b *testing.B) {
 
 // An operation is Score on all 5,000 nodes.
 func BenchmarkScore(b *testing.B) {
-	c, state, infos, p := benchmarkCycle(b)
-	for b.Loop() {
-		for _, info := range infos {
-			c.Score(b.Context(), state, p, info)
-		}
+	for _, strategy := range []config.ScoreStrategy{config.MostHeadroom, config.LeastExpectedLoss} {
+		b.Run(string(strategy), func(b *testing.B) {
+			c, state, infos, p := benchmarkCycle(b, func(a *config.NodeLoadArgs) { a.Score.Strategy = strategy })
+			for b.Loop() {
+				for _, info := range infos {
+					c.Score(b.Context(), state, p, info)
+				}
+			}
+		})
 	}
 }
 
@@ -76,7 +83,7 @@ func BenchmarkActivate(b *testing.B) {
 		{name: "1,000 idle nodes", cpu: large, cores: 9, cool: 1000},
 	} {
 		b.Run(test.name, func(b *testing.B) {
-			c, _, _, _ := benchmarkCycle(b)
+			c, _, _, _ := benchmarkCycle(b, nil)
 			i := 0
 			for name := range c.measured {
 				if c.use(name, test.cores, gi); i < test.cool {

@@ -113,7 +113,7 @@ func TestDecisionOnAPodOfWhichNothingIsHeard(t *testing.T) {
 // What an explanation adds to a scheduling cycle: noting what becomes of 5,000
 // nodes, against the same cycle without, one after the other.
 func BenchmarkExplain(b *testing.B) {
-	c, state, infos, p := benchmarkCycle(b)
+	c, state, infos, p := benchmarkCycle(b, nil)
 	cycle := c.cycleOf(state, p)
 	marks := cycle.marks
 	for _, explained := range []bool{false, true} {
