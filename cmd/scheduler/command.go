@@ -28,6 +28,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
 )
 
 // newCommand returns kube-scheduler's command with our plugins. Before anything
@@ -52,16 +53,16 @@ pods choose it by schedulerName.`,
 				return nil
 			}
 			verflag.PrintAndExitIfRequested()
-			profiles, err := decodeProfiles(opts)
+			profiles, content, err := decodeProfiles(opts)
 			if err != nil {
 				return err
 			}
-			return runScheduler(cmd, opts, profiles, decisionsPort)
+			return runScheduler(cmd, opts, profiles, ownEndpoints{version: version, configuration: content, port: decisionsPort})
 		},
 	}
 	own := opts.Flags.FlagSet("plimsoll")
 	own.IntVar(&decisionsPort, "decisions-secure-port", decisionsPort,
-		"The port of "+explain.Path+", which explains decisions, and of a /readyz that names what the start waits for, authenticated and authorized as --secure-port. -1 is the one after --secure-port, 0 turns it off.")
+		"The port of "+explain.Path+", which explains decisions, of what kubectl plimsoll shows, and of a /readyz that names what the start waits for, authenticated and authorized as --secure-port. -1 is the one after --secure-port, 0 turns it off.")
 	addFlags(cmd, opts.Flags)
 	return cmd
 }
@@ -81,8 +82,16 @@ func addFlags(cmd *cobra.Command, flags *cliflag.NamedFlagSets) {
 	cliflag.SetUsageAndHelpFunc(cmd, *flags, columns)
 }
 
+// ownEndpoints is what our endpoints need to know: our version, the content of the
+// configuration file, and their port.
+type ownEndpoints struct {
+	version       string
+	configuration []byte
+	port          int
+}
+
 // runScheduler sets the scheduler up and runs it until a signal ends it.
-func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Profiles, decisionsPort int) error {
+func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Profiles, own ownEndpoints) error {
 	gate := opts.ComponentGlobalsRegistry.FeatureGateFor(basecompatibility.DefaultKubeComponent)
 	if err := logsapi.ValidateAndApply(opts.Logs, gate); err != nil {
 		return err
@@ -101,8 +110,9 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 		shared.Inventory = inventory.get
 	}
 	legacyregistry.MustRegister(shared.Metrics()...)
-	if decisionsPort != 0 {
+	if own.port != 0 {
 		shared.Decisions = explain.NewLog(clock.RealClock{})
+		shared.Status = &status.Reporters{}
 		go shared.Decisions.Run(ctx)
 	}
 	var registry []app.Option
@@ -120,7 +130,10 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 	sayWhoLeads(cc, clock.RealClock{})
 	readiness := newReadiness(model.awaitFirstPoll)
 	readiness.hold(ctx, cc)
-	if err := serveDecisions(ctx, cc, shared.Decisions, readiness.check(), decisionsPort, opts.SecureServing.BindPort); err != nil {
+	endpoints := endpoints{decisions: shared.Decisions, ready: readiness.check(), status: &status.Server{
+		Version: own.version, Configuration: own.configuration, Reporters: shared.Status, Model: model.present, Snapshot: snapshotsOf(ctx, scheduler),
+	}}
+	if err := endpoints.serve(ctx, cc, own.port, opts.SecureServing.BindPort); err != nil {
 		klog.FromContext(ctx).Error(err, "Decisions are not explained; scheduling goes on")
 	}
 	return app.Run(ctx, cc, scheduler)

@@ -24,15 +24,22 @@ import (
 // shutdownTimeout is how long requests under way may take when the process ends.
 const shutdownTimeout = 5 * time.Second
 
-// serveDecisions serves the log of decisions, and whether we are ready, until ctx
-// ends, as kube-scheduler serves its own endpoints: with its certificates, TLS
-// settings, authentication and authorization. Who may get the path there
-// (nonResourceURLs) may get it here. Call it before kube-scheduler serves.
-func serveDecisions(ctx context.Context, cc *config.CompletedConfig, decisions *explain.Log, ready healthz.HealthChecker, port, securePort int) error {
+// endpoints are Plimsoll's own: decisions, what is known of the cluster, and whether
+// we are ready.
+type endpoints struct {
+	decisions http.Handler
+	status    interface{ Install(mux *http.ServeMux) }
+	ready     healthz.HealthChecker
+}
+
+// serve serves them until ctx ends, as kube-scheduler serves its own endpoints: with
+// its certificates, TLS settings, authentication and authorization. Who may get a path
+// there (nonResourceURLs) may get it here. Call it before kube-scheduler serves.
+func (e *endpoints) serve(ctx context.Context, cc *config.CompletedConfig, port, securePort int) error {
 	if port < 0 && securePort > 0 {
 		port = securePort + 1
 	}
-	if cc.SecureServing == nil || decisions == nil || port <= 0 {
+	if cc.SecureServing == nil || port <= 0 {
 		return nil
 	}
 	host, _, err := net.SplitHostPort(cc.SecureServing.Listener.Addr().String())
@@ -43,7 +50,7 @@ func serveDecisions(ctx context.Context, cc *config.CompletedConfig, decisions *
 	if err != nil {
 		return fmt.Errorf("serve %s (--decisions-secure-port): %w", explain.Path, err)
 	}
-	handler := decisionsHandler(decisions, ready, cc.Authentication, cc.Authorization)
+	handler := e.handler(cc.Authentication, cc.Authorization)
 	if _, _, err := withListener(cc.SecureServing, listener).Serve(handler, shutdownTimeout, ctx.Done()); err != nil {
 		listener.Close()
 		return fmt.Errorf("serve %s (--decisions-secure-port): %w", explain.Path, err)
@@ -51,12 +58,12 @@ func serveDecisions(ctx context.Context, cc *config.CompletedConfig, decisions *
 	return nil
 }
 
-// decisionsHandler serves the log of decisions, and /readyz with the check, to whom
-// may get their paths.
-func decisionsHandler(decisions http.Handler, ready healthz.HealthChecker, authentication server.AuthenticationInfo, authorization server.AuthorizationInfo) http.Handler {
+// handler serves them to whom may get their paths.
+func (e *endpoints) handler(authentication server.AuthenticationInfo, authorization server.AuthorizationInfo) http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle(explain.Path, decisions)
-	healthz.InstallReadyzHandler(mux, ready) // kube-scheduler's own has no room for further checks
+	mux.Handle(explain.Path, e.decisions)
+	e.status.Install(mux)
+	healthz.InstallReadyzHandler(mux, e.ready) // kube-scheduler's own has no room for further checks
 	resolver := &apirequest.RequestInfoFactory{}
 	codecs := scheme.Codecs
 	handler := genericapifilters.WithAuthorization(mux, authorization.Authorizer, codecs)

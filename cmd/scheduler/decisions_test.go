@@ -26,6 +26,7 @@ import (
 	"k8s.io/client-go/util/cert"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
 )
 
 // startPorts runs the scheduler with these flags and returns the addresses of
@@ -233,7 +234,11 @@ func TestIdleClientsAreDisconnected(t *testing.T) {
 					t.Fatal(err)
 				}
 				info := withListener(&server.SecureServingInfo{Cert: provider, DisableHTTP2: true}, &pipes{accepted: make(chan net.Conn), closed: make(chan struct{})})
-				handler := decisionsHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "decisions") }), healthz.PingHealthz,
+				own := endpoints{
+					decisions: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "decisions") }),
+					status:    &status.Server{}, ready: healthz.PingHealthz,
+				}
+				handler := own.handler(
 					server.AuthenticationInfo{Authenticator: anonymous.NewAuthenticator(nil)},
 					server.AuthorizationInfo{Authorizer: authorizerfactory.NewAlwaysAllowAuthorizer()})
 				stop := make(chan struct{})

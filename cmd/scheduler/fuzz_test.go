@@ -11,6 +11,7 @@ import (
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/configfile"
 )
 
 // Whatever is in the configuration file, the start ends without a panic, with
@@ -36,15 +37,15 @@ func FuzzConfiguration(f *testing.F) {
 		if err := os.WriteFile(file, content, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		profiles, err := decodeProfiles(&options.Options{ConfigFile: file})
-		var faults *configError
+		profiles, _, err := decodeProfiles(&options.Options{ConfigFile: file})
+		var faults *configfile.Error
 		switch {
 		case err == nil:
-		case !errors.As(err, &faults) || len(faults.faults) == 0:
+		case !errors.As(err, &faults) || len(faults.Faults) == 0:
 			t.Fatalf("%s\nan error without faults: %v", content, err)
 		}
 		if err != nil {
-			for _, fault := range faults.faults {
+			for _, fault := range faults.Faults {
 				checkFault(t, fault)
 			}
 			return

@@ -2,51 +2,16 @@ package main
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/util/validation/field"
 	"k8s.io/client-go/tools/leaderelection/resourcelock"
 	"k8s.io/klog/v2"
-	configv1 "k8s.io/kube-scheduler/config/v1"
 	appconfig "k8s.io/kubernetes/cmd/kube-scheduler/app/config"
-	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	"k8s.io/utils/clock"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/configfile"
 )
-
-// checkLease returns a fault if a second scheduler is to share the lease of the
-// cluster's own, which it does unless leaderElection says otherwise.
-//
-// That is refused, not warned of. Of the two only the holder schedules, for as
-// long as it lives. Mostly that is the cluster's own, and then the pods that chose
-// this scheduler wait for ever, while all looks well. But as soon as the cluster's
-// own restarts, this one may take the lease; then all other pods of the cluster
-// wait, and the fault is looked for there. A start that fails is seen by who
-// caused it, at once.
-//
-// With a profile called default-scheduler this scheduler takes the place of the
-// cluster's own, and the lease is the way to hand over.
-func checkLease(cfg *schedconfig.KubeSchedulerConfiguration) field.ErrorList {
-	election := &cfg.LeaderElection
-	takesItsPlace := slices.ContainsFunc(cfg.Profiles, func(p schedconfig.KubeSchedulerProfile) bool {
-		return p.SchedulerName == v1.DefaultSchedulerName
-	})
-	if !election.LeaderElect || takesItsPlace || !isClusters(election.ResourceNamespace, election.ResourceName) {
-		return nil
-	}
-	return field.ErrorList{field.Invalid(field.NewPath("leaderElection", "resourceName"), election.ResourceName,
-		"in the namespace "+election.ResourceNamespace+" this is the lease of the cluster's own scheduler, and the default: of the two only the holder would schedule. "+
-			ownLease+". Only a scheduler that takes the place of the cluster's own, with a profile called "+v1.DefaultSchedulerName+", shares its lease")}
-}
-
-// ownLease says how to get one.
-const ownLease = "A scheduler beside it needs a lease of its own: leaderElection: {resourceName: plimsoll, resourceNamespace: plimsoll-system}"
-
-// isClusters reports whether the lease is that of the cluster's own scheduler.
-func isClusters(namespace, name string) bool {
-	return namespace == configv1.SchedulerDefaultLockObjectNamespace && name == configv1.SchedulerDefaultLockObjectName
-}
 
 // sayWhoLeads has the log say for whom this process waits. kube-scheduler does not
 // say. Call it before the election begins.
@@ -55,11 +20,11 @@ func sayWhoLeads(cc *appconfig.CompletedConfig, clock clock.PassiveClock) {
 		return
 	}
 	lock := &announcedLock{Interface: cc.LeaderElection.Lock, clock: clock}
-	if election := &cc.ComponentConfig.LeaderElection; isClusters(election.ResourceNamespace, election.ResourceName) {
+	if election := &cc.ComponentConfig.LeaderElection; configfile.IsClusters(election.ResourceNamespace, election.ResourceName) {
 		// The holder may be one that never gives it up.
 		lock.again = time.Minute
 		lock.remedy = "If the holder is the cluster's own scheduler, stop it: this one is to take its place, as it has a profile called " + v1.DefaultSchedulerName +
-			". Or remove that profile. " + ownLease
+			". Or remove that profile. " + configfile.OwnLease
 	}
 	cc.LeaderElection.Lock = lock
 }

@@ -13,6 +13,8 @@ import (
 	_ "k8s.io/component-base/metrics/prometheus/clientgo" // metrics of the API client
 	_ "k8s.io/component-base/metrics/prometheus/version"  // and of the version
 	"k8s.io/klog/v2"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/configfile"
 )
 
 // version is set by the linker (see the Makefile).
@@ -26,7 +28,7 @@ func main() {
 // person to read, a line each, and not as one quoted string in a log line.
 func run(version string) (exitCode int) {
 	err := cli.RunNoErrOutput(newCommand(version))
-	var faults *configError
+	var faults *configfile.Error
 	switch {
 	case err == nil:
 		return 0

@@ -126,28 +126,6 @@ func TestManifestsRunTheRecommendedProfile(t *testing.T) {
 	}
 }
 
-func TestDocumentsOfAFile(t *testing.T) {
-	for content, valid := range map[string]bool{
-		"":                                    true,
-		"a: 1\n":                              true,
-		"---\na: 1\n":                         true,
-		"# ours\n---\na: 1\n---\n# no more\n": true,
-		"a: 1\n---\n---\n":                    true,
-		"a: |\n  ---\n  b: 2\n":               true,
-		"a: 1\n---\nb: 2\n":                   false,
-		"---\na: 1\n---\nb: [\n":              false, // whatever is there
-		"a: 1\r\n---\r\nb: 2\r\n":             false,
-	} {
-		file := filepath.Join(t.TempDir(), "config.yaml")
-		if err := os.WriteFile(file, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-		if err := checkDocuments(file); (err == nil) != valid {
-			t.Errorf("%q: %v, want that it is valid: %t", content, err, valid)
-		}
-	}
-}
-
 const header = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n"
 
 func profile(args string) string {

@@ -29,12 +29,16 @@ type sharedModel struct {
 // awaitFirstPoll waits for that of the model, which there is if a profile has one of
 // our plugins.
 func (s *sharedModel) awaitFirstPoll(ctx context.Context) {
-	s.mu.Lock()
-	model := s.model
-	s.mu.Unlock()
-	if model != nil {
+	if model := s.present(); model != nil {
 		model.AwaitFirstPoll(ctx)
 	}
+}
+
+// present returns the model, nil if there is none (yet).
+func (s *sharedModel) present() *load.Model {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.model
 }
 
 // get is the Model of plugins.Shared.

@@ -20,6 +20,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins/devicefit"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins/nodeload"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
 )
 
@@ -36,6 +37,8 @@ type Shared struct {
 	DeviceFit *devicefit.Metrics
 	// Decisions is where decisions are explained; nil if they are not.
 	Decisions *explain.Log
+	// Status is told of the plugins; nil if nobody asks what is known of nodes.
+	Status *status.Reporters
 	// Dispatch has waiting pods looked at. It defaults to goroutines of their own.
 	Dispatch waiting.Dispatcher
 	// Clock defaults to the real one.
@@ -60,11 +63,11 @@ func (s *Shared) Registry() frameworkruntime.Registry {
 	catalogues := &device.Catalogues{}
 	return frameworkruntime.Registry{
 		nodeload.Name: nodeload.Factory(nodeload.Shared{
-			Model: s.Model, Metrics: s.NodeLoad, Decisions: s.Decisions, Dispatch: s.Dispatch, Catalogues: catalogues,
+			Model: s.Model, Metrics: s.NodeLoad, Decisions: s.Decisions, Status: s.Status, Dispatch: s.Dispatch, Catalogues: catalogues,
 		}),
 		devicefit.Name: devicefit.Factory(devicefit.Shared{
 			Profiles: s.Profiles, Model: s.Model, Inventory: s.Inventory, Metrics: s.DeviceFit,
-			Decisions: s.Decisions, Dispatch: s.Dispatch, Clock: s.Clock, Catalogues: catalogues,
+			Decisions: s.Decisions, Status: s.Status, Dispatch: s.Dispatch, Clock: s.Clock, Catalogues: catalogues,
 		}),
 		targetloadpacking.Name:          targetloadpacking.New,
 		loadvariationriskbalancing.Name: loadvariationriskbalancing.New,

@@ -43,11 +43,14 @@ var allowed = map[string][]string{
 
 	// What both plugins use knows neither of them, and they do not know each other.
 	"pkg/explain":           {"pkg/load"},
+	"pkg/status":            {"pkg/amount", "pkg/load", "pkg/device"},
 	"pkg/rejection":         {"pkg/load"},
 	"pkg/waiting":           {"pkg/amount", "pkg/line", "pkg/load"},
-	"pkg/plugins/nodeload":  {"pkg/amount", "pkg/line", "pkg/demand", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/rejection", "pkg/waiting", "pkg/device"},
-	"pkg/plugins/devicefit": {"pkg/amount", "pkg/line", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/rejection", "pkg/waiting", "pkg/device", "pkg/fragmentation"},
-	"pkg/plugins":           {"pkg/amount", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/waiting", "pkg/device", "pkg/plugins/..."},
+	"pkg/plugins/nodeload":  {"pkg/amount", "pkg/line", "pkg/demand", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/status", "pkg/rejection", "pkg/waiting", "pkg/device"},
+	"pkg/plugins/devicefit": {"pkg/amount", "pkg/line", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/status", "pkg/rejection", "pkg/waiting", "pkg/device", "pkg/fragmentation"},
+	"pkg/plugins":           {"pkg/amount", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/status", "pkg/waiting", "pkg/device", "pkg/plugins/..."},
+
+	"pkg/configfile": {"pkg/apis/config", "pkg/plugins"},
 
 	// The simulated world knows no scheduler, and the scheduler of the simulation
 	// no world.
@@ -62,7 +65,7 @@ var allowed = map[string][]string{
 	"pkg/sim/input/warning":     {},
 	"pkg/sim/input/csvfile":     {"pkg/sim/input/textfile", "pkg/sim/input/warning"},
 	"pkg/sim/input/manifest":    {"pkg/sim/input/textfile", "pkg/sim/input/warning"},
-	"pkg/sim/policy":            {"config", "pkg/apis/config", "pkg/sim", "pkg/sim/peers/koordinator"},
+	"pkg/sim/policy":            {"config", "pkg/apis/config", "pkg/configfile", "pkg/sim", "pkg/sim/peers/koordinator"},
 	"pkg/sim/report":            {"pkg/sim"},
 
 	// A command of kubectl plimsoll is a package. What they share is beside them.

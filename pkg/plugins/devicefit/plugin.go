@@ -21,6 +21,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
 )
 
@@ -91,6 +92,8 @@ type Shared struct {
 	Metrics    *Metrics
 	// Decisions is where decisions are explained; nil if they are not.
 	Decisions *explain.Log
+	// Status is told of the plugin; nil if nobody asks what is known of nodes.
+	Status *status.Reporters
 	// Dispatch has waiting pods looked at. It defaults to goroutines of their own.
 	Dispatch waiting.Dispatcher
 	// Clock defaults to the real one.
@@ -130,6 +133,7 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 			return nil, err
 		}
 		pl.wait(ctx, shared.Dispatch)
+		shared.Status.Add(handle.ProfileName(), pl)
 		return pl, nil
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
 )
 
@@ -57,6 +58,8 @@ type Shared struct {
 	Metrics *Metrics
 	// Decisions is where decisions are explained; nil if they are not.
 	Decisions *explain.Log
+	// Status is told of the plugin; nil if nobody asks what is known of nodes.
+	Status *status.Reporters
 	// Dispatch has waiting pods looked at. It defaults to goroutines of their own.
 	Dispatch waiting.Dispatcher
 	// Catalogues has what is known of devices in the profiles that rank nodes by them.
@@ -76,7 +79,9 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 		if err != nil {
 			return nil, err
 		}
-		return newPlugin(ctx, args, model, shared, handle), nil
+		pl := newPlugin(ctx, args, model, shared, handle)
+		shared.Status.Add(handle.ProfileName(), pl)
+		return pl, nil
 	}
 }
 

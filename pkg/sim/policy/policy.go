@@ -8,15 +8,11 @@ import (
 	"slices"
 	"strings"
 
-	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
-	"k8s.io/kubernetes/pkg/scheduler/apis/config/scheme"
 	"k8s.io/kubernetes/pkg/scheduler/apis/config/validation"
-
-	// The scheme of Trimaran's arguments.
-	_ "sigs.k8s.io/scheduler-plugins/apis/config/scheme"
 
 	examples "github.com/plimsoll-scheduler/plimsoll/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/configfile"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim"
 )
 
@@ -78,13 +74,9 @@ const header = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerC
 // parse decodes a configuration as kube-scheduler does, and checks it and the
 // arguments of Plimsoll's plugins.
 func parse(file string, data []byte) ([]sim.Policy, error) {
-	obj, _, err := scheme.Codecs.UniversalDecoder().Decode(data, nil, nil)
+	cfg, err := configfile.Decode(data)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	cfg, ok := obj.(*schedconfig.KubeSchedulerConfiguration)
-	if !ok {
-		return nil, fmt.Errorf("%s: must be a KubeSchedulerConfiguration, not %s", file, obj.GetObjectKind().GroupVersionKind().Kind)
 	}
 	var faults []string
 	if err := validation.ValidateKubeSchedulerConfiguration(cfg); err != nil {
