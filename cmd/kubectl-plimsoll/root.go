@@ -5,6 +5,8 @@ import (
 
 	"github.com/spf13/cobra"
 	utilversion "k8s.io/component-base/version"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/top"
 )
 
 // newCommand returns the command with all its subcommands.
@@ -29,5 +31,6 @@ To complete its arguments, kubectl needs a link to this program in PATH:
 		return fmt.Errorf("%w\nSee '%s --help' for usage", err, cmd.CommandPath())
 	})
 	cmd.AddCommand(newSimulateCommand(), newFillCommand())
+	cmd.AddCommand(top.NewCommand())
 	return cmd
 }
