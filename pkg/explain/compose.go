@@ -2,6 +2,7 @@ package explain
 
 import (
 	"strings"
+	"time"
 
 	fwk "k8s.io/kube-scheduler/framework"
 
@@ -28,7 +29,25 @@ func (t *Trace) decision(result Result, chosen string) *Decision {
 	if chosen == "" {
 		d.WaitsFor = t.waitsFor(places)
 	}
+	if result == Waits {
+		d.WaitsSince = t.waitsSince(d.Rejected != nil)
+	}
 	return d
+}
+
+// waitsSince returns when the pod was first rejected: now at the latest, if it was
+// rejected; nil if it never was.
+func (t *Trace) waitsSince(rejected bool) *time.Time {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	since := t.since
+	if since.IsZero() && rejected {
+		since = t.view.Now
+	}
+	if since.IsZero() {
+		return nil
+	}
+	return &since
 }
 
 // rejectedBy returns which of the parts rejected the node, and for what; below 0 if

@@ -37,6 +37,9 @@ type Summary struct {
 	Result  Result    `json:"result"`
 	// Node is the one that was chosen; empty if none was.
 	Node string `json:"node,omitempty"`
+	// WaitsSince is when a pod that waits was first rejected by one of Plimsoll's
+	// plugins; absent for others.
+	WaitsSince *time.Time `json:"waitsSince,omitempty"`
 	// WaitsFor says what has to happen before the pod is tried again for load.
 	WaitsFor string `json:"waitsFor,omitempty"`
 	// Considered is how many nodes the plugins looked at, and Rejected how many

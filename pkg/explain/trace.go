@@ -3,6 +3,7 @@ package explain
 import (
 	"iter"
 	"sync"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -53,7 +54,8 @@ type Trace struct {
 
 	mu     sync.Mutex
 	parts  []part
-	result Result // the last that was told; empty if none was
+	since  time.Time // zero if no attempt before was rejected
+	result Result    // the last that was told; empty if none was
 	node   string
 	ranked bool
 }
@@ -109,6 +111,19 @@ func (t *Trace) Join(account Account) Marks {
 	defer t.mu.Unlock()
 	t.parts = append(t.parts, part{account: account, marks: marks})
 	return marks
+}
+
+// Since says that the pod has waited since then. Each of the plugins may say so; the
+// earliest counts.
+func (t *Trace) Since(since time.Time) {
+	if t == nil || since.IsZero() {
+		return
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.since.IsZero() || since.Before(t.since) {
+		t.since = since
+	}
 }
 
 // Ranks says that nodes take the pod, and are ranked: a cycle of which no more is

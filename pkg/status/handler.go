@@ -10,7 +10,9 @@ import (
 
 // The paths, below Root, of which who may get them may be told everything.
 const (
-	Root          = "/plimsoll/"
+	Root = "/plimsoll/"
+	// ProfilePath has a Header alone.
+	ProfilePath   = Root + "profile"
 	NodesPath     = Root + "nodes"
 	PodsPath      = Root + "pods"
 	WorkloadsPath = Root + "workloads"
@@ -27,6 +29,10 @@ type Failure struct {
 // Install serves the paths. Who may read them is for the handlers around mux to say.
 func (s *Server) Install(mux *http.ServeMux) {
 	mux.HandleFunc("GET "+ConfigurationPath, s.configuration)
+	s.handle(mux, ProfilePath, nil, func(profile string, _ *http.Request) (any, error) {
+		view := s.Model().View()
+		return s.header(profile, &view), nil
+	})
 	s.handle(mux, NodesPath, nil, func(profile string, _ *http.Request) (any, error) { return s.Nodes(profile) })
 	s.handle(mux, WorkloadsPath, nil, func(profile string, _ *http.Request) (any, error) { return s.Workloads(profile), nil })
 	s.handle(mux, DevicesPath, nil, func(profile string, _ *http.Request) (any, error) { return s.Devices(profile) })

@@ -233,6 +233,9 @@ func (pl *DeviceFit) begin(state fwk.CycleState, pod *v1.Pod) *cycle {
 	pl.fit(c.view.Now)
 	pl.complete(c)
 	trace := pl.decisions.Begin(state, pl.handle.ProfileName(), pod, &c.view)
+	if c.attempt != nil {
+		trace.Since(c.attempt.Before().Since)
+	}
 	c.marks = trace.Join(&c.account)
 	state.Write(stateKey, c)
 	return c

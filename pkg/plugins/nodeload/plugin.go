@@ -139,6 +139,7 @@ func (pl *NodeLoad) begin(state fwk.CycleState, pod *v1.Pod) *cycle {
 		pl.statuses.Grow(c.view.Slots())
 	}
 	trace := pl.decisions.Begin(state, pl.handle.ProfileName(), pod, &c.view)
+	trace.Since(before.Since)
 	c.marks = trace.Join(&account{policy: &pl.policy, view: &c.view, ask: c.ask})
 	state.Write(stateKey, c)
 	return c
