@@ -7,6 +7,8 @@ import (
 	utilversion "k8s.io/component-base/version"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/top"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/validate"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/why"
 )
 
 // newCommand returns the command with all its subcommands.
@@ -32,5 +34,7 @@ To complete its arguments, kubectl needs a link to this program in PATH:
 	})
 	cmd.AddCommand(newSimulateCommand(), newFillCommand())
 	cmd.AddCommand(top.NewCommand())
+	cmd.AddCommand(why.NewCommand())
+	cmd.AddCommand(validate.NewCommand())
 	return cmd
 }

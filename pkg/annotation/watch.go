@@ -22,26 +22,29 @@ const Invalid = "InvalidAnnotation"
 // Watch has the annotations of all nodes and pods checked, and those that are not
 // valid reported, each once. Call it before the informers start.
 func Watch(factory informers.SharedInformerFactory, report func(object runtime.Object, reason, message string)) error {
-	invalid := func(object runtime.Object, err error) {
-		report(object, Invalid, brief(err.Error())+ignored)
+	invalid := func(object runtime.Object, faults []error) {
+		for _, fault := range faults {
+			report(object, Invalid, brief(fault.Error())+ignored)
+		}
 	}
 	if _, err := factory.Core().V1().Nodes().Informer().AddEventHandler(handler(func(before, node *v1.Node) {
-		if changed(before, node, config.ThresholdsAnnotation) {
-			if _, err := Thresholds(node); err != nil {
-				invalid(node, err)
-			}
-		}
-		checkNames(before, node, "node", ofNodes, invalid)
+		invalid(node, checkNode(before, node))
 	})); err != nil {
 		return fmt.Errorf("watch nodes: %w", err)
 	}
 	if _, err := factory.Core().V1().Pods().Informer().AddEventHandler(handler(func(before, pod *v1.Pod) {
-		checkPod(before, pod, invalid)
+		invalid(pod, checkPod(before, pod))
 	})); err != nil {
 		return fmt.Errorf("watch pods: %w", err)
 	}
 	return nil
 }
+
+// CheckNode returns what is wrong with the node's annotations.
+func CheckNode(node *v1.Node) []error { return checkNode(nil, node) }
+
+// CheckPod returns what is wrong with the pod's annotations.
+func CheckPod(pod *v1.Pod) []error { return checkPod(nil, pod) }
 
 // maxMessage is how long a message may be. With more than 1,024 letters the API
 // server takes no event.
@@ -58,18 +61,29 @@ func brief(message string) string {
 	return strings.ToValidUTF8(message[:maxMessage], "") + " ..."
 }
 
-func checkPod(before, pod *v1.Pod, invalid func(runtime.Object, error)) {
+// checkNode returns what is wrong with the annotations that the node had not before.
+func checkNode(before, node *v1.Node) (faults []error) {
+	if changed(before, node, config.ThresholdsAnnotation) {
+		if _, err := Thresholds(node); err != nil {
+			faults = append(faults, err)
+		}
+	}
+	return append(faults, checkNames(before, node, "node", ofNodes)...)
+}
+
+// checkPod is as checkNode for pods.
+func checkPod(before, pod *v1.Pod) (faults []error) {
 	if changed(before, pod, config.EstimateAnnotation) {
 		if _, err := config.ParseEstimate(pod.Annotations[config.EstimateAnnotation]); err != nil {
-			invalid(pod, err)
+			faults = append(faults, err)
 		}
 	}
 	if changed(before, pod, config.WhenUnsatisfiableAnnotation) {
 		if _, err := config.ParseWhenUnsatisfiable(pod.Annotations[config.WhenUnsatisfiableAnnotation]); err != nil {
-			invalid(pod, err)
+			faults = append(faults, err)
 		}
 	}
-	checkNames(before, pod, "pod", ofPods, invalid)
+	return append(faults, checkNames(before, pod, "pod", ofPods)...)
 }
 
 // ofNodes and ofPods are all annotations that nodes and pods may have.
@@ -78,13 +92,14 @@ var (
 	ofPods  = []string{config.EstimateAnnotation, config.ScheduleAnnotation, config.WhenUnsatisfiableAnnotation}
 )
 
-// checkNames finds annotations that look like ours, and that nobody reads.
-func checkNames[T any, P object[T]](before, after P, kind string, known []string, invalid func(runtime.Object, error)) {
+// checkNames returns faults of annotations that look like ours, and that nobody reads.
+func checkNames[T any, P object[T]](before, after P, kind string, known []string) (faults []error) {
 	for _, name := range slices.Sorted(maps.Keys(after.GetAnnotations())) {
 		if strings.HasPrefix(name, config.AnnotationPrefix) && !slices.Contains(known, name) && changed(before, after, name) {
-			invalid(after, field.Forbidden(annotationPath(name), fmt.Sprintf("there is no such annotation of a %s; known here: %s", kind, strings.Join(known, ", "))))
+			faults = append(faults, field.Forbidden(annotationPath(name), fmt.Sprintf("there is no such annotation of a %s; known here: %s", kind, strings.Join(known, ", "))))
 		}
 	}
+	return faults
 }
 
 // object is a pointer to an API object.

@@ -69,7 +69,12 @@ var allowed = map[string][]string{
 	"pkg/sim/report":            {"pkg/sim"},
 
 	// A command of kubectl plimsoll is a package. What they share is beside them.
-	"pkg/cli/cluster": {},
+	"pkg/cli/cluster":  {},
+	"pkg/cli/leader":   {"pkg/status", "pkg/cli/cluster"},
+	"pkg/cli/show":     {},
+	"pkg/cli/top":      {"pkg/status", "pkg/cli/cluster", "pkg/cli/leader", "pkg/cli/show"},
+	"pkg/cli/why":      {"pkg/apis/config", "pkg/configfile", "pkg/explain", "pkg/status", "pkg/cli/cluster", "pkg/cli/leader", "pkg/cli/show"},
+	"pkg/cli/validate": {"config", "pkg/apis/config", "pkg/annotation", "pkg/configfile", "pkg/cli/show"},
 
 	"config":               {},
 	"cmd/scheduler":        {"pkg/..."},

@@ -91,8 +91,8 @@ func (c *pluginCheck) arguments(list *field.Path, plugins *schedconfig.Plugins, 
 	switch {
 	case plugin != "":
 		c.invalid(list, name, plugin, "no plugin has this name, so its arguments would be ignored; probably meant: "+plugin)
-	case pointsOf(name) == nil || c.told[name] || enables(plugins, name):
-	case name == NodeLoad && enables(plugins, DeviceFit):
+	case pointsOf(name) == nil || c.told[name] || Enables(plugins, name):
+	case name == NodeLoad && Enables(plugins, DeviceFit):
 		// DeviceFit goes by the load model and the thresholds of these.
 	default:
 		c.errs = append(c.errs, field.Forbidden(list.Key(name),

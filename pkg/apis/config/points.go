@@ -45,10 +45,10 @@ func extensionPoints(plugins *schedconfig.Plugins) []extensionPoint {
 	return points
 }
 
-// enables reports whether a profile enables our plugin of the name at one of its
+// Enables reports whether a profile enables our plugin of the name at one of its
 // extension points at least. It decides as the scheduler framework does: what is
 // enabled at a point holds, whatever is disabled there.
-func enables(plugins *schedconfig.Plugins, plugin string) bool {
+func Enables(plugins *schedconfig.Plugins, plugin string) bool {
 	points, own := extensionPoints(plugins), pointsOf(plugin)
 	everywhere := slices.ContainsFunc(points, func(p extensionPoint) bool {
 		return p.name == multiPoint && names(p.Enabled, plugin)

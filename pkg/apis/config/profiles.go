@@ -70,7 +70,7 @@ func nodeLoadArgs(profile *schedconfig.KubeSchedulerProfile, fld *field.Path) (*
 			return args, true, errs
 		}
 	}
-	return DefaultNodeLoadArgs(), enables(profile.Plugins, NodeLoad), nil
+	return DefaultNodeLoadArgs(), Enables(profile.Plugins, NodeLoad), nil
 }
 
 // conflicts returns the fields of the load model, of which the process has

@@ -1,0 +1,113 @@
+package why
+
+import (
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"strings"
+
+	v1 "k8s.io/api/core/v1"
+	resourcehelper "k8s.io/component-helpers/resource"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/show"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
+)
+
+// closest is how many nodes are named whose load would have to fall.
+const closest = 3
+
+// help returns what would help a pod that waits. args are NodeLoad's, nil if they are not
+// known.
+func help(pod *v1.Pod, answer *Answer, args *config.NodeLoadArgs) []string {
+	if answer.Decision == nil {
+		return nil
+	}
+	over := overLine(answer.Decision.Nodes)
+	if len(over) == 0 {
+		return nil
+	}
+	var lines []string
+	for _, node := range over[:min(len(over), closest)] {
+		lines = append(lines, fmt.Sprintf("the load of %s falling by %s", node.Name, excess(node)))
+	}
+	lines = append(lines, newNode(pod, over[0].Load))
+	return append(lines, annotations(pod, over[0].Load, args)...)
+}
+
+// overLine returns the nodes whose predicted use with the pod is above a line, the one
+// that is the least above it first.
+func overLine(nodes []explain.Node) (over []*explain.Node) {
+	for i := range nodes {
+		if n := &nodes[i]; n.NodeLoad.Rejected != "" && n.Load != nil && worst(n.Load) > 0 {
+			over = append(over, n)
+		}
+	}
+	slices.SortStableFunc(over, func(a, b *explain.Node) int {
+		return int(math.Copysign(1, worst(a.Load)-worst(b.Load)))
+	})
+	return over
+}
+
+// above returns by how much a use with the pod is above the line, at least 0.
+func above(l *explain.Load) float64 {
+	if l.ThresholdPercent == 0 {
+		return 0
+	}
+	return max(0, l.Predicted-l.Threshold)
+}
+
+// worst returns how far the node is above its line with the pod, in parts of the line.
+func worst(loads *explain.Loads) float64 {
+	return max(above(&loads.CPU)/max(loads.CPU.Threshold, 1e-9), above(&loads.Memory)/max(loads.Memory.Threshold, 1))
+}
+
+// excess writes how much less has to be used on the node.
+func excess(n *explain.Node) string {
+	var texts []string
+	if cpu := above(&n.Load.CPU); cpu > 0 {
+		texts = append(texts, fmt.Sprintf("%s cores (to %s of CPU, from %s with what is in flight)",
+			show.Cores(cpu), show.Cores(n.Load.CPU.Predicted-n.Load.CPU.Estimate-cpu), show.Cores(n.Load.CPU.Predicted-n.Load.CPU.Estimate)))
+	}
+	if memory := above(&n.Load.Memory); memory > 0 {
+		texts = append(texts, fmt.Sprintf("%s of memory (to %s, from %s with what is in flight)",
+			show.Bytes(memory), show.Bytes(n.Load.Memory.Predicted-n.Load.Memory.Estimate-memory), show.Bytes(n.Load.Memory.Predicted-n.Load.Memory.Estimate)))
+	}
+	return strings.Join(texts, " and ")
+}
+
+// newNode says what a node that is idle would need to have.
+func newNode(pod *v1.Pod, loads *explain.Loads) string {
+	size := func(l *explain.Load, write func(float64) string) string {
+		percent := l.ThresholdPercent
+		if percent == 0 {
+			percent = 100
+		}
+		return write(l.Estimate * 100 / float64(percent))
+	}
+	needs := []string{size(&loads.CPU, show.Cores) + " allocatable cores", size(&loads.Memory, show.Bytes) + " of allocatable memory"}
+	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
+	for _, name := range slices.Sorted(maps.Keys(requests)) {
+		if strings.Contains(string(name), "/") {
+			quantity := requests[name]
+			needs = append(needs, quantity.String()+" "+string(name))
+		}
+	}
+	return "an idle node more that the pod may run on, with at least " + strings.Join(needs, ", ")
+}
+
+// annotations says which the pod may use.
+func annotations(pod *v1.Pod, loads *explain.Loads, args *config.NodeLoadArgs) (lines []string) {
+	if args == nil {
+		return nil
+	}
+	if args.Overrides.Estimate.Allow && pod.Annotations[config.EstimateAnnotation] == "" {
+		lines = append(lines, fmt.Sprintf(`if it uses less than the %s cores and %s that it is expected to: the annotation %s: '{"cpu": "...", "memory": "..."}', which counts as no less than overrides.estimate.minPercent allows`,
+			show.Cores(loads.CPU.Estimate), show.Bytes(loads.Memory.Estimate), config.EstimateAnnotation))
+	}
+	if args.Overrides.WhenUnsatisfiable == config.AllowOverride && args.Filter.WhenUnsatisfiable == config.DoNotSchedule {
+		lines = append(lines, fmt.Sprintf("if it is to run beside busy pods all the same: the annotation %s: %s", config.WhenUnsatisfiableAnnotation, config.ScheduleAnyway))
+	}
+	return lines
+}

@@ -1,0 +1,239 @@
+// Package why is `kubectl plimsoll why`: where a pod is and why, or why it waits and what
+// would help.
+package why
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"time"
+
+	"github.com/spf13/cobra"
+	v1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/client-go/kubernetes"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/cluster"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/leader"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/show"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/configfile"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
+)
+
+// Answer is all that is known of the pod.
+type Answer struct {
+	Pod       string `json:"pod"` // namespace/name
+	Scheduler string `json:"scheduler"`
+	Phase     string `json:"phase"`
+	// Node is the one that it is on, and Nominated the one that it is to get once pods
+	// are gone that it preempts there.
+	Node      string    `json:"node,omitempty"`
+	Nominated string    `json:"nominatedNode,omitempty"`
+	Created   time.Time `json:"created"`
+	// Group is the pod group that it is scheduled with, as namespace/name, and Members
+	// that group's pods.
+	Group   string   `json:"group,omitempty"`
+	Members *Members `json:"members,omitempty"`
+	// Profiles are the scheduler's; Ours says that the pod is of one of them.
+	Profiles []string `json:"profiles"`
+	Ours     bool     `json:"ours"`
+	// Preempted is what the API server says of a pod that is evicted.
+	Preempted string `json:"preempted,omitempty"`
+	// Decision is the last one on the pod; absent if the leader has none.
+	Decision *explain.Decision `json:"decision,omitempty"`
+	// NoDecision says why there is none.
+	NoDecision string `json:"noDecision,omitempty"`
+	// Scheduled is the message of the pod's condition of that name: the words of the
+	// scheduler, of all its plugins.
+	Scheduled string `json:"scheduled,omitempty"`
+	// Help is what would help a pod that waits.
+	Help []string `json:"help,omitempty"`
+}
+
+// Members is how many pods of a group there are.
+type Members struct {
+	All    int `json:"all"`
+	Placed int `json:"placed"`
+}
+
+// NewCommand returns the command.
+func NewCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "why POD",
+		Short: "Tell where a pod is and why, or why it waits and what would help",
+		Long: `Tell where a pod is and why, or why it waits, since when, for what, and what would
+help.
+
+The numbers are those of the scheduler's last decision on the pod, which the replica
+that leads keeps for an hour.`,
+		Args: cobra.ExactArgs(1),
+	}
+	to := cluster.AddFlags(cmd)
+	from := leader.AddFlags(cmd.Flags())
+	output := show.AddFlags(cmd, true)
+	cmd.ValidArgsFunction = func(cmd *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return to.PodNames(cmd.Context()), cobra.ShellCompDirectiveNoFileComp
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := output.Validate(); err != nil {
+			return err
+		}
+		namespace, err := to.Namespace()
+		if err != nil {
+			return err
+		}
+		kube, err := to.Client()
+		if err != nil {
+			return err
+		}
+		asker := asker{kube: kube, namespace: namespace, name: args[0]}
+		if _, err := asker.pod(cmd.Context()); err != nil { // before the leader is sought
+			return err
+		}
+		if asker.leader, err = from.Connect(cmd.Context(), to); err != nil {
+			return err
+		}
+		defer asker.leader.Close()
+		return output.Print(cmd.Context(), cmd.OutOrStdout(),
+			func(ctx context.Context) (any, error) { return asker.ask(ctx) },
+			func(screen show.Screen, answer any) { printAnswer(screen, output, answer.(*Answer)) })
+	}
+	return cmd
+}
+
+// asker asks about one pod.
+type asker struct {
+	kube            kubernetes.Interface
+	leader          *leader.Client
+	namespace, name string
+}
+
+func (a *asker) pod(ctx context.Context) (*v1.Pod, error) {
+	pod, err := a.kube.CoreV1().Pods(a.namespace).Get(ctx, a.name, metav1.GetOptions{})
+	if apierrors.IsNotFound(err) {
+		return nil, fmt.Errorf("there is no pod %s in the namespace %s (for another one say -n)", a.name, a.namespace)
+	}
+	return pod, err
+}
+
+// ask returns all that is known of the pod now.
+func (a *asker) ask(ctx context.Context) (*Answer, error) {
+	pod, err := a.pod(ctx)
+	if err != nil {
+		return nil, err
+	}
+	answer := answerOf(pod)
+	header := status.Header{}
+	if err := a.leader.Get(ctx, status.ProfilePath, nil, &header); err != nil {
+		return nil, err
+	}
+	answer.Profiles = header.Profiles
+	answer.Ours = slices.Contains(header.Profiles, answer.Scheduler)
+	if !answer.Ours {
+		return answer, nil
+	}
+	if err := a.group(ctx, pod, answer); err != nil {
+		return nil, err
+	}
+	if err := a.decision(ctx, pod, answer); err != nil {
+		return nil, err
+	}
+	if answer.Node == "" && answer.Phase == string(v1.PodPending) {
+		answer.Help = help(pod, answer, a.arguments(ctx, answer.Scheduler))
+	}
+	return answer, nil
+}
+
+// answerOf returns what the pod itself tells.
+func answerOf(pod *v1.Pod) *Answer {
+	answer := &Answer{
+		Pod: pod.Namespace + "/" + pod.Name, Scheduler: pod.Spec.SchedulerName, Phase: string(pod.Status.Phase), Node: pod.Spec.NodeName,
+		Nominated: pod.Status.NominatedNodeName, Created: pod.CreationTimestamp.Time,
+	}
+	for i := range pod.Status.Conditions {
+		switch c := &pod.Status.Conditions[i]; {
+		case c.Type == v1.PodScheduled && c.Status != v1.ConditionTrue:
+			answer.Scheduled = c.Message
+		case c.Type == v1.DisruptionTarget && c.Status == v1.ConditionTrue:
+			answer.Preempted = c.Reason + ": " + c.Message
+		}
+	}
+	return answer
+}
+
+// group tells of the pod's group, if it has one.
+func (a *asker) group(ctx context.Context, pod *v1.Pod, answer *Answer) error {
+	if pod.Spec.SchedulingGroup == nil || pod.Spec.SchedulingGroup.PodGroupName == nil {
+		return nil
+	}
+	group := *pod.Spec.SchedulingGroup.PodGroupName
+	answer.Group, answer.Members = pod.Namespace+"/"+group, &Members{}
+	list, err := a.kube.CoreV1().Pods(pod.Namespace).List(ctx, metav1.ListOptions{})
+	if err != nil {
+		return fmt.Errorf("find the pods of the group %s: %w", answer.Group, err)
+	}
+	for i := range list.Items {
+		of := list.Items[i].Spec.SchedulingGroup
+		if of == nil || of.PodGroupName == nil || *of.PodGroupName != group {
+			continue
+		}
+		answer.Members.All++
+		if list.Items[i].Spec.NodeName != "" {
+			answer.Members.Placed++
+		}
+	}
+	return nil
+}
+
+// decision tells of the scheduler's last decision on the pod.
+func (a *asker) decision(ctx context.Context, pod *v1.Pod, answer *Answer) error {
+	decision := &explain.Decision{}
+	err := a.leader.Get(ctx, explain.Path, url.Values{"pod": {answer.Pod}}, decision)
+	switch {
+	case errors.Is(err, leader.ErrNotFound):
+		answer.NoDecision = noDecision(pod)
+	case err != nil:
+		return err
+	case decision.UID != pod.UID:
+		answer.NoDecision = "the last decision is on a pod that had the same name before; " + noDecision(pod)
+	default:
+		answer.Decision = decision
+	}
+	return nil
+}
+
+// noDecision says why there may be none.
+func noDecision(pod *v1.Pod) string {
+	switch {
+	case len(pod.Spec.SchedulingGates) > 0:
+		return fmt.Sprintf("it has scheduling gates (%s): no scheduler tries it before they are removed", pod.Spec.SchedulingGates[0].Name)
+	case pod.Spec.NodeName != "":
+		return "the leader keeps the last 2,000 decisions, for an hour, and none that a replica before it made"
+	}
+	return "it has not been tried yet by the replica that leads, or was rejected before Plimsoll's plugins were asked"
+}
+
+// arguments returns NodeLoad's arguments in the profile; nil if they cannot be had.
+func (a *asker) arguments(ctx context.Context, profile string) *config.NodeLoadArgs {
+	content, err := a.leader.GetRaw(ctx, status.ConfigurationPath, nil)
+	if err != nil {
+		return nil
+	}
+	cfg, err := configfile.Decode(content)
+	if err != nil {
+		return nil
+	}
+	profiles, faults := config.DecodeProfiles(cfg.Profiles)
+	if len(faults) > 0 {
+		return nil
+	}
+	return profiles[profile]
+}
