@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	utilversion "k8s.io/component-base/version"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/fit"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/top"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/validate"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/why"
@@ -35,6 +36,7 @@ To complete its arguments, kubectl needs a link to this program in PATH:
 	cmd.AddCommand(newSimulateCommand(), newFillCommand())
 	cmd.AddCommand(top.NewCommand())
 	cmd.AddCommand(why.NewCommand())
+	cmd.AddCommand(fit.NewCommand())
 	cmd.AddCommand(validate.NewCommand())
 	return cmd
 }

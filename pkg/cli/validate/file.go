@@ -12,13 +12,12 @@ import (
 	"strings"
 
 	"go.yaml.in/yaml/v3"
-	appsv1 "k8s.io/api/apps/v1"
-	batchv1 "k8s.io/api/batch/v1"
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/annotation"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/podtemplate"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/configfile"
 )
 
@@ -215,12 +214,12 @@ func (f *file) manifest(kind string, root *yaml.Node) {
 			faults = annotation.CheckPod(pod)
 		}
 	default:
-		template, path := f.template(kind, root)
-		if template == nil {
+		maker := podtemplate.Of(kind)
+		if maker == nil || !f.decode(root, maker.Object) {
 			return
 		}
-		prefix = path
-		faults = annotation.CheckPod(&v1.Pod{ObjectMeta: template.ObjectMeta, Spec: template.Spec})
+		prefix = maker.Path
+		faults = annotation.CheckPod(&v1.Pod{ObjectMeta: maker.Template.ObjectMeta, Spec: maker.Template.Spec})
 	}
 	f.report.Manifests++
 	for _, fault := range faults {
@@ -241,41 +240,6 @@ func messagesOf(err error) (messages []string) {
 		messages = append(messages, one.Error())
 	}
 	return messages
-}
-
-// template returns the pod template of what makes pods, and its path; nil for objects of
-// other kinds.
-func (f *file) template(kind string, root *yaml.Node) (*v1.PodTemplateSpec, string) {
-	var object any
-	var template *v1.PodTemplateSpec
-	path := "spec.template."
-	switch kind {
-	case "Deployment":
-		o := &appsv1.Deployment{}
-		object, template = o, &o.Spec.Template
-	case "StatefulSet":
-		o := &appsv1.StatefulSet{}
-		object, template = o, &o.Spec.Template
-	case "DaemonSet":
-		o := &appsv1.DaemonSet{}
-		object, template = o, &o.Spec.Template
-	case "ReplicaSet":
-		o := &appsv1.ReplicaSet{}
-		object, template = o, &o.Spec.Template
-	case "Job":
-		o := &batchv1.Job{}
-		object, template = o, &o.Spec.Template
-	case "CronJob":
-		o := &batchv1.CronJob{}
-		object, template = o, &o.Spec.JobTemplate.Spec.Template
-		path = "spec.jobTemplate.spec.template."
-	default:
-		return nil, ""
-	}
-	if !f.decode(root, object) {
-		return nil, ""
-	}
-	return template, path
 }
 
 // decode decodes an object, or tells what is wrong.

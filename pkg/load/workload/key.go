@@ -79,6 +79,16 @@ func rootOf(pod *v1.Pod, controller *metav1.OwnerReference) (kind, name string) 
 	return controller.Kind, controller.Name
 }
 
+// OwnerOf returns the owner by which the pod's workload is known, and whether it has one.
+func OwnerOf(pod *v1.Pod) (kind, name string, ok bool) {
+	controller := metav1.GetControllerOfNoCopy(pod)
+	if controller == nil {
+		return "", "", false
+	}
+	kind, name = rootOf(pod, controller)
+	return kind, name, true
+}
+
 // compare orders keys, so that what is done in turn does not depend on the order
 // of a map.
 func (k *Key) compare(other *Key) int {
