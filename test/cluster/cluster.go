@@ -49,6 +49,10 @@ type Options struct {
 	// as scheduling.k8s.io/v1beta1.
 	APIs []string
 
+	// PodPorts is the address, HOST:PORT, that all ports of all pods lead to when they
+	// are forwarded. Empty means that none can be.
+	PodPorts string
+
 	// Log receives progress, one line a step. Nil means none.
 	Log io.Writer
 
@@ -170,8 +174,15 @@ func (c *Cluster) create(ctx context.Context, ports *ports) error {
 	if err := writeUsage(usagePath, c.tools.kwokMetrics); err != nil {
 		return err
 	}
-	if err := c.kwokctl(ctx, "--config", configPath, "--config", stagesPath, "--config", usagePath,
-		"create", "cluster", "--kubeconfig", c.Kubeconfig); err != nil {
+	args := []string{"--config", configPath, "--config", stagesPath, "--config", usagePath}
+	if c.opts.PodPorts != "" {
+		forwardPath := filepath.Join(c.Dir, forwardFile)
+		if err := writeForward(forwardPath, c.opts.PodPorts); err != nil {
+			return err
+		}
+		args = append(args, "--config", forwardPath)
+	}
+	if err := c.kwokctl(ctx, append(args, "create", "cluster", "--kubeconfig", c.Kubeconfig)...); err != nil {
 		return err
 	}
 	if err := c.connect(); err != nil {

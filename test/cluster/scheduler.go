@@ -232,6 +232,9 @@ func (s *Scheduler) Decisions(ctx context.Context, token, query string) (status 
 	return ask(ctx, token, "https://"+s.decisions+"/plimsoll/decisions"+query)
 }
 
+// DecisionsAddress returns the address, HOST:PORT, of the port for decisions.
+func (s *Scheduler) DecisionsAddress() string { return s.decisions }
+
 // Ready asks whether the scheduler is ready, at kube-scheduler's own port and at
 // that of decisions, which tells each check.
 func (s *Scheduler) Ready(ctx context.Context) (ready bool, checks string, err error) {

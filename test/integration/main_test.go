@@ -43,6 +43,7 @@ func clusterOptions() cluster.Options {
 		// Pod groups, which concern only the pods that are in one.
 		FeatureGates: map[string]bool{"GenericWorkload": true, "TopologyAwareWorkloadScheduling": true},
 		APIs:         []string{"scheduling.k8s.io/v1beta1"},
+		PodPorts:     relay.address(),
 	}
 }
 
