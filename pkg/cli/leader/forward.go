@@ -71,7 +71,7 @@ func dialerTo(config *rest.Config, to *v1.Pod) (httpstream.Dialer, error) {
 // forwardError says what is wrong.
 func forwardError(err error, to *v1.Pod) error {
 	if apierrors.IsForbidden(err) || err != nil && strings.Contains(err.Error(), "forbidden") {
-		return denied(err, rule{"", "pods/portforward", "create", to.Namespace})
+		return denied(err, rule{"", "pods/portforward", "get, create", to.Namespace})
 	}
 	return fmt.Errorf("forward a port to the pod %s/%s: %w", to.Namespace, to.Name, err)
 }
