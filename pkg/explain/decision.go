@@ -26,6 +26,8 @@ const (
 	TakenBack Result = "TakenBack"
 	// Waits: no node took it.
 	Waits Result = "Waits"
+	// Observed: it is another scheduler's pod. Node is where it would have gone.
+	Observed Result = "Observed"
 )
 
 // Summary is a decision in short.
@@ -37,6 +39,8 @@ type Summary struct {
 	Result  Result    `json:"result"`
 	// Node is the one that was chosen; empty if none was.
 	Node string `json:"node,omitempty"`
+	// Bound is the node that another scheduler gave an observed pod.
+	Bound string `json:"bound,omitempty"`
 	// WaitsSince is when a pod that waits was first rejected by one of Plimsoll's
 	// plugins; absent for others.
 	WaitsSince *time.Time `json:"waitsSince,omitempty"`

@@ -152,6 +152,37 @@ func (t *Trace) Conclude(result Result, node string) {
 	}
 }
 
+// Observe concludes that the pod, which another scheduler has bound to a node, would have
+// got the chosen one; empty if none.
+func (t *Trace) Observe(chosen, bound string) {
+	if t == nil || t.log == nil {
+		return
+	}
+	t.mu.Lock()
+	t.result, t.node = Observed, chosen
+	t.mu.Unlock()
+	t.log.Add(func() *Decision {
+		d := t.decision(Observed, chosen)
+		d.Bound = bound
+		return d
+	})
+}
+
+// Rejects reports whether one of the plugins rejected the node.
+func (t *Trace) Rejects(node string) bool {
+	if t == nil {
+		return false
+	}
+	slot, known := t.view.Slot(node)
+	if !known {
+		return false
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	by, _ := t.rejectedBy(slot)
+	return by >= 0
+}
+
 // end concludes that the pod waits, if nothing else is known of it.
 func (t *Trace) end() {
 	if t == nil {

@@ -290,3 +290,48 @@ func BenchmarkDecision(b *testing.B) {
 		trace.decision(Placed, "n1")
 	}
 }
+
+// Of a pod of another scheduler it is told where it would have gone, and where it went.
+func TestObservedPods(t *testing.T) {
+	c := newCycles(t, 3)
+	state, marks := c.begin("p", nodeLoad())
+	marks[0].Score(0, 40)
+	marks[0].Reject(1, 1)
+	trace := Of(state)
+	if trace.Rejects("n0") || !trace.Rejects("n1") || trace.Rejects("n2") || trace.Rejects("no-such") {
+		t.Error("n1 is the only node that was rejected")
+	}
+	trace.Observe("n0", "n1")
+	if d := c.written("p"); d.Result != Observed || d.Node != "n0" || d.Bound != "n1" || d.WaitsSince != nil {
+		t.Errorf("%+v", d.Summary)
+	}
+	var none *Trace
+	none.Observe("n0", "n1")
+	if none.Rejects("n1") {
+		t.Error("where nothing is noted nothing is known to be rejected")
+	}
+}
+
+func TestSinceWhenAPodWaits(t *testing.T) {
+	c := newCycles(t, 2)
+	state, marks := c.begin("first", nodeLoad())
+	marks[0].Reject(0, 0)
+	Of(state).Conclude(Waits, "")
+	if d := c.written("first"); d.WaitsSince == nil || !d.WaitsSince.Equal(c.view.Now) {
+		t.Errorf("%+v, want that it waits since now", d.Summary)
+	}
+	earlier := c.view.Now.Add(-time.Minute)
+	state, _ = c.begin("again", nodeLoad())
+	Of(state).Since(c.view.Now)
+	Of(state).Since(earlier)
+	Of(state).Since(time.Time{})
+	Of(state).Conclude(Waits, "")
+	if d := c.written("again"); d.WaitsSince == nil || !d.WaitsSince.Equal(earlier) {
+		t.Errorf("%+v, want that it waits since %v", d.Summary, earlier)
+	}
+	state, _ = c.begin("other", nodeLoad())
+	Of(state).Conclude(Waits, "")
+	if d := c.written("other"); d.WaitsSince != nil {
+		t.Errorf("%+v: none of ours rejected it", d.Summary)
+	}
+}

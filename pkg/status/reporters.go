@@ -21,6 +21,12 @@ type Reporter interface {
 // has nothing.
 type NodeReporter func(to *Node, node *load.Node, info fwk.NodeInfo)
 
+// Lines is a Reporter that knows the lines of nodes.
+type Lines interface {
+	// ReportLine is the part of Report that needs nothing but the view.
+	ReportLine(view *load.View) func(to *Node, node *load.Node)
+}
+
 // Catalogue is a Reporter that knows what resources are taken for.
 type Catalogue interface {
 	Resources() []device.Resource
@@ -61,8 +67,8 @@ func (r *Reporters) names() []string {
 	return names
 }
 
-// of returns the plugins of the profile.
-func (r *Reporters) of(profile string) []Reporter {
+// Of returns the plugins of the profile.
+func (r *Reporters) Of(profile string) []Reporter {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.all[profile])

@@ -44,7 +44,7 @@ func (s *Server) Nodes(profile string) (*Nodes, error) {
 	view := s.Model().View()
 	all := &Nodes{Header: s.header(profile, &view), Nodes: make([]Node, len(infos))}
 	var reporters []NodeReporter
-	for _, reporter := range s.Reporters.of(profile) {
+	for _, reporter := range s.Reporters.Of(profile) {
 		reporters = append(reporters, reporter.Report(&view))
 	}
 	for i, info := range infos {
@@ -134,7 +134,7 @@ func (p *Pod) request(pod fwk.PodInfo, catalogue Catalogue) {
 
 // catalogue returns what the profile knows of devices, nil if it knows nothing.
 func (s *Server) catalogue(profile string) Catalogue {
-	for _, reporter := range s.Reporters.of(profile) {
+	for _, reporter := range s.Reporters.Of(profile) {
 		if catalogue, ok := reporter.(Catalogue); ok {
 			return catalogue
 		}

@@ -71,7 +71,9 @@ func (plugin) Resources() []device.Resource {
 	}
 }
 
-func (plugin) PodDevices(fwk.PodInfo) []device.Request { return []device.Request{{Name: gpu, Count: 2}} }
+func (plugin) PodDevices(fwk.PodInfo) []device.Request {
+	return []device.Request{{Name: gpu, Count: 2}}
+}
 
 // newServer returns a server of a cluster of two nodes, of which the second has no sample,
 // with a pod on the first.

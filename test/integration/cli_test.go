@@ -301,7 +301,8 @@ func (c *cli) checkFit() {
 		pods = append(pods, withGPUs(c.pod(fmt.Sprint("twenty-", i), "plimsoll"), "1"))
 	}
 	c.create(pods...)
-	c.wait("the twenty to be tried", func(ctx context.Context) (bool, error) {
+	// The scheduler polls later than fit, and lets in no more than it knows to have room.
+	c.wait("as many of the twenty to have a node", func(ctx context.Context) (bool, error) {
 		placed, waiting := 0, 0
 		for _, pod := range pods {
 			got, err := c.local.Clientset.CoreV1().Pods("default").Get(ctx, pod.Name, metav1.GetOptions{})
@@ -315,10 +316,10 @@ func (c *cli) checkFit() {
 				waiting++
 			}
 		}
-		if placed+waiting == len(pods) && placed != answer.Fit {
-			c.t.Errorf("%d of the twenty have a node, and fit said %d", placed, answer.Fit)
+		if placed > answer.Fit {
+			c.t.Fatalf("%d of the twenty have a node, and fit said %d", placed, answer.Fit)
 		}
-		return placed+waiting == len(pods), fmt.Errorf("%d have a node, %d wait", placed, waiting)
+		return placed == answer.Fit && placed+waiting == len(pods), fmt.Errorf("%d have a node, %d wait, and fit said %d", placed, waiting, answer.Fit)
 	})
 }
 
@@ -340,7 +341,7 @@ func TestCommandsSayWhatIsWrong(t *testing.T) {
 		"no such lease":               {admin, []string{"top", "--lease", "kube-system/no-such"}, []string{`leases.coordination.k8s.io "no-such" not found`}},
 		"a lease that is no name":     {c, []string{"top", "--lease", "plimsoll"}, []string{"must be NAMESPACE/NAME"}},
 		"nobody leads":                {admin, []string{"top", "--lease", c.emptyLease()}, []string{"nobody holds the lease", "kubectl -n"}},
-		"the leader is gone":          {admin, []string{"top", "--lease", c.leaseOf("gone-1_x")}, []string{`held by "gone-1"`, "--scheduler-url"}},
+		"the leader is gone":          {admin, []string{"top", "--lease", c.leaseOf("gone-1_x")}, []string{`held by "gone-1_x"`, "--scheduler-url"}},
 		"a pod that does not exist":   {c, []string{"why", "nobody", "--lease", lease}, []string{"there is no pod nobody in the namespace default"}},
 		"a node that does not exist":  {c, []string{"top", "nodes", "nobody", "--lease", lease}, []string{"the scheduler knows no node nobody"}},
 		"a profile that is not there": {c, []string{"top", "--profile", "other", "--lease", lease}, []string{`profile "other": there is none`, p.profile("plimsoll")}},

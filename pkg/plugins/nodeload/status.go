@@ -8,13 +8,22 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
 )
 
-var _ status.Reporter = &NodeLoad{}
+var (
+	_ status.Reporter = &NodeLoad{}
+	_ status.Lines    = &NodeLoad{}
+)
 
 // Report tells of nodes against the line that holds for pods in no band.
 func (pl *NodeLoad) Report(view *load.View) status.NodeReporter {
+	report := pl.ReportLine(view)
+	return func(to *status.Node, node *load.Node, _ fwk.NodeInfo) { report(to, node) }
+}
+
+// ReportLine is Report.
+func (pl *NodeLoad) ReportLine(view *load.View) func(to *status.Node, node *load.Node) {
 	rule := pl.policy.general
 	rule.Largest = view.Largest()
-	return func(to *status.Node, node *load.Node, _ fwk.NodeInfo) {
+	return func(to *status.Node, node *load.Node) {
 		use, known := pl.policy.use(view, node, pl.policy.filterBy)
 		if !known {
 			return
