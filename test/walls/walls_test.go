@@ -51,6 +51,7 @@ var allowed = map[string][]string{
 	"pkg/plugins":           {"pkg/amount", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/status", "pkg/waiting", "pkg/device", "pkg/plugins/..."},
 
 	"pkg/observe":    {"pkg/explain", "pkg/load", "pkg/status"},
+	"pkg/selfcheck":  {},
 	"pkg/configfile": {"pkg/apis/config", "pkg/plugins"},
 
 	// The simulated world knows no scheduler, and the scheduler of the simulation
