@@ -5,7 +5,6 @@ import (
 
 	"github.com/spf13/cobra"
 	"k8s.io/apiserver/pkg/server"
-	clientcache "k8s.io/client-go/tools/cache"
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/component-base/cli/globalflag"
 	basecompatibility "k8s.io/component-base/compatibility"
@@ -26,6 +25,7 @@ import (
 	_ "sigs.k8s.io/scheduler-plugins/apis/config/scheme"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat/process"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
@@ -97,8 +97,7 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 		return err
 	}
 	cliflag.PrintFlags(cmd.Flags())
-	var err error
-	if opts.InformerName, err = clientcache.NewInformerName("plimsoll"); err != nil {
+	if err := process.NameInformers(opts, "plimsoll"); err != nil {
 		return err
 	}
 	ctx := server.SetupSignalContext()

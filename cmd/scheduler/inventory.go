@@ -9,6 +9,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/features"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device/dra"
 )
@@ -40,7 +41,7 @@ func (s *sharedInventory) get(ctx context.Context, handle fwk.Handle) (device.Cl
 func deviceFeatures(gate featuregate.FeatureGate) dra.Features {
 	return dra.Features{
 		ConsumableCapacity: gate.Enabled(features.DRAConsumableCapacity),
-		ListTypeAttributes: gate.Enabled(features.DRAListTypeAttributes),
+		ListTypeAttributes: compat.ListTypeAttributes(gate),
 		DeviceTaintRules:   gate.Enabled(features.DRADeviceTaintRules),
 		ExtendedResources:  gate.Enabled(features.DRAExtendedResource),
 	}

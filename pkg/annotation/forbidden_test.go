@@ -59,9 +59,9 @@ func watchForbidden(t *testing.T, profiles config.Profiles, pods ...runtime.Obje
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	factory.StartWithContext(ctx)
+	factory.Start(ctx.Done())
 	t.Cleanup(func() { cancel(); factory.Shutdown() })
-	factory.WaitForCacheSyncWithContext(ctx)
+	factory.WaitForCacheSync(ctx.Done())
 	return client, r
 }
 

@@ -47,9 +47,9 @@ func watched(t *testing.T, objects ...runtime.Object) (kubernetes.Interface, *re
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
-	factory.StartWithContext(ctx)
+	factory.Start(ctx.Done())
 	t.Cleanup(func() { cancel(); factory.Shutdown() })
-	factory.WaitForCacheSyncWithContext(ctx)
+	factory.WaitForCacheSync(ctx.Done())
 	return client, r
 }
 

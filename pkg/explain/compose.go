@@ -86,7 +86,7 @@ type places struct {
 }
 
 func (t *Trace) places(chosen string) places {
-	p := places{trace: t, chosen: -1, rejected: 1 + len(t.parts)*int(fwk.MaxScore) + 1}
+	p := places{trace: t, chosen: -1, rejected: 1 + len(t.parts)*int(fwk.MaxNodeScore) + 1}
 	if slot, known := t.view.Slot(chosen); known {
 		p.chosen = slot
 	}

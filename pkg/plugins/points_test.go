@@ -127,7 +127,7 @@ func runCycle(t *testing.T, profile framework.Framework, pod *v1.Pod, node fwk.N
 	t.Helper()
 	check := func(point string, status *fwk.Status) {
 		t.Helper()
-		if status.IsError() {
+		if status.Code() == fwk.Error {
 			t.Errorf("%s of pod %s: %v", point, pod.Name, status.AsError())
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/wait"
+	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
 	clienttesting "k8s.io/client-go/testing"
 	"k8s.io/client-go/tools/events"
@@ -26,6 +27,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat/process"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins"
@@ -82,8 +84,8 @@ func newCluster(t *testing.T, nodeLoad string, backoff int64, nodes ...string) *
 	})
 	shared.Decisions = c.decisions
 	ctx := klog.NewContext(t.Context(), klog.Logger{})
-	factory := scheduler.NewInformerFactory(c, 0, nil)
-	recorder := func(string) events.EventRecorderLogger { return discard{} }
+	factory := informers.NewSharedInformerFactory(c, 0)
+	recorder := func(string) process.EventRecorder { return discard{} }
 	c.Scheduler, err = scheduler.New(ctx, c, factory, nil, recorder,
 		scheduler.WithComponentConfigVersion("kubescheduler.config.k8s.io/v1"), scheduler.WithProfiles(profile),
 		scheduler.WithFrameworkOutOfTreeRegistry(shared.Registry()), scheduler.WithPodMaxInUnschedulablePodsDuration(time.Hour),

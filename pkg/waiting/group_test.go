@@ -1,3 +1,5 @@
+//go:build !k8s135
+
 package waiting
 
 import (

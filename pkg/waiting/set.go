@@ -12,6 +12,7 @@ import (
 	"k8s.io/klog/v2"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -108,10 +109,11 @@ func (s *Set[Class]) Begin(pod *v1.Pod, inGroup bool) (*Attempt, load.View) {
 
 // groupOf returns namespace/name of the pod's group.
 func groupOf(pod *v1.Pod) string {
-	if pod.Spec.SchedulingGroup == nil || pod.Spec.SchedulingGroup.PodGroupName == nil {
+	name := compat.PodGroupOf(pod)
+	if name == "" {
 		return ""
 	}
-	return pod.Namespace + "/" + *pod.Spec.SchedulingGroup.PodGroupName
+	return pod.Namespace + "/" + name
 }
 
 // Finish says that an attempt is over and has failed: a, or if that is nil the

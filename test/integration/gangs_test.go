@@ -1,3 +1,5 @@
+//go:build !k8s136 && !k8s135
+
 package integration
 
 import (
@@ -11,6 +13,13 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
+)
+
+// Pod groups concern only the pods that are in one, so the API server that all tests
+// share serves them.
+var (
+	groupGates = map[string]bool{"GenericWorkload": true, "TopologyAwareWorkloadScheduling": true}
+	groupAPIs  = []string{"scheduling.k8s.io/v1beta1"}
 )
 
 const gangGates = "--feature-gates=GenericWorkload=true,TopologyAwareWorkloadScheduling=true"
@@ -104,5 +113,30 @@ func TestGangGetsTheBetterZone(t *testing.T) {
 	p.create(p.gang("gang", "zone", pods...)...)
 	if got := p.placed(pods...); got["y1"] != 1 || got["y2"] != 1 {
 		t.Errorf("the gang is on %v, want the zone with less load", got)
+	}
+}
+
+// A gang all pods of which are rejected for load is retried when that drops.
+func TestGangWakesWhenLoadDrops(t *testing.T) {
+	t.Parallel()
+	p := newPool(t, node{name: "a", uses: "9"}, node{name: "b", uses: "9"})
+	startScheduler(t, "plimsoll.yaml", func(config map[string]any) {
+		promptly(config)
+		// The queue by itself retries a group that was rejected after a backoff.
+		config["podInitialBackoffSeconds"], config["podMaxBackoffSeconds"] = 600, 600
+	}, gangGates)
+	var pods []*v1.Pod
+	for i := range 3 {
+		pods = append(pods, withCPU(p.pod(fmt.Sprint("gang-", i), "plimsoll"), "2"))
+	}
+	p.create(p.gang("gang", "", pods...)...)
+	p.allRejected(pods...)
+	p.setUse("a", "1")
+	p.waitUsage(node{name: "a", uses: "1"})
+	shown := time.Now()
+	for _, pod := range pods {
+		if got := p.boundWithin(pollInterval+retryLimit-time.Since(shown), pod); got != "a" {
+			t.Errorf("pod %s is on %s", pod.Name, got)
+		}
 	}
 }

@@ -40,10 +40,8 @@ func TestMain(m *testing.M) { os.Exit(run(m)) }
 func clusterOptions() cluster.Options {
 	return cluster.Options{
 		MetricResolution: resolution, Log: os.Stdout,
-		// Pod groups, which concern only the pods that are in one.
-		FeatureGates: map[string]bool{"GenericWorkload": true, "TopologyAwareWorkloadScheduling": true},
-		APIs:         []string{"scheduling.k8s.io/v1beta1"},
-		PodPorts:     relay.address(),
+		FeatureGates: groupGates, APIs: groupAPIs,
+		PodPorts: relay.address(),
 	}
 }
 

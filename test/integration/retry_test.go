@@ -2,7 +2,6 @@ package integration
 
 import (
 	"context"
-	"fmt"
 	"maps"
 	"slices"
 	"testing"
@@ -114,30 +113,5 @@ func nodeIsMeasuredLate(t *testing.T, quiet *cluster.Cluster) {
 	p.waitNodeMeasured("late", true)
 	if got := p.boundWithin(pollInterval+retryLimit, pod); got != "late" {
 		t.Errorf("the pod is on %s", got)
-	}
-}
-
-// A gang all pods of which are rejected for load is retried when that drops.
-func TestGangWakesWhenLoadDrops(t *testing.T) {
-	t.Parallel()
-	p := newPool(t, node{name: "a", uses: "9"}, node{name: "b", uses: "9"})
-	startScheduler(t, "plimsoll.yaml", func(config map[string]any) {
-		promptly(config)
-		// The queue by itself retries a group that was rejected after a backoff.
-		config["podInitialBackoffSeconds"], config["podMaxBackoffSeconds"] = 600, 600
-	}, gangGates)
-	var pods []*v1.Pod
-	for i := range 3 {
-		pods = append(pods, withCPU(p.pod(fmt.Sprint("gang-", i), "plimsoll"), "2"))
-	}
-	p.create(p.gang("gang", "", pods...)...)
-	p.allRejected(pods...)
-	p.setUse("a", "1")
-	p.waitUsage(node{name: "a", uses: "1"})
-	shown := time.Now()
-	for _, pod := range pods {
-		if got := p.boundWithin(pollInterval+retryLimit-time.Since(shown), pod); got != "a" {
-			t.Errorf("pod %s is on %s", pod.Name, got)
-		}
 	}
 }

@@ -4,6 +4,7 @@ package walls
 import (
 	"go/build"
 	"io/fs"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -25,7 +26,12 @@ var allowed = map[string][]string{
 	"pkg/demand":      {"pkg/amount"},
 	"pkg/faults":      {},
 	"pkg/apis/config": {},
-	"pkg/annotation":  {"pkg/amount", "pkg/line", "pkg/apis/config"},
+
+	// What differs between the minors of Kubernetes, and nothing else.
+	"pkg/compat":         {},
+	"pkg/compat/process": {},
+
+	"pkg/annotation": {"pkg/amount", "pkg/line", "pkg/apis/config"},
 
 	// The load model knows no plugin, its parts do not know the model, and no
 	// source is known to it.
@@ -38,16 +44,16 @@ var allowed = map[string][]string{
 	"pkg/load/prometheus":    {"pkg/amount", "pkg/load"},
 
 	"pkg/device":        {},
-	"pkg/device/dra":    {"pkg/device"},
+	"pkg/device/dra":    {"pkg/compat", "pkg/device"},
 	"pkg/fragmentation": {"pkg/amount", "pkg/device"},
 
 	// What both plugins use knows neither of them, and they do not know each other.
 	"pkg/explain":           {"pkg/load"},
 	"pkg/status":            {"pkg/amount", "pkg/load", "pkg/device"},
 	"pkg/rejection":         {"pkg/load"},
-	"pkg/waiting":           {"pkg/amount", "pkg/line", "pkg/load"},
-	"pkg/plugins/nodeload":  {"pkg/amount", "pkg/line", "pkg/demand", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/status", "pkg/rejection", "pkg/waiting", "pkg/device"},
-	"pkg/plugins/devicefit": {"pkg/amount", "pkg/line", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/status", "pkg/rejection", "pkg/waiting", "pkg/device", "pkg/fragmentation"},
+	"pkg/waiting":           {"pkg/amount", "pkg/compat", "pkg/line", "pkg/load"},
+	"pkg/plugins/nodeload":  {"pkg/amount", "pkg/compat", "pkg/line", "pkg/demand", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/status", "pkg/rejection", "pkg/waiting", "pkg/device"},
+	"pkg/plugins/devicefit": {"pkg/amount", "pkg/compat", "pkg/line", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/status", "pkg/rejection", "pkg/waiting", "pkg/device", "pkg/fragmentation"},
 	"pkg/plugins":           {"pkg/amount", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/status", "pkg/waiting", "pkg/device", "pkg/plugins/..."},
 
 	"pkg/observe":    {"pkg/explain", "pkg/load", "pkg/status"},
@@ -57,7 +63,7 @@ var allowed = map[string][]string{
 	// The simulated world knows no scheduler, and the scheduler of the simulation
 	// no world.
 	"pkg/sim/world":             {},
-	"pkg/sim/kube":              {"pkg/amount", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/plugins", "pkg/waiting"},
+	"pkg/sim/kube":              {"pkg/amount", "pkg/compat/process", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/plugins", "pkg/waiting"},
 	"pkg/sim/peers/koordinator": {},
 	"pkg/sim/peers":             {"pkg/sim/world", "pkg/sim/peers/koordinator"},
 	"pkg/sim":                   {"pkg/amount", "pkg/load", "pkg/load/workload", "pkg/sim/world", "pkg/sim/kube", "pkg/sim/peers"},
@@ -104,11 +110,7 @@ func TestPackagesImportOnlyWhatTheyMayKnow(t *testing.T) {
 			t.Errorf("%s is not listed in this test: say which packages it may import", dir)
 			continue
 		}
-		pkg, err := build.ImportDir(filepath.Join(root, dir), 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, path := range pkg.Imports {
+		for _, path := range imports(t, dir) {
 			own, isOwn := strings.CutPrefix(path, module)
 			if isOwn && !slices.ContainsFunc(may, func(pattern string) bool { return matches(pattern, own) }) {
 				t.Errorf("%s imports %s, which it is not to know; it may import %q", dir, own, may)
@@ -124,6 +126,60 @@ func TestPackagesImportOnlyWhatTheyMayKnow(t *testing.T) {
 		if !seen[dir] {
 			t.Errorf("%s is listed in this test, and does not exist", dir)
 		}
+	}
+}
+
+// tags are those of the minors of Kubernetes that are built for. Without one it is the
+// newest.
+var tags = []string{"", "k8s136", "k8s135"}
+
+// imports returns what the package imports, for whatever minor it is built.
+func imports(t *testing.T, dir string) (paths []string) {
+	t.Helper()
+	for _, tag := range tags {
+		context := build.Default
+		context.BuildTags = []string{tag}
+		pkg, err := context.ImportDir(filepath.Join(root, dir), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		paths = append(paths, pkg.Imports...)
+	}
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// Tests of what a minor lacks may have a tag, too.
+func TestMinorsOfKubernetesDifferInOnePlace(t *testing.T) {
+	seen := map[string]bool{}
+	for _, top := range []string{"pkg", "cmd", "config", "test"} {
+		err := filepath.WalkDir(filepath.Join(root, top), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") {
+				return err
+			}
+			source, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			name, err := filepath.Rel(root, path)
+			for line := range strings.Lines(string(source)) {
+				if !strings.HasPrefix(line, "//go:build ") || !strings.Contains(line, "k8s1") {
+					continue
+				}
+				if home := strings.HasPrefix(name, "pkg/compat/"); home {
+					seen[name] = true
+				} else if !strings.HasSuffix(name, "_test.go") {
+					t.Errorf("%s is for some minors of Kubernetes only: what differs between them belongs into pkg/compat", name)
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(seen) < len(tags) {
+		t.Errorf("files for some minors only are %v, want one for each at least", seen)
 	}
 }
 

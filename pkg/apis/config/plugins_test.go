@@ -1,6 +1,7 @@
 package config
 
 import (
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -22,6 +23,15 @@ func set(names ...string) (s schedconfig.PluginSet) {
 		s.Enabled = append(s.Enabled, schedconfig.Plugin{Name: name, Weight: 1})
 	}
 	return s
+}
+
+// withoutPlacementScore disables all plugins at PlacementScore, too, if there is such
+// a point: Kubernetes has it since 1.36.
+func withoutPlacementScore(plugins *schedconfig.Plugins) *schedconfig.Plugins {
+	if point := reflect.ValueOf(plugins).Elem().FieldByName("PlacementScore"); point.IsValid() {
+		point.Set(reflect.ValueOf(set("-*")))
+	}
+	return plugins
 }
 
 // faultsOf returns the faults of a profile with arguments for the plugins.
@@ -70,18 +80,18 @@ func TestWhatWouldBeIgnoredOfAProfileIsAFault(t *testing.T) {
 
 		{"enabled at one point", &schedconfig.Plugins{Reserve: set(NodeLoad)}, []string{NodeLoad}, nil},
 		{"at the last point in the list", &schedconfig.Plugins{PostBind: set(DeviceFit)}, []string{DeviceFit}, nil},
-		{"everywhere but at all points", &schedconfig.Plugins{
+		{"everywhere but at all points", withoutPlacementScore(&schedconfig.Plugins{
 			MultiPoint: both, PreFilter: set("-*"), Filter: set("-*"), PostFilter: set("-*"), PreScore: set("-*"),
-			Score: set("-NodeLoad", "-DeviceFit"), Reserve: set("-*"), PlacementScore: set("-*"),
-		}, []string{NodeLoad, DeviceFit}, nil}, // DeviceFit is left at postBind, and goes by NodeLoad's arguments
-		{"disabled at all points", &schedconfig.Plugins{
+			Score: set("-NodeLoad", "-DeviceFit"), Reserve: set("-*"),
+		}), []string{NodeLoad, DeviceFit}, nil}, // DeviceFit is left at postBind, and goes by NodeLoad's arguments
+		{"disabled at all points", withoutPlacementScore(&schedconfig.Plugins{
 			MultiPoint: set(NodeLoad), PreFilter: set("-*"), Filter: set("-*"), PostFilter: set("-*"), PreScore: set("-*"),
-			Score: set("-NodeLoad"), Reserve: set("-*"), PlacementScore: set("-*"),
-		}, []string{NodeLoad}, []string{noNodeLoad}},
-		{"disabled at all points, and enabled at one nevertheless", &schedconfig.Plugins{
+			Score: set("-NodeLoad"), Reserve: set("-*"),
+		}), []string{NodeLoad}, []string{noNodeLoad}},
+		{"disabled at all points, and enabled at one nevertheless", withoutPlacementScore(&schedconfig.Plugins{
 			MultiPoint: set(NodeLoad), PreFilter: set("-*"), Filter: set("-*", NodeLoad), PostFilter: set("-*"), PreScore: set("-*"),
-			Score: set("-NodeLoad"), Reserve: set("-*"), PlacementScore: set("-*"),
-		}, []string{NodeLoad}, nil},
+			Score: set("-NodeLoad"), Reserve: set("-*"),
+		}), []string{NodeLoad}, nil},
 		{"all but ours disabled", &schedconfig.Plugins{MultiPoint: set("-*", NodeLoad)}, []string{NodeLoad}, nil},
 		{"NodeLoad's arguments for DeviceFit alone", &schedconfig.Plugins{Score: set(DeviceFit)}, []string{NodeLoad}, nil},
 		{"DeviceFit's arguments for NodeLoad alone", &schedconfig.Plugins{Score: set(NodeLoad)}, []string{DeviceFit}, []string{noDeviceFit}},
@@ -93,6 +103,11 @@ func TestWhatWouldBeIgnoredOfAProfileIsAFault(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			got := faultsOf(test.plugins, test.configured...)
+			if _, ok := reflect.TypeFor[schedconfig.Plugins]().FieldByName("PlacementScore"); !ok {
+				for i := range test.want {
+					test.want[i] = strings.Replace(test.want[i], ", placementScore", "", 1)
+				}
+			}
 			if !slices.EqualFunc(got, test.want, strings.HasPrefix) {
 				t.Errorf("faults:\n  %s\nwant:\n  %s", strings.Join(got, "\n  "), strings.Join(test.want, "\n  "))
 			}

@@ -13,14 +13,17 @@ const multiPoint = "multiPoint"
 
 // pointsOf returns the extension points that our plugin of the name has; none if
 // it is not ours.
-func pointsOf(plugin string) []string {
+func pointsOf(plugin string) (points []string) {
 	switch plugin {
 	case NodeLoad:
-		return []string{"preFilter", "filter", "postFilter", "preScore", "score", "reserve", "placementScore"}
+		points = []string{"preFilter", "filter", "postFilter", "preScore", "score", "reserve", "placementScore"}
 	case DeviceFit:
-		return []string{"preFilter", "filter", "postFilter", "preScore", "score", "reserve", "placementScore", "postBind"}
+		points = []string{"preFilter", "filter", "postFilter", "preScore", "score", "reserve", "placementScore", "postBind"}
 	}
-	return nil
+	known := extensionPoints(&schedconfig.Plugins{}) // placementScore is there since Kubernetes 1.36
+	return slices.DeleteFunc(points, func(name string) bool {
+		return !slices.ContainsFunc(known, func(p extensionPoint) bool { return p.name == name })
+	})
 }
 
 // extensionPoint is what a profile says of an extension point.

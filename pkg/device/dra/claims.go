@@ -8,6 +8,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/dynamic-resource-allocation/resourceclaim"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 )
 
@@ -62,7 +63,7 @@ func (i *Inventory) claimsOf(pod *v1.Pod) (claims []*resourceapi.ResourceClaim, 
 		if err == nil && i.claims != nil {
 			claim, _ = i.claims.ResourceClaims(pod.Namespace).Get(*name) // fails only if there is none
 		}
-		if claim == nil || checkOwner && resourceclaim.IsForPod(pod, claim, true) != nil { // or it is of an earlier pod of that name
+		if claim == nil || checkOwner && !compat.IsClaimOf(claim, pod) { // or it is of an earlier pod of that name
 			complete = false
 		} else if !slices.Contains(claims, claim) {
 			claims = append(claims, claim)

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 )
 
@@ -89,7 +90,7 @@ func (i *Inventory) Watch(factory informers.SharedInformerFactory) error {
 		i.watch("resource claims", api.ResourceClaims().Informer(), handlerFor(i.setClaim)),
 	)
 	if i.features.DeviceTaintRules {
-		err = errors.Join(err, i.watch("device taint rules", api.DeviceTaintRules().Informer(), handlerFor(i.setTaintRule)))
+		err = errors.Join(err, i.watch("device taint rules", compat.DeviceTaintRules(factory), handlerFor(i.setTaintRule)))
 	}
 	return err
 }
@@ -144,7 +145,7 @@ func (i *Inventory) setClaim(key string, claim *resourceapi.ResourceClaim) {
 	i.change(func(s *supply) { s.setClaim(key, claim) })
 }
 
-func (i *Inventory) setTaintRule(name string, rule *resourceapi.DeviceTaintRule) {
+func (i *Inventory) setTaintRule(name string, rule *compat.DeviceTaintRule) {
 	i.change(func(s *supply) { s.setTaintRule(name, rule) })
 }
 

@@ -21,6 +21,7 @@ import (
 	"k8s.io/klog/v2/ktesting"
 	"k8s.io/utils/ptr"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 )
 
@@ -69,7 +70,7 @@ func (i *Inventory) handlerOf(object runtime.Object) cache.ResourceEventHandler 
 		return handlerFor(i.setClass)
 	case *resourceapi.ResourceClaim:
 		return handlerFor(i.setClaim)
-	case *resourceapi.DeviceTaintRule:
+	case *compat.DeviceTaintRule:
 		return handlerFor(i.setTaintRule)
 	}
 	panic(fmt.Sprintf("no handler of %T", object))
@@ -123,10 +124,11 @@ func newClaim(name string, devices ...string) *resourceapi.ResourceClaim {
 	return claim
 }
 
-func newTaintRule(name string, selector *resourceapi.DeviceTaintSelector, effect resourceapi.DeviceTaintEffect) *resourceapi.DeviceTaintRule {
-	return &resourceapi.DeviceTaintRule{
+func newTaintRule(name string, selector *compat.DeviceTaintSelector, effect resourceapi.DeviceTaintEffect) *compat.DeviceTaintRule {
+	taint := compat.DeviceTaint{Key: "broken", Effect: compat.DeviceTaintEffect(effect)}
+	return &compat.DeviceTaintRule{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
-		Spec:       resourceapi.DeviceTaintRuleSpec{DeviceSelector: selector, Taint: resourceapi.DeviceTaint{Key: "broken", Effect: effect}},
+		Spec:       compat.DeviceTaintRuleSpec{DeviceSelector: selector, Taint: taint},
 	}
 }
 
@@ -393,15 +395,15 @@ func TestInventoryFollowsTaintRules(t *testing.T) {
 	none := newTaintRule("r", nil, resourceapi.DeviceTaintEffectNoExecute)
 	set(i, none)
 	expect(t, i, "n1", "gpu 0/2: 2 free")
-	set(i, newTaintRule("r", &resourceapi.DeviceTaintSelector{Pool: ptr.To("n1"), Device: ptr.To("g0")}, resourceapi.DeviceTaintEffectNoExecute))
+	set(i, newTaintRule("r", &compat.DeviceTaintSelector{Pool: ptr.To("n1"), Device: ptr.To("g0")}, resourceapi.DeviceTaintEffectNoExecute))
 	expect(t, i, "n1", "gpu 0/1: 1 free")
 	expect(t, i, "n2", "gpu 0/1: 1 free")
-	set(i, newTaintRule("r", &resourceapi.DeviceTaintSelector{Driver: ptr.To(driver)}, resourceapi.DeviceTaintEffectNoSchedule))
+	set(i, newTaintRule("r", &compat.DeviceTaintSelector{Driver: ptr.To(driver)}, resourceapi.DeviceTaintEffectNoSchedule))
 	expect(t, i, "n1", ": 0 free")
 	expect(t, i, "n2", ": 0 free")
-	set(i, newTaintRule("r", &resourceapi.DeviceTaintSelector{}, resourceapi.DeviceTaintEffectNone))
+	set(i, newTaintRule("r", &compat.DeviceTaintSelector{}, resourceapi.DeviceTaintEffectNone))
 	expect(t, i, "n1", "gpu 0/2: 2 free")
-	set(i, newTaintRule("r", &resourceapi.DeviceTaintSelector{}, resourceapi.DeviceTaintEffectNoSchedule))
+	set(i, newTaintRule("r", &compat.DeviceTaintSelector{}, resourceapi.DeviceTaintEffectNoSchedule))
 	expect(t, i, "n1", ": 0 free")
 	lost(t, i, none)
 	expect(t, i, "n1", "gpu 0/2: 2 free")
@@ -570,7 +572,7 @@ func TestInventoryWatches(t *testing.T) {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	client := fake.NewClientset(newSliceOf("n1", newDevices("gpu", "g0", "g1", "g2")...), newClassOf("gpu", is("gpu")), newClaim("a", "n1/g0"),
-		newTaintRule("r", &resourceapi.DeviceTaintSelector{Device: ptr.To("g1")}, resourceapi.DeviceTaintEffectNoSchedule))
+		newTaintRule("r", &compat.DeviceTaintSelector{Device: ptr.To("g1")}, resourceapi.DeviceTaintEffectNoSchedule))
 	for _, rules := range []bool{false, true} {
 		i := NewInventory(logger, Features{DeviceTaintRules: rules})
 		factory := informers.NewSharedInformerFactory(client, 0)

@@ -20,6 +20,7 @@ import (
 	"k8s.io/dynamic-resource-allocation/structured"
 	"k8s.io/utils/ptr"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 )
 
@@ -29,7 +30,7 @@ type world struct {
 	slices  map[string]*resourceapi.ResourceSlice
 	classes map[string]*resourceapi.DeviceClass
 	claims  map[string]*resourceapi.ResourceClaim
-	rules   map[string]*resourceapi.DeviceTaintRule
+	rules   map[string]*compat.DeviceTaintRule
 	// partitions says that some devices share counters.
 	partitions bool
 }
@@ -38,7 +39,7 @@ func newWorld(seed uint64, partitions bool) *world {
 	return &world{
 		random: rand.New(rand.NewPCG(seed, 1)), partitions: partitions,
 		slices: map[string]*resourceapi.ResourceSlice{}, classes: map[string]*resourceapi.DeviceClass{},
-		claims: map[string]*resourceapi.ResourceClaim{}, rules: map[string]*resourceapi.DeviceTaintRule{},
+		claims: map[string]*resourceapi.ResourceClaim{}, rules: map[string]*compat.DeviceTaintRule{},
 	}
 }
 
@@ -146,8 +147,8 @@ func (w *world) newClass(name string) *resourceapi.DeviceClass {
 	return newClassOf(name, w.one(is("gpu"), is("nic"), `device.attributes["`+driver+`"].kind in ["gpu", "nic"]`))
 }
 
-func (w *world) newRule(name string) *resourceapi.DeviceTaintRule {
-	selector := &resourceapi.DeviceTaintSelector{Pool: ptr.To(w.pool()), Device: ptr.To(w.device())}
+func (w *world) newRule(name string) *compat.DeviceTaintRule {
+	selector := &compat.DeviceTaintSelector{Pool: ptr.To(w.pool()), Device: ptr.To(w.device())}
 	switch w.random.IntN(4) {
 	case 0:
 		selector.Pool = nil
@@ -174,7 +175,7 @@ func (w *world) patched() []*resourceapi.ResourceSlice {
 			for i := range s.Spec.Devices {
 				if d := &s.Spec.Devices[i]; selector != nil && ptr.Deref(selector.Driver, driver) == driver &&
 					ptr.Deref(selector.Pool, s.Spec.Pool.Name) == s.Spec.Pool.Name && ptr.Deref(selector.Device, d.Name) == d.Name {
-					d.Taints = append(d.Taints, rule.Spec.Taint)
+					d.Taints = append(d.Taints, resourceapi.DeviceTaint{Key: rule.Spec.Taint.Key, Effect: resourceapi.DeviceTaintEffect(rule.Spec.Taint.Effect)})
 				}
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"k8s.io/dynamic-resource-allocation/cel"
 	"k8s.io/klog/v2"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 )
 
@@ -24,7 +25,7 @@ type supply struct {
 	slices  map[string]*slice
 	pools   map[poolID]*pool
 	// taintRules has those that keep pods away.
-	taintRules map[string]*resourceapi.DeviceTaintRuleSpec
+	taintRules map[string]*compat.DeviceTaintRuleSpec
 	// devicesOfClaim has the devices that each claim holds, and claimsOnDevice the
 	// number of claims that hold each.
 	devicesOfClaim map[string][]deviceID
@@ -43,13 +44,11 @@ type supply struct {
 const maxExpressions = 64
 
 func newSupply(logger klog.Logger, features Features) *supply {
-	expressions := cel.NewCache(maxExpressions, cel.Features{
-		EnableConsumableCapacity: features.ConsumableCapacity, EnableListTypeAttributes: features.ListTypeAttributes,
-	})
+	expressions := cel.NewCache(maxExpressions, compat.SelectorFeatures(features.ConsumableCapacity, features.ListTypeAttributes))
 	return &supply{
 		logger: logger, expressions: expressions, features: features,
 		classes: map[string]*class{}, slices: map[string]*slice{}, pools: map[poolID]*pool{},
-		taintRules:     map[string]*resourceapi.DeviceTaintRuleSpec{},
+		taintRules:     map[string]*compat.DeviceTaintRuleSpec{},
 		devicesOfClaim: map[string][]deviceID{}, claimsOnDevice: map[deviceID]int{}, poolsOfNode: map[string][]poolID{},
 		reservations: map[types.UID]reservation{}, nodesToCount: map[string]struct{}{},
 	}
@@ -194,11 +193,11 @@ func (s *supply) markDevice(id deviceID) {
 
 // setTaintRule marks the nodes of all pools that the rule selects, or
 // selected.
-func (s *supply) setTaintRule(name string, obj *resourceapi.DeviceTaintRule) {
+func (s *supply) setTaintRule(name string, obj *compat.DeviceTaintRule) {
 	before := s.taintRules[name]
 	delete(s.taintRules, name)
-	var after *resourceapi.DeviceTaintRuleSpec
-	if obj != nil && obj.Spec.DeviceSelector != nil && keepsAway(&obj.Spec.Taint) {
+	var after *compat.DeviceTaintRuleSpec
+	if obj != nil && obj.Spec.DeviceSelector != nil && keepsAway(resourceapi.DeviceTaintEffect(obj.Spec.Taint.Effect)) {
 		after = &obj.Spec
 		s.taintRules[name] = after
 	}
@@ -211,20 +210,20 @@ func (s *supply) setTaintRule(name string, obj *resourceapi.DeviceTaintRule) {
 	}
 }
 
-func selectsPool(rule *resourceapi.DeviceTaintRuleSpec, id poolID) bool {
+func selectsPool(rule *compat.DeviceTaintRuleSpec, id poolID) bool {
 	return rule != nil && accepts(rule.DeviceSelector.Driver, id.driver) && accepts(rule.DeviceSelector.Pool, id.name)
 }
 
 func accepts(selector *string, name string) bool { return selector == nil || *selector == name }
 
-func keepsAway(taint *resourceapi.DeviceTaint) bool {
-	return taint.Effect == resourceapi.DeviceTaintEffectNoSchedule || taint.Effect == resourceapi.DeviceTaintEffectNoExecute
+func keepsAway(effect resourceapi.DeviceTaintEffect) bool {
+	return effect == resourceapi.DeviceTaintEffectNoSchedule || effect == resourceapi.DeviceTaintEffectNoExecute
 }
 
 // isTainted reports whether the device has a taint that keeps pods away.
 func (s *supply) isTainted(id deviceID, spec *resourceapi.Device) bool {
 	for i := range spec.Taints {
-		if keepsAway(&spec.Taints[i]) {
+		if keepsAway(spec.Taints[i].Effect) {
 			return true
 		}
 	}

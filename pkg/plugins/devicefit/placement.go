@@ -6,15 +6,16 @@ import (
 
 	fwk "k8s.io/kube-scheduler/framework"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 )
 
 // ScorePlacement ranks a placement of a pod group, 0 to 100: the mean over its
 // pods of the score that each gets on its node once those of the group before
 // it are there. (In-tree gang scheduling; feature gate GenericWorkload.)
-func (pl *DeviceFit) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState, _ fwk.PodGroupInfo, placement *fwk.PodGroupAssignments) (int64, *fwk.Status) {
+func (pl *DeviceFit) ScorePlacement(_ context.Context, _ compat.PlacementState, _ compat.PodGroupInfo, placement *compat.PodGroupAssignments) (int64, *fwk.Status) {
 	if len(placement.ProposedAssignments) == 0 {
-		return fwk.MinScore, nil
+		return fwk.MinNodeScore, nil
 	}
 	nodes := make(map[string]fwk.NodeInfo, len(placement.Nodes))
 	for _, node := range placement.Nodes {
@@ -33,7 +34,7 @@ func (pl *DeviceFit) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState
 			left = pl.leftovers(c, nodes[name])
 			placed[name] = left
 		}
-		score := fwk.MaxScore
+		score := fwk.MaxNodeScore
 		if pl.cares(c) {
 			trial := left.withAway
 			if c.NeedsDevices {
@@ -50,7 +51,7 @@ func (pl *DeviceFit) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState
 }
 
 // PlacementScoreExtensions returns nil: scores need no normalizing.
-func (pl *DeviceFit) PlacementScoreExtensions() fwk.PlacementScoreExtensions { return nil }
+func (pl *DeviceFit) PlacementScoreExtensions() compat.PlacementScoreExtensions { return nil }
 
 // leftovers is what a node has left, without and with the devices that are away
 // for a moment: for pods with and without devices.

@@ -13,11 +13,12 @@ import (
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 )
 
 // assignment is of a pod of a group to a node.
 type assignment struct {
-	fwk.ProposedAssignment
+	compat.ProposedAssignment
 	pod  *v1.Pod
 	node string
 }
@@ -26,8 +27,8 @@ func (a assignment) GetPod() *v1.Pod     { return a.pod }
 func (a assignment) GetNodeName() string { return a.node }
 
 // placementOf has a pod with the requests on each of the named nodes.
-func placementOf(nodes []fwk.NodeInfo, requests resources, names ...string) *fwk.PodGroupAssignments {
-	placement := &fwk.PodGroupAssignments{Placement: &fwk.Placement{Nodes: nodes}}
+func placementOf(nodes []fwk.NodeInfo, requests resources, names ...string) *compat.PodGroupAssignments {
+	placement := &compat.PodGroupAssignments{Placement: &compat.Placement{Nodes: nodes}}
 	for i, name := range names {
 		pod := st.MakePod().Name(fmt.Sprint("p", i)).UID(fmt.Sprint("p", i)).Req(requests).Obj()
 		placement.ProposedAssignments = append(placement.ProposedAssignments, assignment{pod: pod, node: name})
@@ -35,7 +36,7 @@ func placementOf(nodes []fwk.NodeInfo, requests resources, names ...string) *fwk
 	return placement
 }
 
-func (pl *DeviceFit) scorePlacement(t *testing.T, placement *fwk.PodGroupAssignments) int64 {
+func (pl *DeviceFit) scorePlacement(t *testing.T, placement *compat.PodGroupAssignments) int64 {
 	t.Helper()
 	score, status := pl.ScorePlacement(t.Context(), nil, nil, placement)
 	if !status.IsSuccess() {
@@ -121,7 +122,7 @@ func TestPlacementsOfOtherPods(t *testing.T) {
 	pl := pluginOf(t, c, `{}`)
 	for _, tt := range []struct {
 		name      string
-		placement *fwk.PodGroupAssignments
+		placement *compat.PodGroupAssignments
 		low, high int64
 	}{
 		{"no pods", placementOf(nodes, nil), 0, 0},
@@ -147,7 +148,7 @@ func TestPodsWithoutPreferenceCountInTheirGroup(t *testing.T) {
 	group := placementOf(nodes, resources{gpu: "8", "cpu": "40"}, "a")
 	alone := pl.scorePlacement(t, group)
 	launcher := assignment{pod: st.MakePod().Req(resources{"cpu": "32"}).Obj(), node: "a"}
-	group.ProposedAssignments = append([]fwk.ProposedAssignment{launcher}, group.ProposedAssignments...)
+	group.ProposedAssignments = append([]compat.ProposedAssignment{launcher}, group.ProposedAssignments...)
 	if got := pl.scorePlacement(t, group); alone == 0 || got != 50 {
 		t.Errorf("alone the worker scores %d; after the launcher the two score %d, want the mean of 100 and 0", alone, got)
 	}

@@ -15,6 +15,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/fragmentation"
@@ -66,16 +67,16 @@ type DeviceFit struct {
 }
 
 var (
-	_ fwk.PreFilterPlugin      = &DeviceFit{}
-	_ fwk.FilterPlugin         = &DeviceFit{}
-	_ fwk.PostFilterPlugin     = &DeviceFit{}
-	_ fwk.PreScorePlugin       = &DeviceFit{}
-	_ fwk.ScorePlugin          = &DeviceFit{}
-	_ fwk.PlacementScorePlugin = &DeviceFit{}
-	_ fwk.ReservePlugin        = &DeviceFit{}
-	_ fwk.PostBindPlugin       = &DeviceFit{}
-	_ fwk.EnqueueExtensions    = &DeviceFit{}
-	_ fwk.SignPlugin           = &DeviceFit{}
+	_ fwk.PreFilterPlugin         = &DeviceFit{}
+	_ fwk.FilterPlugin            = &DeviceFit{}
+	_ fwk.PostFilterPlugin        = &DeviceFit{}
+	_ fwk.PreScorePlugin          = &DeviceFit{}
+	_ fwk.ScorePlugin             = &DeviceFit{}
+	_ compat.PlacementScorePlugin = &DeviceFit{}
+	_ fwk.ReservePlugin           = &DeviceFit{}
+	_ fwk.PostBindPlugin          = &DeviceFit{}
+	_ fwk.EnqueueExtensions       = &DeviceFit{}
+	_ fwk.SignPlugin              = &DeviceFit{}
 )
 
 // Shared is what the DeviceFit plugins of a process share.
@@ -224,7 +225,7 @@ func (pl *DeviceFit) complete(c *cycle) {
 func (pl *DeviceFit) begin(state fwk.CycleState, pod *v1.Pod) *cycle {
 	c := &cycle{demand: pl.demandOf(pod)}
 	if c.mayStrand = pl.waiting != nil && !c.NeedsDevices && !c.Exempt; c.mayStrand {
-		c.attempt, c.view = pl.waiting.Begin(pod, state.IsPodGroupSchedulingCycle())
+		c.attempt, c.view = pl.waiting.Begin(pod, compat.InPodGroupCycle(state))
 		pl.statuses.Grow(c.view.Slots())
 		pl.rejecting.grow(c.view.Slots())
 	} else {

@@ -26,6 +26,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat/process"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load/estimate"
@@ -411,7 +412,7 @@ func TestSignPod(t *testing.T) {
 	for group, pods := range groups {
 		for _, pod := range pods {
 			for range 5 { // map order must not show
-				signature := string(profile.SignPod(t.Context(), pod.Obj()))
+				signature := string(process.SignPod(t.Context(), profile, pod.Obj()))
 				if signature == "" {
 					t.Fatalf("%s: a pod is not signed, which turns batching off for it", group)
 				}
@@ -451,7 +452,7 @@ func TestPodsThatSignAlikeScoreAlike(t *testing.T) {
 		profile := mustProfile(t, args)
 		seen := map[string]string{}
 		for _, pod := range pods {
-			signature := string(profile.SignPod(t.Context(), pod))
+			signature := string(process.SignPod(t.Context(), profile, pod))
 			text, err := json.Marshal(scores(t, profile, pod, nodes...))
 			if err != nil {
 				t.Fatal(err)

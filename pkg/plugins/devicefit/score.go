@@ -41,7 +41,7 @@ const (
 	// maxScoreBesideFreeDevices is the best score that a node with a free device
 	// gets for a pod without devices. The step up to 100 for a node without free
 	// devices keeps a nearly full device node from passing for a plain one.
-	maxScoreBesideFreeDevices = fwk.MaxScore / 2
+	maxScoreBesideFreeDevices = fwk.MaxNodeScore / 2
 )
 
 // PreScore skips Score for a pod to which all nodes are the same.
@@ -110,12 +110,12 @@ func (pl *DeviceFit) ScoreExtensions() fwk.ScoreExtensions { return nil }
 // on others: at most 50.
 func (pl *DeviceFit) score(c *cycle, left *remains) (score int64, growth explain.Fragmentation) {
 	if !c.NeedsDevices && left.free == 0 {
-		return fwk.MaxScore, growth
+		return fwk.MaxNodeScore, growth
 	}
 	var rating float64
 	switch {
 	case c.NeedsDevices && !pl.feeds(c, left):
-		return fwk.MinScore, growth
+		return fwk.MinNodeScore, growth
 	case pl.rate == nil:
 		growth = pl.growth(c, left)
 		rating = ratingOfGrowth(growth)
@@ -124,7 +124,7 @@ func (pl *DeviceFit) score(c *cycle, left *remains) (score int64, growth explain
 	default:
 		rating = scoreAvoidance(left.Devices)
 	}
-	best := float64(fwk.MaxScore)
+	best := float64(fwk.MaxNodeScore)
 	if !c.NeedsDevices {
 		best = float64(maxScoreBesideFreeDevices)
 	}
@@ -178,7 +178,7 @@ func (pl *DeviceFit) fragmentation(mix *fragmentation.Mix, node *fragmentation.N
 // because most choices are between fractions of a device. (The shape of the
 // curve is that of the paper's implementation.)
 func ratingOfGrowth(growth explain.Fragmentation) float64 {
-	return float64(fwk.MaxScore) / (1 + math.Exp(3*(growth.After-growth.Before)))
+	return float64(fwk.MaxNodeScore) / (1 + math.Exp(3*(growth.After-growth.Before)))
 }
 
 // feeding says how well the headroom that is left with the pod on the node would
@@ -234,7 +234,7 @@ func mostAllocated(stock device.Stock, count int64) float64 {
 		return 0
 	}
 	// Not in integers, which a sum or product of large counts would overflow.
-	return float64(fwk.MaxScore) * min(1, (float64(stock.Requested)+float64(count))/float64(stock.Allocatable))
+	return float64(fwk.MaxNodeScore) * min(1, (float64(stock.Requested)+float64(count))/float64(stock.Allocatable))
 }
 
 // leastAllocated rates by how much of the resource is left once the pod is
@@ -247,7 +247,7 @@ func leastAllocated(stock device.Stock, count int64) float64 {
 	if stock.Allocatable <= 0 {
 		return 0
 	}
-	return float64(fwk.MaxScore) - mostAllocated(stock, count)
+	return float64(fwk.MaxNodeScore) - mostAllocated(stock, count)
 }
 
 // scoreDevices returns the rating of the node, 0 to 100, for a pod that asks
@@ -267,7 +267,7 @@ func scoreDevices(rate rating, w weights, stocks []device.Stock, devices []devic
 		}
 	}
 	if total == 0 {
-		return float64(fwk.MaxScore) / 2
+		return float64(fwk.MaxNodeScore) / 2
 	}
 	return sum / total
 }

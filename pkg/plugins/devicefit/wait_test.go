@@ -16,6 +16,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 )
 
 // onePerDevice is a core for each free device: on nodes of 64 cores with 8 free
@@ -336,11 +337,14 @@ func TestEventsAfterWhichNodesTakePods(t *testing.T) {
 	}
 	hint := func(event fwk.ClusterEvent, oldObj, newObj any) (fwk.QueueingHint, error) {
 		for _, e := range events {
-			if e.Event.Resource == event.Resource && e.Event.ActionType&event.ActionType != 0 {
-				if e.QueueingHintFn == nil {
-					return fwk.Queue, nil
-				}
-				return e.QueueingHintFn(klog.Background(), c.waitingPod(t, "p", "2", 0), oldObj, newObj)
+			if e.Event.Resource != event.Resource || e.Event.ActionType&event.ActionType == 0 {
+				continue
+			}
+			if e.QueueingHintFn == nil {
+				return fwk.Queue, nil
+			}
+			if hint, err := e.QueueingHintFn(klog.Background(), c.waitingPod(t, "p", "2", 0), oldObj, newObj); hint == fwk.Queue {
+				return hint, err
 			}
 		}
 		return fwk.QueueSkip, nil
@@ -349,11 +353,13 @@ func TestEventsAfterWhichNodesTakePods(t *testing.T) {
 	device := st.MakePod().Node("measured").Req(resources{gpu: "1"}).Obj()
 	claim := st.MakePod().Node("measured").PodResourceClaims(v1.PodResourceClaim{Name: "gpu"}).Obj()
 	unmeasured := st.MakePod().Node("not measured").Req(resources{"cpu": "8"}).Obj()
-	estimated := st.MakePod().Annotation(config.EstimateAnnotation, `{"cpu": "1"}`).Req(resources{"cpu": "8"}).Obj()
-	added := fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add}
-	scaledDown := fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.UpdatePodScaleDown}
-	changed := fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.Update}
-	deleted := fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Delete}
+	own := func() *st.PodWrapper { return st.MakePod().UID("p") }
+	estimated := own().Annotation(config.EstimateAnnotation, `{"cpu": "1"}`).Req(resources{"cpu": "8"}).Obj()
+	assigned := compat.WhenAssignedPodsChange(nil).Event.Resource
+	added := fwk.ClusterEvent{Resource: assigned, ActionType: fwk.Add}
+	scaledDown := fwk.ClusterEvent{Resource: assigned, ActionType: fwk.UpdatePodScaleDown}
+	changed := compat.WhenOwnPodChanges(nil).Event
+	deleted := fwk.ClusterEvent{Resource: assigned, ActionType: fwk.Delete}
 	node := func(action fwk.ActionType) fwk.ClusterEvent {
 		return fwk.ClusterEvent{Resource: fwk.Node, ActionType: action}
 	}
@@ -374,9 +380,9 @@ func TestEventsAfterWhichNodesTakePods(t *testing.T) {
 		{"a node's labels change", node(fwk.UpdateNodeLabel), &v1.Node{}, &v1.Node{}, fwk.QueueSkip},
 		{"a pod on a measured node requests less: the poll will show", scaledDown, plain, plain, fwk.QueueSkip},
 		{"a pod on a node that is not measured requests less", scaledDown, unmeasured, unmeasured, fwk.Queue},
-		{"the pod asks for less", changed, plain, st.MakePod().Req(resources{"cpu": "7"}).Obj(), fwk.Queue},
+		{"the pod asks for less", changed, plain, own().Req(resources{"cpu": "7"}).Obj(), fwk.Queue},
 		{"the pod is expected to use less", changed, plain, estimated, fwk.Queue},
-		{"the pod changes otherwise", changed, plain, st.MakePod().Label("a", "b").Req(resources{"cpu": "8"}).Obj(), fwk.QueueSkip},
+		{"the pod changes otherwise", changed, plain, own().Label("a", "b").Req(resources{"cpu": "8"}).Obj(), fwk.QueueSkip},
 	} {
 		if got, err := hint(tt.event, tt.oldObj, tt.newObj); got != tt.want || err != nil {
 			t.Errorf("%s: %v, %v, want %v", tt.name, got, err, tt.want)

@@ -75,7 +75,7 @@ func TestLossesAreMonotonous(t *testing.T) {
 		if math.IsNaN(loss) || loss < 0 || larger < loss {
 			t.Fatalf("%+v beside %v devices: %+v costs %v, with a device more %v", before, inUse, pod, loss, larger)
 		}
-		if score := scoreOfLoss(loss); score < -1e-9 || score > float64(fwk.MaxScore) {
+		if score := scoreOfLoss(loss); score < -1e-9 || score > float64(fwk.MaxNodeScore) {
 			if loss <= largeLoss {
 				t.Fatalf("a loss of %v scores %v", loss, score)
 			}

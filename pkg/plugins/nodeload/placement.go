@@ -7,16 +7,17 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 )
 
-var _ fwk.PlacementScorePlugin = &NodeLoad{}
+var _ compat.PlacementScorePlugin = &NodeLoad{}
 
 // ScorePlacement ranks a placement of a pod group, 0 to 100: the mean over its
 // pods of the score of each one's node with all of the group's pods there.
 // (In-tree gang scheduling; feature gate GenericWorkload.)
-func (pl *NodeLoad) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState, _ fwk.PodGroupInfo, placement *fwk.PodGroupAssignments) (int64, *fwk.Status) {
+func (pl *NodeLoad) ScorePlacement(_ context.Context, _ compat.PlacementState, _ compat.PodGroupInfo, placement *compat.PodGroupAssignments) (int64, *fwk.Status) {
 	if len(placement.ProposedAssignments) == 0 {
-		return fwk.MinScore, nil
+		return fwk.MinNodeScore, nil
 	}
 	// A view of its own: those of the pods' cycles hold reservations that have
 	// been taken back since.
@@ -46,4 +47,4 @@ func (pl *NodeLoad) ScorePlacement(_ context.Context, _ fwk.PlacementCycleState,
 }
 
 // PlacementScoreExtensions returns nil: scores need no normalizing.
-func (pl *NodeLoad) PlacementScoreExtensions() fwk.PlacementScoreExtensions { return nil }
+func (pl *NodeLoad) PlacementScoreExtensions() compat.PlacementScoreExtensions { return nil }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
@@ -129,7 +130,7 @@ func (pl *NodeLoad) begin(state fwk.CycleState, pod *v1.Pod) *cycle {
 	if rejection.IsExempt(pod) {
 		c.view, c.takenAnywhere = pl.model.View(), true
 	} else {
-		c.attempt, c.view = pl.waiting.Begin(pod, state.IsPodGroupSchedulingCycle())
+		c.attempt, c.view = pl.waiting.Begin(pod, compat.InPodGroupCycle(state))
 		before = c.attempt.Before()
 	}
 	c.ask = pl.policy.askIn(&c.view, pod, pl.model.Estimate(pod), before)

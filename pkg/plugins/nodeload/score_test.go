@@ -110,7 +110,7 @@ func TestScoresStayInRange(t *testing.T) {
 		p.soft = soft
 		for _, predicted := range []amount.Vector{{}, {1, 1}, {7500, 85 * gi}, {1 << 50, 1 << 50}, {1 << 62, 1 << 62}} {
 			for _, allocatable := range []amount.Vector{{}, {1, 1}, {10000, 100 * gi}} {
-				if s := p.score(predicted, allocatable, &line.Own{}, ask{rule: p.general, soft: soft}); s < fwk.MinScore || s > fwk.MaxScore {
+				if s := p.score(predicted, allocatable, &line.Own{}, ask{rule: p.general, soft: soft}); s < fwk.MinNodeScore || s > fwk.MaxNodeScore {
 					t.Errorf("soft %t, predicted %v of %v: score %d", soft, predicted, allocatable, s)
 				}
 			}

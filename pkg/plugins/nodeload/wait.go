@@ -10,6 +10,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -93,10 +94,7 @@ func (pl *NodeLoad) EventsToRegister(context.Context) ([]fwk.ClusterEventWithHin
 			Event:          fwk.ClusterEvent{Resource: fwk.Node, ActionType: fwk.Add | fwk.UpdateNodeAllocatable},
 			QueueingHintFn: pl.afterNodeChange,
 		},
-		{
-			Event:          fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.Update},
-			QueueingHintFn: pl.afterOwnChange,
-		},
+		compat.WhenOwnPodChanges(pl.afterOwnChange),
 	}, nil
 }
 

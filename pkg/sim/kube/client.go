@@ -14,6 +14,8 @@ import (
 	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 	"k8s.io/kubernetes/pkg/scheduler/profile"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat/process"
 )
 
 // client stands in for the API server, where the scheduler has no need for one:
@@ -62,7 +64,7 @@ func (pods) Patch(context.Context, string, types.PatchType, []byte, metav1.Patch
 type recorder struct{ record func(Event) } // nil drops them
 
 func newRecorder(record func(Event)) profile.RecorderFactory {
-	return func(string) events.EventRecorderLogger { return recorder{record} }
+	return func(string) process.EventRecorder { return recorder{record} }
 }
 
 func (r recorder) Eventf(object, _ runtime.Object, kind, reason, action, note string, args ...any) {

@@ -115,7 +115,7 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 	}
 	c := &Cluster{
 		clock: o.Clock, logger: logr.Discard(), nodes: &informer{}, pods: &informer{},
-		snapshot: internalcache.NewEmptySnapshot(), defaultProfile: o.Profiles[0].SchedulerName, preempts: o.Evict != nil,
+		defaultProfile: o.Profiles[0].SchedulerName, preempts: o.Evict != nil,
 		plugins: map[pluginKey]fwk.Plugin{}, failed: map[types.UID]failure{},
 	}
 	ctx = klog.NewContext(ctx, c.logger)
@@ -140,11 +140,11 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 		// are found first does not depend on chance; how many are looked at
 		// (percentageOfNodesToScore) and where the search begins are as always.
 		kubescheduler.WithParallelism(1),
-		kubescheduler.WithClock(o.Clock),
-		kubescheduler.WithNodeInfoSnapshot(c.snapshot))
+		kubescheduler.WithClock(o.Clock))
 	if err != nil {
 		return nil, err
 	}
+	c.snapshot = c.scheduler.Profiles[c.defaultProfile].SnapshotSharedLister().(*internalcache.Snapshot) // that of the scheduler
 	c.observeCycles()
 	return c, nil
 }

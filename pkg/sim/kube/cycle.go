@@ -14,6 +14,8 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/utils/clock"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat/process"
 )
 
 // Decision is what a scheduling cycle has come to.
@@ -61,16 +63,9 @@ type outcome struct {
 func (c *Cluster) observeCycles() {
 	c.cycle.outcomes = make(chan outcome, 1)
 	for name, inner := range c.scheduler.Profiles {
-		c.scheduler.Profiles[name] = &observedFramework{Framework: inner, clock: c.clock, cycle: &c.cycle}
+		c.scheduler.Profiles[name] = newObservedFramework(inner, c.clock, &c.cycle)
 	}
-	next := c.scheduler.NextEntity
-	c.scheduler.NextEntity = func(logger klog.Logger) (framework.QueuedEntityInfo, error) {
-		entity, err := next(logger)
-		if pod, ok := entity.(*framework.QueuedPodInfo); ok && err == nil {
-			c.cycle.pod = nameOf(pod.Pod)
-		}
-		return entity, err
-	}
+	process.TellNextPod(c.scheduler, func(pod *v1.Pod) { c.cycle.pod = nameOf(pod) })
 	handle := c.scheduler.FailureHandler
 	c.scheduler.FailureHandler = func(ctx context.Context, f framework.Framework, info *framework.QueuedPodInfo, status *fwk.Status, nominating *fwk.NominatingInfo, start time.Time) {
 		handle(ctx, f, info, status, nominating, start)
@@ -143,7 +138,7 @@ func (c *Cluster) failure(info *framework.QueuedPodInfo, status *fwk.Status) out
 		return outcome{err: fmt.Errorf("schedule pod %s: %w", klog.KObj(pod), status.AsError())}
 	}
 	rejectedBy := map[string]bool{}
-	if queued, ok := c.scheduler.SchedulingQueue.GetPod(pod.Name, pod.Namespace, nil); ok {
+	if queued, ok := process.QueuedPod(c.scheduler, pod.Namespace, pod.Name); ok {
 		for plugin := range queued.UnschedulablePlugins.Union(queued.PendingPlugins) {
 			rejectedBy[plugin] = true
 		}
@@ -155,10 +150,20 @@ func (c *Cluster) failure(info *framework.QueuedPodInfo, status *fwk.Status) out
 // observedFramework is a framework that tells of bindings instead of having the
 // API server carry them out.
 type observedFramework struct {
-	framework.Framework
+	process.Framework
 	clock  clock.PassiveClock
 	cycle  *cycle
 	stored time.Time // when results were kept for the next pod of the same signature
+}
+
+// maxBatchAge is how long the framework keeps the results of a cycle for the
+// next pod with the same signature. It goes by the wall clock, we by the cluster's.
+const maxBatchAge = 500 * time.Millisecond
+
+func newObservedFramework(inner framework.Framework, clock clock.PassiveClock, cycle *cycle) *observedFramework {
+	f := &observedFramework{clock: clock, cycle: cycle}
+	f.Framework = process.Framework{Framework: inner, Hints: func() bool { return f.clock.Since(f.stored) <= maxBatchAge }}
+	return f
 }
 
 // RunReservePluginsReserve notes that the pod has got a node.
@@ -179,22 +184,10 @@ func (f *observedFramework) RunPostBindPlugins(ctx context.Context, state fwk.Cy
 	f.cycle.outcomes <- outcome{decision: Decision{Pod: nameOf(pod), Node: node}}
 }
 
-// maxBatchAge is how long the framework keeps the results of a cycle for the
-// next pod with the same signature; it goes by the wall clock.
-const maxBatchAge = 500 * time.Millisecond
-
 // StoreScheduleResults notes when results are kept.
 func (f *observedFramework) StoreScheduleResults(ctx context.Context, signature fwk.PodSignature, hinted, chosen string, others framework.SortedScoredNodes, cycle int64) {
 	if hinted == "" {
 		f.stored = f.clock.Now()
 	}
 	f.Framework.StoreScheduleResults(ctx, signature, hinted, chosen, others, cycle)
-}
-
-// GetNodeHint gives no hint from results that are too old by the cluster's clock.
-func (f *observedFramework) GetNodeHint(ctx context.Context, pod *v1.Pod, signature fwk.PodSignature, state fwk.CycleState, cycle int64) string {
-	if f.clock.Since(f.stored) > maxBatchAge {
-		return ""
-	}
-	return f.Framework.GetNodeHint(ctx, pod, signature, state, cycle)
 }

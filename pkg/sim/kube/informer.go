@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"k8s.io/client-go/tools/cache"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat/process"
 )
 
 // informer is an informer that is told of objects by the cluster, and tells
@@ -31,7 +33,7 @@ func (i *informer) AddEventHandlerWithOptions(handler cache.ResourceEventHandler
 
 func (i *informer) HasSynced() bool { return true }
 
-func (i *informer) HasSyncedChecker() cache.DoneChecker { return synced{} }
+func (i *informer) HasSyncedChecker() process.DoneChecker { return synced{} }
 
 // add tells of an object that is new.
 func (i *informer) add(object any) error {
@@ -114,7 +116,7 @@ type synced struct{}
 
 func (synced) HasSynced() bool { return true }
 
-func (synced) HasSyncedChecker() cache.DoneChecker { return synced{} }
+func (synced) HasSyncedChecker() process.DoneChecker { return synced{} }
 
 func (synced) Name() string { return "cluster" }
 

@@ -121,8 +121,9 @@ func (t *trial) filter(node fwk.NodeInfo) (rejections []*fwk.Status, err error) 
 		}
 		status := plugin.Filter(t.ctx, t.state, t.pod, node)
 		if !status.IsSuccess() {
-			status = status.Clone()
-			status.SetPlugin(plugin.Name())
+			own := *status // it may be shared
+			own.SetPlugin(plugin.Name())
+			status = &own
 		}
 		statuses = append(statuses, status)
 	}

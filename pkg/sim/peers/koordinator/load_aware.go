@@ -121,7 +121,7 @@ func (pl *LoadAware) Score(_ context.Context, _ fwk.CycleState, pod *v1.Pod, nod
 		if used > of || of <= 0 {
 			return 0
 		}
-		return float64(fwk.MaxScore) * (of - used) / of
+		return float64(fwk.MaxNodeScore) * (of - used) / of
 	}
 	return int64((left(used.CPU, allocatable.CPU) + left(used.Memory, allocatable.Memory)) / 2), nil
 }

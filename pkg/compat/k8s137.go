@@ -1,0 +1,44 @@
+//go:build !k8s136 && !k8s135
+
+package compat
+
+import (
+	resourceapi "k8s.io/api/resource/v1"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
+	fwk "k8s.io/kube-scheduler/framework"
+)
+
+// Minor is the minor of Kubernetes that this is built for.
+const Minor = "1.37"
+
+// PlacementState is what plugins share while a placement of a pod group is tried.
+type PlacementState = fwk.PlacementCycleState
+
+// The rules that taint devices, as the newest version of the API has them.
+type (
+	DeviceTaintRule     = resourceapi.DeviceTaintRule
+	DeviceTaintRuleSpec = resourceapi.DeviceTaintRuleSpec
+	DeviceTaintSelector = resourceapi.DeviceTaintSelector
+	DeviceTaint         = resourceapi.DeviceTaint
+	DeviceTaintEffect   = resourceapi.DeviceTaintEffect
+)
+
+// DeviceTaintRules returns the informer of the rules that taint devices.
+func DeviceTaintRules(factory informers.SharedInformerFactory) cache.SharedIndexInformer {
+	return factory.Resource().V1().DeviceTaintRules().Informer()
+}
+
+// WhenOwnPodChanges returns the event that a pod that waits was changed itself.
+func WhenOwnPodChanges(hint fwk.QueueingHintFn) fwk.ClusterEventWithHint {
+	return fwk.ClusterEventWithHint{Event: fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.Update}, QueueingHintFn: hint}
+}
+
+// WhenAssignedPodsChange returns the event that a pod that has a node was added, is
+// gone, or requests less.
+func WhenAssignedPodsChange(hint fwk.QueueingHintFn) fwk.ClusterEventWithHint {
+	return fwk.ClusterEventWithHint{
+		Event:          fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add | fwk.Delete | fwk.UpdatePodScaleDown},
+		QueueingHintFn: hint,
+	}
+}
