@@ -1,7 +1,9 @@
 # docker build --build-arg VERSION=v0.1.0 -t plimsoll:v0.1.0 .
+# For an older minor of Kubernetes, "make image K8S=1.36" adds flags of the go command.
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 WORKDIR /src
-COPY go.mod go.sum ./
+COPY go*.mod go*.sum ./
+ARG GOFLAGS
 RUN go mod download
 COPY . .
 ARG VERSION=v0.1.0

@@ -1,5 +1,22 @@
 # Needs GNU make, Go, git and a C compiler. "make" alone lists the targets.
 
+# The minor of Kubernetes to build for and to test on: that of go.mod, or an older
+# one of MINORS, which has a module file and a build tag of its own. See "make modules".
+NEWEST := $(shell sed -n 's/^\tk8s.io\/kubernetes v\(1\.[0-9]*\)\..*/\1/p' go.mod)
+MINORS := 1.36 1.35
+K8S ?= $(NEWEST)
+ifeq ($(K8S),$(NEWEST))
+MINOR_FLAGS :=
+else ifneq ($(filter $(K8S),$(MINORS)),)
+# Of the go command, in the root of the checkout, and for the tests that call it
+# elsewhere.
+MINOR_FLAGS := -modfile=go-$(K8S).mod -tags=k8s$(subst .,,$(K8S))
+export GOFLAGS := $(GOFLAGS) -modfile=$(CURDIR)/go-$(K8S).mod -tags=k8s$(subst .,,$(K8S))
+TOOLS_OF_MINOR := $(addprefix bin/tools-$(K8S)/,kube-apiserver kube-controller-manager kube-scheduler)
+else
+$(error K8S=$(K8S): must be $(NEWEST), or one of $(MINORS))
+endif
+
 COMPONENTS := test/cluster/components
 BENCH := test/perf
 CHART := test/chart
@@ -8,18 +25,18 @@ PACKAGES := $(shell sed -n '/^tool (/,/^)/s/^\t//p' $(COMPONENTS)/go.mod)
 # Prometheus without the service discoveries, whose libraries (one a cloud) are
 # most of its code.
 TAGS_prometheus := remove_all_sd
-TOOLS := $(addprefix bin/tools/,$(notdir $(PACKAGES:/server/v3=)))
+TOOLS := $(filter-out $(TOOLS_OF_MINOR:bin/tools-$(K8S)/%=bin/tools/%),$(addprefix bin/tools/,$(notdir $(PACKAGES:/server/v3=))))
 
 # Evaluated only by the targets that use them.
 GO_VERSION = $(shell sed -n 's/^go /go/p' go.mod)
 VERSION = $(shell git describe --tags --always --dirty 2>/dev/null || echo v0.1.0-dev)
-KUBERNETES_VERSION = $(shell go list -m -f '{{.Version}}' k8s.io/kubernetes)
+KUBERNETES_VERSION = $(shell go list $(MINOR_FLAGS) -m -f '{{.Version}}' k8s.io/kubernetes)
 GITVERSION := k8s.io/component-base/version.gitVersion
 LDFLAGS = -X main.version=$(VERSION) -X $(GITVERSION)=$(KUBERNETES_VERSION)
 LINT := go tool -modfile=go.tools.mod golangci-lint
 
 CONTAINER_TOOL ?= $(if $(shell command -v docker),docker,podman)
-IMAGE ?= plimsoll:$(VERSION)
+IMAGE ?= plimsoll:$(VERSION)$(if $(MINOR_FLAGS),-k8s$(K8S))
 
 .PHONY: help
 help: ## List the targets
@@ -32,18 +49,28 @@ build: ## Build the scheduler and the plugin of kubectl: bin/scheduler, bin/kube
 	ln -sf kubectl-plimsoll bin/kubectl_complete-plimsoll
 
 .PHONY: tools
-tools: prerequisites $(TOOLS) ## Build the local control plane for tests and demo: bin/tools (first time: 15 min)
+tools: prerequisites $(TOOLS) $(TOOLS_OF_MINOR) ## Build the local control plane for tests and demo: bin/tools (first time: 15 min)
 
 # The linker flag tells the Kubernetes programs their version; a build from a
 # module does not know it. The other programs ignore it.
 bin/tools/%: $(COMPONENTS)/go.mod | prerequisites
 	@echo 'building $* (if nothing is cached: 8 min for the first kube-*, else 1 to 2 min)'
 	@start=$$(date +%s); package='$(filter %/$* %/$*/server/v3,$(PACKAGES))'; \
-	cd $(COMPONENTS) && \
+	export GOFLAGS= && cd $(COMPONENTS) && \
 	version=$$(go list -f '{{.Module.Version}}' $$package) && \
 	go build -tags '$(TAGS_$*)' -ldflags "-s -w -X $(GITVERSION)=$$version" -o $(CURDIR)/$@ $$package && \
 	touch $(CURDIR)/$@ && \
 	echo "built $* $$version in $$(($$(date +%s) - start)) s"
+
+# Kubernetes' own programs of an older minor. What else there is is the same for all.
+bin/tools-$(K8S)/%: go-$(K8S).mod | prerequisites
+	@echo 'building $* $(KUBERNETES_VERSION) (if nothing is cached: 8 min for the first, else 1 to 2 min)'
+	@go build -ldflags '-s -w -X $(GITVERSION)=$(KUBERNETES_VERSION)' -o $@ k8s.io/kubernetes/cmd/$*
+	@touch $@ && for tool in $(notdir $(TOOLS)); do ln -sf ../tools/$$tool $(@D)/; done
+
+.PHONY: newest
+newest:
+	@[ $(K8S) = $(NEWEST) ] || { echo "K8S=$(K8S): this is for $(NEWEST) only" >&2; exit 1; }
 
 .PHONY: prerequisites
 prerequisites:
@@ -57,20 +84,29 @@ prerequisites:
 
 .PHONY: test
 test: tools ## Run all tests, also those against the local control plane
-	go test -race -timeout 40m ./...
+	go test $(RACE) -timeout 40m ./...
+ifeq ($(K8S),$(NEWEST))
 	go -C $(BENCH) test ./...
 	go -C $(CHART) test -timeout 20m ./...
+endif
+
+# What finds data races. It has all of Kubernetes compiled anew: RACE= goes without.
+RACE ?= -race
 
 .PHONY: unit
 unit: ## Run the tests that need no control plane
-	go test -race $$(go list ./... | grep -v -e /test/integration -e /test/cluster)
+	go test $(RACE) $$(go list ./... | grep -v -e /test/integration -e /test/cluster)
+
+.PHONY: smoke
+smoke: tools ## Place a few pods by the local control plane
+	go test $(RACE) -timeout 10m -run '^Test(ControlPlaneIsOfTheMinorThatIsBuiltFor|Placement|FilterAtTheThreshold)$$' ./test/integration
 
 # How often "make bench" runs each profile, and each Go benchmark.
 ROUNDS ?= 3
 COUNT ?= 6
 
 .PHONY: bench
-bench: prerequisites bin/tools/etcd ## Compare throughput with stock and peers, run the Go benchmarks (40 min), write docs/benchmarks.md
+bench: newest prerequisites bin/tools/etcd ## Compare throughput with stock and peers, run the Go benchmarks (40 min), write docs/benchmarks.md
 	go -C $(BENCH) run . -root $(CURDIR) -rounds $(ROUNDS) -count $(COUNT)
 
 # How long "make fuzz" runs each test, and below which folders it looks for them.
@@ -90,7 +126,7 @@ fuzz: ## Fuzz all that reads input, one test after the other for FUZZTIME=10m ea
 	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 .PHONY: lint
-lint: ## Check the code and the module files
+lint: newest ## Check the code and the module files
 	$(LINT) run
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }
 	go vet ./...
@@ -100,18 +136,45 @@ lint: ## Check the code and the module files
 	go -C $(COMPONENTS) mod tidy -diff
 	go -C $(BENCH) mod tidy -diff
 	go -C $(CHART) mod tidy -diff
+	@derived=$$(mktemp -d) && trap 'rm -rf "$$derived"' EXIT && \
+	$(MAKE) --no-print-directory modules DERIVED="$$derived" && \
+	for minor in $(MINORS); do for file in go-$$minor.mod go-$$minor.sum; do \
+		diff -u $$file "$$derived/$$file" || { echo "run make modules: $$file is not what follows from go.mod" >&2; exit 1; }; \
+	done; done
+
+# The older minors: the patch release, and the controller-runtime that was made for it.
+KUBERNETES_1.36 := v1.36.3
+KUBERNETES_1.35 := v1.35.4
+CONTROLLER_RUNTIME_1.36 := v0.24.1
+CONTROLLER_RUNTIME_1.35 := v0.23.3
+DERIVED := .
+
+.PHONY: modules
+modules: newest $(MINORS:%=modules-%) ## Derive the module files of the older minors from go.mod
+
+# Everything is as in go.mod but for Kubernetes and what goes with it. Which modules
+# that is made of is in its own go.mod. The programs are those of the local control plane.
+modules-%:
+	@mod='$(DERIVED)/go-$*.mod' version='$(KUBERNETES_$*)' && \
+	grep -v '^	k8s\.io/[a-z-]* v0\.$(NEWEST:1.%=%)\.' go.mod > "$$mod" && \
+	sort -u go.sum $(COMPONENTS)/go.sum > "$${mod%.mod}.sum" && \
+	own=$$(go mod download -json "k8s.io/kubernetes@$$version" | sed -n 's/.*"GoMod": "\(.*\)",/\1/p') && \
+	go mod edit -require="k8s.io/kubernetes@$$version" -require=sigs.k8s.io/controller-runtime@$(CONTROLLER_RUNTIME_$*) \
+		$$(sed -n 's,^	\(k8s\.io/[a-z-]*\) v0\.0\.0\( //.*\)*$$,-require=\1@v0.'"$${version#v1.}",p "$$own") \
+		$(addprefix -tool=k8s.io/kubernetes/cmd/,kube-apiserver kube-controller-manager kube-scheduler) "$$mod" && \
+	go mod tidy -modfile="$$mod"
 
 .PHONY: presubmit
 presubmit: lint test ## Everything that a change has to pass
 
 .PHONY: demo
-demo: prerequisites $(filter-out bin/tools/prometheus,$(TOOLS)) build ## Show Plimsoll at work on a local control plane (KEEP=1 leaves it running)
+demo: prerequisites $(filter-out bin/tools/prometheus,$(TOOLS)) $(TOOLS_OF_MINOR) build ## Show Plimsoll at work on a local control plane (KEEP=1 leaves it running)
 	go build -o bin/demo ./test/demo
 	KEEP=$(KEEP) bin/demo
 
 .PHONY: image
 image: ## Build the container image
-	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) -t $(IMAGE) .
+	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --build-arg GOFLAGS='$(MINOR_FLAGS)' -t $(IMAGE) .
 
 .PHONY: clean
 clean: ## Remove what was built

@@ -35,7 +35,8 @@ const (
 // Options says what to start. The zero value is a cluster with all defaults.
 type Options struct {
 	// ToolsDir has the programs of the control plane. Empty means bin/tools of
-	// the checkout that the working directory is in.
+	// the checkout that the working directory is in, or what it has for an older
+	// minor of Kubernetes if this is built for that.
 	ToolsDir string
 
 	// MetricResolution is how often metrics-server scrapes the nodes. Zero

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 )
 
 // componentsDir is the module that pins the programs, seen from the checkout.
@@ -38,7 +40,9 @@ func findTools(ctx context.Context, dir string) (tools, error) {
 		return tools{}, err
 	}
 	if dir == "" {
-		dir = filepath.Join(root, "bin", "tools")
+		if dir, err = defaultDir(ctx, root); err != nil {
+			return tools{}, err
+		}
 	}
 	if dir, err = filepath.Abs(dir); err != nil {
 		return tools{}, err
@@ -49,10 +53,10 @@ func findTools(ctx context.Context, dir string) (tools, error) {
 		"kubectl", "kwok", "kwokctl", "metrics-server",
 	} {
 		if _, err := os.Stat(t.path(name)); err != nil {
-			return tools{}, fmt.Errorf("%s is missing: run \"make tools\": %w", t.path(name), err)
+			return tools{}, fmt.Errorf("%s is missing: run \"make tools K8S=%s\": %w", t.path(name), compat.Minor, err)
 		}
 	}
-	if t.kubernetesVersion, err = moduleInfo(ctx, root, "k8s.io/kubernetes", "{{.Version}}"); err != nil {
+	if t.kubernetesVersion, err = versionOf(ctx, t.path("kube-apiserver")); err != nil {
 		return tools{}, err
 	}
 	metricsServer, err := moduleInfo(ctx, root, "sigs.k8s.io/metrics-server", "{{.Dir}}")
@@ -66,6 +70,32 @@ func findTools(ctx context.Context, dir string) (tools, error) {
 	}
 	t.kwokStages, t.kwokMetrics = filepath.Join(kwok, "kustomize", "stage"), filepath.Join(kwok, "kustomize", "metrics")
 	return t, nil
+}
+
+// defaultDir is bin/tools of the checkout, or bin/tools-1.36 and the like if the
+// minor of Kubernetes that this is built for is not that of the components.
+func defaultDir(ctx context.Context, root string) (string, error) {
+	version, err := moduleInfo(ctx, root, "k8s.io/kubernetes", "{{.Version}}")
+	if err != nil {
+		return "", err
+	}
+	if strings.HasPrefix(version, "v"+compat.Minor+".") {
+		return filepath.Join(root, "bin", "tools"), nil
+	}
+	return filepath.Join(root, "bin", "tools-"+compat.Minor), nil
+}
+
+// versionOf asks a program of Kubernetes for its version, such as v1.37.1.
+func versionOf(ctx context.Context, program string) (string, error) {
+	out, err := exec.CommandContext(ctx, program, "--version").Output()
+	if err != nil {
+		return "", fmt.Errorf("%s --version: %w", program, err)
+	}
+	version, ok := strings.CutPrefix(strings.TrimSpace(string(out)), "Kubernetes ")
+	if !ok {
+		return "", fmt.Errorf("%s --version: %q, want Kubernetes and a version", program, out)
+	}
+	return version, nil
 }
 
 // findRoot walks up from the working directory to the top of the checkout.
@@ -90,6 +120,7 @@ func moduleInfo(ctx context.Context, root, path, format string) (string, error) 
 	var stderr bytes.Buffer
 	cmd := exec.CommandContext(ctx, "go", "list", "-m", "-f", format, path)
 	cmd.Dir = filepath.Join(root, componentsDir)
+	cmd.Env = append(os.Environ(), "GOFLAGS=") // which may name another module file
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {

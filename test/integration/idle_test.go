@@ -52,8 +52,8 @@ func TestWaitingPodsLeaveSchedulerIdle(t *testing.T) {
 	before := s.counts()
 	p.waitSamples("n0", 2) // without asking the scheduler, which would keep it busy
 	after := s.counts()
-	t.Logf("with %d pods waiting the scheduler, built with the race detector, uses %.3f cores",
-		count, (after[cpuSeconds]-before[cpuSeconds])/time.Since(begin).Seconds())
+	t.Logf("with %d pods waiting the scheduler (race detector: %s) uses %.3f cores",
+		count, raceDetector, (after[cpuSeconds]-before[cpuSeconds])/time.Since(begin).Seconds())
 	if polled := after[polls] - before[polls]; polled < 2 {
 		t.Fatalf("there were only %v polls", polled)
 	}

@@ -32,7 +32,7 @@ const (
 // schedulers of its own (see pool), so most run at once.
 var local *cluster.Cluster
 
-// program is the scheduler's executable, built with the race detector.
+// program is the scheduler's executable, built with the race detector if the tests are.
 var program = filepath.Join(root, "bin", "test", "scheduler")
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
@@ -52,8 +52,8 @@ func run(m *testing.M) (exitCode int) {
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	fmt.Println("building the scheduler with the race detector")
-	build := exec.CommandContext(ctx, "go", "build", "-race", "-o", program, root+"/cmd/scheduler")
+	fmt.Println("building the scheduler")
+	build := exec.CommandContext(ctx, "go", "build", "-race="+raceDetector, "-o", program, root+"/cmd/scheduler")
 	build.Stdout, build.Stderr = os.Stdout, os.Stderr
 	if err := build.Run(); err != nil {
 		fmt.Println("build the scheduler:", err)
