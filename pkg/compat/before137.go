@@ -8,6 +8,11 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 )
 
+// SharedCountersOfAllNodes says that the allocator of devices goes by the shared
+// counters of a pool whatever node they are for, and not only if those for the node at
+// hand are not the whole pool.
+const SharedCountersOfAllNodes = true
+
 // Before 1.37, plugins get the events of all pods under one name, those of pods
 // that wait and those of pods that have a node.
 

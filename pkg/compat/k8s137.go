@@ -12,6 +12,11 @@ import (
 // Minor is the minor of Kubernetes that this is built for.
 const Minor = "1.37"
 
+// SharedCountersOfAllNodes says that the allocator of devices goes by the shared
+// counters of a pool whatever node they are for, and not only if those for the node at
+// hand are not the whole pool.
+const SharedCountersOfAllNodes = false
+
 // PlacementState is what plugins share while a placement of a pod group is tried.
 type PlacementState = fwk.PlacementCycleState
 

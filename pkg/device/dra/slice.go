@@ -6,6 +6,8 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	resourceapi "k8s.io/api/resource/v1"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 )
 
 // poolID names a pool of devices, and deviceID a device.
@@ -61,7 +63,7 @@ func newSlice(obj *resourceapi.ResourceSlice) (*slice, error) {
 	}
 	s := &slice{
 		ResourceSliceSpec: spec, name: obj.Name, pool: poolID{driver: spec.Driver, name: spec.Pool.Name},
-		forAllNodes: isSet(spec.AllNodes),
+		forAllNodes: isSet(spec.AllNodes) || compat.SharedCountersOfAllNodes && len(spec.SharedCounters) > 0,
 	}
 	for i := range spec.Devices {
 		s.forAllNodes = s.forAllNodes || isSet(spec.PerDeviceNodeSelection) && isSet(spec.Devices[i].AllNodes)
