@@ -7,8 +7,11 @@ import (
 )
 
 // TestScenarios plays each file of testdata.
-func TestScenarios(t *testing.T) {
-	datadriven.Walk(t, "testdata", func(t *testing.T, path string) {
+func TestScenarios(t *testing.T) { play(t, "testdata") }
+
+// play plays each file below the folder.
+func play(t *testing.T, folder string) {
+	datadriven.Walk(t, folder, func(t *testing.T, path string) {
 		var r *runner
 		datadriven.RunTest(t, path, func(t *testing.T, d *datadriven.TestData) string {
 			if r == nil {
