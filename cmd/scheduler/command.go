@@ -128,6 +128,7 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 	opts.ComponentGlobalsRegistry.AddMetrics()
 	sayWhoLeads(cc, clock.RealClock{})
 	checkSelf(ctx, cc, profiles)
+	go sayIfTooNew(ctx, cc.Client.Discovery().RESTClient())
 	readiness := newReadiness(model.awaitFirstPoll)
 	readiness.hold(ctx, cc)
 	endpoints := endpoints{decisions: shared.Decisions, ready: readiness.check(), status: &status.Server{
