@@ -61,6 +61,9 @@ func DeviceTaintRules(factory informers.SharedInformerFactory) cache.SharedIndex
 // PodGroupOf returns nothing: the pods of a group are scheduled one by one.
 func PodGroupOf(*v1.Pod) string { return "" }
 
+// LeavePodGroup does nothing.
+func LeavePodGroup(*v1.Pod) {}
+
 // InPodGroupCycle reports false: there are no attempts at pod groups.
 func InPodGroupCycle(fwk.CycleState) bool { return false }
 

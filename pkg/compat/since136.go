@@ -31,6 +31,9 @@ func PodGroupOf(pod *v1.Pod) string {
 	return *pod.Spec.SchedulingGroup.PodGroupName
 }
 
+// LeavePodGroup takes the pod out of its group.
+func LeavePodGroup(pod *v1.Pod) { pod.Spec.SchedulingGroup = nil }
+
 // InPodGroupCycle reports whether the cycle is part of an attempt at a pod group.
 func InPodGroupCycle(state fwk.CycleState) bool { return state.IsPodGroupSchedulingCycle() }
 

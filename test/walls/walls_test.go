@@ -82,9 +82,9 @@ var allowed = map[string][]string{
 	"pkg/cli/leader":   {"pkg/status", "pkg/cli/cluster"},
 	"pkg/cli/show":     {},
 	"pkg/cli/top":      {"pkg/status", "pkg/cli/cluster", "pkg/cli/leader", "pkg/cli/show"},
-	"pkg/cli/why":      {"pkg/apis/config", "pkg/configfile", "pkg/explain", "pkg/status", "pkg/cli/cluster", "pkg/cli/leader", "pkg/cli/show"},
+	"pkg/cli/why":      {"pkg/apis/config", "pkg/compat", "pkg/configfile", "pkg/explain", "pkg/status", "pkg/cli/cluster", "pkg/cli/leader", "pkg/cli/show"},
 	"pkg/cli/validate": {"config", "pkg/apis/config", "pkg/annotation", "pkg/configfile", "pkg/cli/show", "pkg/cli/podtemplate"},
-	"pkg/cli/fit": {"config", "pkg/amount", "pkg/annotation", "pkg/apis/config", "pkg/configfile", "pkg/load", "pkg/load/workload", "pkg/load/metricsserver",
+	"pkg/cli/fit": {"config", "pkg/amount", "pkg/compat", "pkg/annotation", "pkg/apis/config", "pkg/configfile", "pkg/load", "pkg/load/workload", "pkg/load/metricsserver",
 		"pkg/status", "pkg/fit", "pkg/sim/input", "pkg/sim/input/warning", "pkg/cli/cluster", "pkg/cli/leader", "pkg/cli/show", "pkg/cli/podtemplate"},
 	"pkg/cli/podtemplate": {},
 

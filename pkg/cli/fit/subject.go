@@ -20,6 +20,7 @@ import (
 	sigsyaml "sigs.k8s.io/yaml"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/podtemplate"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 )
 
 // subject is the pod that is tried.
@@ -199,8 +200,8 @@ func (s *subject) look() {
 			s.pod.Spec.Containers[i].Resources.Claims = nil
 		}
 	}
-	if s.pod.Spec.SchedulingGroup != nil {
+	if compat.PodGroupOf(s.pod) != "" {
 		s.notes = append(s.notes, "the pod is of a pod group: each is tried alone")
-		s.pod.Spec.SchedulingGroup = nil
+		compat.LeavePodGroup(s.pod)
 	}
 }

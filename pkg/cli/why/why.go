@@ -20,6 +20,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/cluster"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/leader"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/show"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/configfile"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
@@ -171,18 +172,17 @@ func answerOf(pod *v1.Pod) *Answer {
 
 // group tells of the pod's group, if it has one.
 func (a *asker) group(ctx context.Context, pod *v1.Pod, answer *Answer) error {
-	if pod.Spec.SchedulingGroup == nil || pod.Spec.SchedulingGroup.PodGroupName == nil {
+	group := compat.PodGroupOf(pod)
+	if group == "" {
 		return nil
 	}
-	group := *pod.Spec.SchedulingGroup.PodGroupName
 	answer.Group, answer.Members = pod.Namespace+"/"+group, &Members{}
 	list, err := a.kube.CoreV1().Pods(pod.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
 		return fmt.Errorf("find the pods of the group %s: %w", answer.Group, err)
 	}
 	for i := range list.Items {
-		of := list.Items[i].Spec.SchedulingGroup
-		if of == nil || of.PodGroupName == nil || *of.PodGroupName != group {
+		if compat.PodGroupOf(&list.Items[i]) != group {
 			continue
 		}
 		answer.Members.All++
