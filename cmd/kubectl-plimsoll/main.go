@@ -1,7 +1,7 @@
 // Command kubectl-plimsoll is a plugin of kubectl for users of Plimsoll: as
 // `kubectl plimsoll simulate` it tells what scheduler configurations would have
-// done, by running their plugins over recorded or made-up load. It talks to no
-// cluster.
+// done, by running their plugins over recorded or made-up load. Other commands talk
+// to a cluster, by the kubeconfig and the rights of their user.
 package main
 
 import (

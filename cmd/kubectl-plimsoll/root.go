@@ -7,6 +7,7 @@ import (
 	utilversion "k8s.io/component-base/version"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/fit"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/isolate"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/top"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/validate"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/why"
@@ -38,5 +39,6 @@ To complete its arguments, kubectl needs a link to this program in PATH:
 	cmd.AddCommand(why.NewCommand())
 	cmd.AddCommand(fit.NewCommand())
 	cmd.AddCommand(validate.NewCommand())
+	cmd.AddCommand(isolate.NewCommand())
 	return cmd
 }

@@ -122,6 +122,7 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 	if err != nil {
 		return err
 	}
+	spareIsolated(scheduler.Profiles)
 	if mutable, ok := gate.(featuregate.MutableFeatureGate); ok {
 		mutable.AddMetrics()
 	}

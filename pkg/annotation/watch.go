@@ -89,7 +89,7 @@ func checkPod(before, pod *v1.Pod) (faults []error) {
 // ofNodes and ofPods are all annotations that nodes and pods may have.
 var (
 	ofNodes = []string{config.ThresholdsAnnotation}
-	ofPods  = []string{config.EstimateAnnotation, config.ScheduleAnnotation, config.WhenUnsatisfiableAnnotation}
+	ofPods  = []string{config.EstimateAnnotation, config.IsolatedAnnotation, config.ScheduleAnnotation, config.WhenUnsatisfiableAnnotation}
 )
 
 // checkNames returns faults of annotations that look like ours, and that nobody reads.

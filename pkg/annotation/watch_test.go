@@ -163,7 +163,7 @@ func TestAnnotationsThatDoNotExistAreReported(t *testing.T) {
 	)
 	r.become(t,
 		"*v1.Node odd: metadata.annotations[plimsoll.io/threshold]: Forbidden: there is no such annotation of a node; known here: plimsoll.io/thresholds",
-		"*v1.Pod odd: metadata.annotations[plimsoll.io/estimates]: Forbidden: there is no such annotation of a pod; known here: plimsoll.io/estimate, plimsoll.io/schedule, plimsoll.io/when-unsatisfiable",
+		"*v1.Pod odd: metadata.annotations[plimsoll.io/estimates]: Forbidden: there is no such annotation of a pod; known here: plimsoll.io/estimate, plimsoll.io/isolated, plimsoll.io/schedule, plimsoll.io/when-unsatisfiable",
 		"*v1.Pod odd: metadata.annotations[plimsoll.io/thresholds]: Forbidden: there is no such annotation of a pod",
 	)
 }

@@ -33,6 +33,7 @@ func TestWrongAnnotationsAreRefused(t *testing.T) {
 		{schedule, "disabled", ""},
 		{schedule, "false", "[plimsoll.io/schedule]: Unsupported value: must be disabled, which leaves the pod to the scheduler that it names. Pods are sent to Plimsoll by a label of their namespace, plimsoll.io/schedule=enabled"},
 		{"plimsoll.io/estimates", "{}", "[plimsoll.io/estimates]: Forbidden: there is no such annotation; those of pods are plimsoll.io/estimate, plimsoll.io/when-unsatisfiable, plimsoll.io/schedule"},
+		{config.IsolatedAnnotation, "{}", "[plimsoll.io/isolated]: Forbidden: is for pods that run, and set by kubectl plimsoll isolate"},
 		{config.ThresholdsAnnotation, `{"cpu": 60}`, "[plimsoll.io/thresholds]: Forbidden: is for nodes; those of pods are"},
 		{"example.com/estimate", "much", ""},
 	} {
@@ -226,6 +227,12 @@ func TestWhatWasThereStaysChangeable(t *testing.T) {
 		must(t, apply(fmt.Sprintf(`{"metadata": {"annotations": {%q: "{\"cpu\": 50}"}}}`, annotation)))
 		must(t, apply(fmt.Sprintf(`{"metadata": {"annotations": {%q: null}}}`, annotation)))
 	}
+	isolate := func(value string) error {
+		_, err := c.CoreV1().Pods(unasked).Patch(t.Context(), oldPod, types.MergePatchType, fmt.Appendf(nil, `{"metadata": {"annotations": {%q: %s}}}`, config.IsolatedAnnotation, value), metav1.PatchOptions{})
+		return err
+	}
+	must(t, isolate(`"{}"`)) // as a pod that runs may be
+	must(t, isolate("null"))
 	space := func(body string) error {
 		_, err := c.CoreV1().Namespaces().Patch(t.Context(), oldNamespace, types.MergePatchType, []byte(body), metav1.PatchOptions{})
 		return err

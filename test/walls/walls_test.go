@@ -87,6 +87,7 @@ var allowed = map[string][]string{
 	"pkg/cli/fit": {"config", "pkg/amount", "pkg/compat", "pkg/annotation", "pkg/apis/config", "pkg/configfile", "pkg/load", "pkg/load/workload", "pkg/load/metricsserver",
 		"pkg/status", "pkg/fit", "pkg/sim/input", "pkg/sim/input/warning", "pkg/cli/cluster", "pkg/cli/leader", "pkg/cli/show", "pkg/cli/podtemplate"},
 	"pkg/cli/podtemplate": {},
+	"pkg/cli/isolate":     {"pkg/apis/config", "pkg/cli/cluster", "pkg/cli/show"},
 
 	"config":               {},
 	"cmd/scheduler":        {"pkg/..."},

@@ -19,6 +19,9 @@ const (
 	// ScheduleAnnotation, on a pod, is for the admission policies alone: disabled leaves
 	// it to the scheduler that it names.
 	ScheduleAnnotation = "plimsoll.io/schedule"
+	// IsolatedAnnotation, on a pod without a controller, has it spared by preemption.
+	// kubectl plimsoll isolate sets it, and remembers in it what is to be restored.
+	IsolatedAnnotation = "plimsoll.io/isolated"
 	// AnnotationPrefix is what all of them begin with.
 	AnnotationPrefix = "plimsoll.io/"
 )

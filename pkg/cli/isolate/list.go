@@ -1,0 +1,63 @@
+package isolate
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/pager"
+)
+
+// Isolated is a pod that is isolated.
+type Isolated struct {
+	Namespace string           `json:"namespace"`
+	Pod       string           `json:"pod"`
+	Node      string           `json:"node"`
+	Devices   map[string]int64 `json:"devices,omitempty"`
+	Phase     v1.PodPhase      `json:"phase"`
+	// Record is what is remembered; nil with a Fault, which says why it cannot be read.
+	Record  *Record `json:"record,omitempty"`
+	Fault   string  `json:"fault,omitempty"`
+	Overdue bool    `json:"overdue"`
+}
+
+// listIsolated returns the isolated pods of a namespace, "" for all, those that have been
+// so longest first. The annotation has no index: all pods are read, in pages.
+func listIsolated(ctx context.Context, client kubernetes.Interface, namespace string, now time.Time) ([]Isolated, error) {
+	all := []Isolated{} // an empty list is no null
+	err := pager.New(pager.SimplePageFunc(func(options metav1.ListOptions) (runtime.Object, error) {
+		return client.CoreV1().Pods(namespace).List(ctx, options)
+	})).EachListItem(ctx, metav1.ListOptions{}, func(object runtime.Object) error {
+		if pod, ok := object.(*v1.Pod); ok && isolated(pod) {
+			all = append(all, isolatedOf(pod, now))
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list pods: %w", err)
+	}
+	slices.SortStableFunc(all, func(a, b Isolated) int {
+		if a.Record == nil || b.Record == nil {
+			return cmp.Compare(a.Fault, b.Fault)
+		}
+		return a.Record.Since.Compare(b.Record.Since)
+	})
+	return all, nil
+}
+
+func isolatedOf(pod *v1.Pod, now time.Time) Isolated {
+	i := Isolated{Namespace: pod.Namespace, Pod: pod.Name, Node: pod.Spec.NodeName, Phase: pod.Status.Phase, Devices: newPlan(pod, "").Devices}
+	record, err := recordOf(pod)
+	if err != nil {
+		i.Fault = err.Error()
+		return i
+	}
+	i.Record, i.Overdue = record, record.Overdue(now)
+	return i
+}
