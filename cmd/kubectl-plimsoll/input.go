@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -37,6 +38,9 @@ func (o *simulateOptions) scenario(stderr io.Writer) (*sim.Scenario, error) {
 	if err != nil {
 		return nil, err
 	}
+	if scenario.Recording != nil && len(o.churn) > 0 {
+		return nil, errors.New("--churn would change what was recorded: leave it out, or say --modelled")
+	}
 	return churn.Apply(scenario, events, o.seed), nil
 }
 
@@ -45,6 +49,15 @@ func (o *simulateOptions) steady(model input.Model, stderr io.Writer) (*sim.Scen
 	var warnings warning.List
 	defer func() { warnings.Print(stderr) }()
 	switch {
+	case o.cluster != "" && !o.modelled:
+		recorded, err := input.HasRecording(o.cluster)
+		if err != nil {
+			return nil, err
+		}
+		if recorded {
+			return input.Recorded(o.cluster, model, o.seed, &warnings)
+		}
+		fallthrough
 	case o.cluster != "":
 		return input.Snapshot(o.cluster, model, o.seed, &warnings)
 	case o.nodes != "":

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/churn"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/policy"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/report"
 )
 
@@ -25,6 +27,7 @@ const (
 type simulateOptions struct {
 	nodes, pods, series string
 	cluster             string
+	modelled            bool
 	load                string
 	model               map[string]string
 	churn               []string
@@ -56,12 +59,16 @@ The pods come from one of:
   - a generator (the default), which needs no files
   - --nodes, --pods and --series: lists in the format of Alibaba's openb trace and
     use over time in that of the PlanetLab trace
-  - --cluster: a snapshot of a cluster of your own, a directory with
+  - --cluster: a snapshot of a cluster of your own, which kubectl plimsoll snapshot
+    makes. If it has recorded use over time, what happened is replayed: pods come, end
+    and use what was measured, and what is not measured is told. Without a recording, a
+    snapshot is a directory with
       kubectl get nodes -o json > nodes.json
       kubectl get pods --all-namespaces -o json > pods.json
       kubectl get nodes.metrics.k8s.io -o json > nodemetrics.json
       kubectl get pods.metrics.k8s.io --all-namespaces -o json > podmetrics.json
-    of which the last may be missing; YAML and one file for all will do as well
+    of which the last may be missing (YAML and one file for all will do as well): the
+    pods come anew, and use over time is a model
 
 Files may be compressed by gzip. What is odd in them is left out, with a warning that
 says where and why; what cannot be read is an error.
@@ -103,6 +110,7 @@ func (o *simulateOptions) addFlags(cmd *cobra.Command) {
 	flags.StringVar(&o.pods, "pods", "", "`FILE` with pods, in openb's format")
 	flags.StringVar(&o.series, "series", "", "`FILE` with CPU use over time, in PlanetLab's format")
 	flags.StringVar(&o.cluster, "cluster", "", "`DIRECTORY` with a snapshot of a cluster")
+	flags.BoolVar(&o.modelled, "modelled", false, "with --cluster: have use over time be a model, also if it was recorded")
 	flags.StringVar(&o.load, "load", loadCalm, "how much of their requests pods use: calm or hot")
 	flags.StringToStringVar(&o.model, "model", nil, "parameters of the model, as `NAME=VALUE`[,...]: "+strings.Join(modelNames(), ", "))
 	flags.Lookup("model").DefValue = "" // so that help shows no empty list
@@ -156,6 +164,8 @@ func (o *simulateOptions) validate(cmd *cobra.Command) error {
 	case len(given) > 0 && len(missing) > 0:
 		return fmt.Errorf("%s: %s missing as well; the three are joined (with none of them, pods are generated)",
 			strings.Join(given, ", "), isOrAre(missing))
+	case o.modelled && o.cluster == "":
+		return errors.New("--modelled goes with --cluster: nothing else has recorded use")
 	case !slices.Contains([]string{loadCalm, loadHot}, o.load):
 		return fmt.Errorf("--load %q: must be %s or %s", o.load, loadCalm, loadHot)
 	case !slices.Contains([]string{formatTable, formatJSON}, o.output):
@@ -193,6 +203,11 @@ func (o *simulateOptions) run(ctx context.Context, stdout, stderr io.Writer) (er
 	if err != nil {
 		return err
 	}
+	if scenario.Recording != nil {
+		if err := addRecorded(ctx, scenario, result); err != nil {
+			return err
+		}
+	}
 	if err := page.write(result, stderr); err != nil {
 		return err
 	}
@@ -214,4 +229,23 @@ func simulate(ctx context.Context, scenario *sim.Scenario, policies []sim.Policy
 	result, err := sim.Run(ctx, scenario, policies, sim.Options{Progress: bars.update, Parallel: parallel, Estimates: true})
 	bars.stop(err == nil)
 	return result, err
+}
+
+// addRecorded adds what was recorded to the results, and how well it is replayed.
+func addRecorded(ctx context.Context, scenario *sim.Scenario, result *sim.Result) error {
+	builtin, err := policy.Builtin()
+	if err != nil {
+		return err
+	}
+	for _, p := range builtin {
+		if p.Name != policy.Stock {
+			continue
+		}
+		recorded, err := sim.RunRecorded(ctx, scenario, p)
+		if err != nil {
+			return err
+		}
+		result.Policies = append(result.Policies, *recorded)
+	}
+	return nil
 }

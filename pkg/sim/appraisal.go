@@ -109,7 +109,7 @@ func (a *appraisal) started(l *lifecycle) {
 		a.sums[l.spec.kind()] = sums
 	}
 	start := a.clock.Elapsed()
-	sums.add(l.estimates, l.spec.Use.MeanCPU(start, min(start+appraised, l.spec.EndsAt(start))))
+	sums.add(l.estimates, l.task.Use.MeanCPU(start, min(start+appraised, l.spec.EndsAt(start))))
 }
 
 func (a *appraisal) ended(*lifecycle) {}

@@ -84,12 +84,15 @@ func newPods(specs []Pod, clock *world.Clock, machines []*world.Machine, observe
 	return p
 }
 
-// begin adds the pods that run from the start, and plans when the others come.
+// begin adds the pods that run from the start, and plans when the others come: those
+// that have a node then run there.
 func (p *pods) begin() error {
 	for i := range p.all {
 		l := &p.all[i]
 		if node := l.spec.Object.Spec.NodeName; node != "" {
-			if err := p.arriveRunning(l, node); err != nil {
+			if l.spec.Arrival > 0 {
+				p.clock.At(l.spec.Arrival, func() error { return p.arriveRunning(l, node) })
+			} else if err := p.arriveRunning(l, node); err != nil {
 				return err
 			}
 			continue
@@ -140,7 +143,7 @@ func (p *pods) delete(l *lifecycle) error {
 	return p.end(l)
 }
 
-// arriveRunning adds a pod that runs from the start of the simulation.
+// arriveRunning adds a pod that runs from its arrival.
 func (p *pods) arriveRunning(l *lifecycle, node string) error {
 	m, ok := p.machines[node]
 	if !ok {

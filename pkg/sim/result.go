@@ -19,6 +19,8 @@ type Description struct {
 	MeasuredFrom time.Duration `json:"measuredFrom"`
 	MeasuredTo   time.Duration `json:"measuredTo"`
 	Parameters   []Parameter   `json:"parameters,omitempty"`
+	// Recording is what is measured, and what is not; nil if all use is by a model.
+	Recording *RecordingFacts `json:"recording,omitempty"`
 }
 
 // Parameter is a parameter of the model that a scenario was made by.

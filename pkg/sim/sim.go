@@ -47,12 +47,14 @@ type Scenario struct {
 	// Parameters are those of the model that the scenario was made by. They are
 	// only reported.
 	Parameters []Parameter
+	// Recording is what the scenario was recorded of; nil if it is made by a model.
+	Recording *Recording
 }
 
 // Pod is a pod of a scenario. Times are since the start of the simulation.
 type Pod struct {
-	// Object is the pod as it is created. If it has a node name it is running
-	// there from the start.
+	// Object is the pod as it is created. If it has a node name it runs there from its
+	// arrival, which may be before the start, and is not scheduled.
 	Object *v1.Pod
 	// Arrival is when it is created.
 	Arrival time.Duration
@@ -210,6 +212,8 @@ func (p *Pod) validate(nodes map[string]bool) error {
 		return fmt.Errorf("is deleted at %v, and arrives at %v: it must be later", p.Until, p.Arrival)
 	case len(p.Use.CPU) > 0 && (p.Use.Step <= 0 || p.Use.Offset < 0):
 		return fmt.Errorf("uses CPU by a series with a step of %v and an offset of %v: the step must be above 0, the offset not below", p.Use.Step, p.Use.Offset)
+	case len(p.Use.MemorySeries) > 0 && len(p.Use.MemorySeries) != len(p.Use.CPU):
+		return fmt.Errorf("uses memory by a series of %d entries, and CPU by one of %d: both must have as many", len(p.Use.MemorySeries), len(p.Use.CPU))
 	case p.Use.Growth != 0 && p.Use.GrowthStep <= 0:
 		return fmt.Errorf("uses memory that grows with each step of %v: the step must be above 0", p.Use.GrowthStep)
 	}
@@ -235,6 +239,9 @@ func (s *Scenario) describe() Description {
 	d := Description{
 		Name: s.Name, Nodes: len(s.Nodes), Pods: len(s.Pods),
 		MeasuredFrom: s.MeasureFrom, MeasuredTo: s.End, Parameters: s.Parameters,
+	}
+	if s.Recording != nil {
+		d.Recording = &s.Recording.Facts
 	}
 	for _, node := range s.Nodes {
 		d.Devices += world.DevicesIn(node.Status.Allocatable)

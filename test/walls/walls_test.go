@@ -25,6 +25,7 @@ var allowed = map[string][]string{
 	"pkg/line":        {"pkg/amount"},
 	"pkg/demand":      {"pkg/amount"},
 	"pkg/faults":      {},
+	"pkg/recording":   {},
 	"pkg/apis/config": {},
 
 	// What differs between the minors of Kubernetes, and nothing else.
@@ -67,7 +68,7 @@ var allowed = map[string][]string{
 	"pkg/sim/peers/koordinator": {},
 	"pkg/sim/peers":             {"pkg/sim/world", "pkg/sim/peers/koordinator"},
 	"pkg/sim":                   {"pkg/amount", "pkg/load", "pkg/load/workload", "pkg/sim/world", "pkg/sim/kube", "pkg/sim/peers"},
-	"pkg/sim/input":             {"pkg/amount", "pkg/load", "pkg/sim", "pkg/sim/input/..."},
+	"pkg/sim/input":             {"pkg/amount", "pkg/load", "pkg/recording", "pkg/sim", "pkg/sim/input/..."},
 	"pkg/sim/churn":             {"pkg/sim"},
 	"pkg/sim/input/textfile":    {},
 	"pkg/sim/input/warning":     {},

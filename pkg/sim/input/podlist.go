@@ -26,6 +26,7 @@ type podTaker struct {
 	taken map[types.NamespacedName]found[*v1.Pod]
 	order []types.NamespacedName
 	ended int
+	past  []*v1.Pod // those that have ended, and can be used
 }
 
 // takePods takes the pods that run or wait. Of pods with the same name it is the one
@@ -49,6 +50,10 @@ func (s *snapshot) takePods(path string, from *objects, nodes nodesKnown, warnin
 		nameOwners(pod)
 		s.pods = append(s.pods, pod)
 	}
+	if s.withEnded {
+		s.ended = t.past
+		return warnings.Settle(&t.left, nil)
+	}
 	var err error
 	switch {
 	case len(from.pods) == 0:
@@ -69,6 +74,9 @@ func (t *podTaker) take(from *found[v1.Pod]) {
 	}
 	if pod.Status.Phase == v1.PodSucceeded || pod.Status.Phase == v1.PodFailed {
 		t.ended++
+		if from.fault == nil && len(pod.Spec.Containers) > 0 && faultOfRequests(pod) == "" {
+			t.past = append(t.past, pod)
+		}
 		return
 	}
 	name := nameOfPod(pod)

@@ -18,6 +18,10 @@ type snapshot struct {
 	// nodeUse and podUse are what was measured, by node and by pod.
 	nodeUse map[string]usage
 	podUse  map[types.NamespacedName]usage
+	// ended are pods that have ended. They are of interest only with a recording, when
+	// withEnded is set: then it need not have other pods.
+	ended     []*v1.Pod
+	withEnded bool
 }
 
 // usage is what a node or a pod was measured to use: cores and bytes.

@@ -23,6 +23,8 @@ const Baseline = "stock"
 type content struct {
 	Title      string
 	Facts      []fact
+	Recorded   bool     // else all use is by a model
+	Sources    []string // what is measured, and what is not
 	Tables     []table
 	Baseline   string // empty if that policy did not run
 	Policies   []policy
@@ -75,6 +77,8 @@ func contentOf(result *sim.Result) (*content, error) {
 	c := &content{
 		Title:      result.Scenario.Name,
 		Facts:      facts(result),
+		Recorded:   result.Scenario.Recording != nil,
+		Sources:    sources(&result.Scenario),
 		Tables:     tables(result),
 		HeatLegend: heatClasses(),
 		HeatEvery:  heatEvery(result),

@@ -174,7 +174,10 @@ func WriteText(w io.Writer, result *sim.Result) error {
 			fmt.Fprintf(&out, "\n%s: %s", p.Name, p.Note)
 		}
 	}
-	out.WriteString("\nWhat pods use is a model: no public trace links requests for devices with measured use.\n")
+	for _, line := range sources(d) {
+		out.WriteString("\n" + line)
+	}
+	out.WriteString("\n")
 	_, err := io.WriteString(w, out.String())
 	return err
 }

@@ -22,12 +22,17 @@ func (t *Task) StartedAt() time.Duration { return t.startedAt }
 
 // MemoryAt returns the memory that the task uses at a time at which it runs, in
 // bytes.
-func (t *Task) MemoryAt(at time.Duration) int64 { return t.Use.MemoryAt(at - t.startedAt) }
+func (t *Task) MemoryAt(at time.Duration) int64 {
+	if len(t.Use.MemorySeries) > 0 {
+		return t.Use.MemorySeries[t.Use.entryAt(at)]
+	}
+	return t.Use.MemoryAt(at - t.startedAt)
+}
 
 // Start has the task run on the machine; since says when it started, which may
 // be before the clock's start.
 func (t *Task) Start(m *Machine, since time.Duration) {
-	t.machine, t.startedAt = m, since
+	t.machine, t.startedAt, t.Use = m, since, t.Use.startedAt(since)
 	m.start(t)
 	t.planChange()
 }

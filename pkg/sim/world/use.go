@@ -22,6 +22,24 @@ type Use struct {
 	Growth      int64
 	GrowthStep  time.Duration
 	GrowthSteps int
+	// MemorySeries, if there is one, is the use of memory over time in the place of all
+	// of that, in bytes, with as many entries as CPU.
+	MemorySeries []int64
+	// ByAge: the entries are of the time since the pod started. Else they are of the time
+	// since the start of the simulation.
+	ByAge bool
+}
+
+// startedAt returns the use of a pod that starts at a time: one that is by time since the
+// start of the simulation.
+func (u *Use) startedAt(since time.Duration) *Use {
+	if !u.ByAge || len(u.CPU) == 0 {
+		return u
+	}
+	length := u.Step * time.Duration(len(u.CPU))
+	started := *u
+	started.ByAge, started.Offset = false, ((u.Offset-since)%length+length)%length
+	return &started
 }
 
 // MemoryAt returns the use of memory when the pod has been running for so long, in
@@ -61,7 +79,7 @@ const never = time.Duration(math.MaxInt64)
 
 // nextChange returns when the next entry begins after t.
 func (u *Use) nextChange(t time.Duration) time.Duration {
-	if len(u.CPU) < 2 || u.Scale == 0 {
+	if len(u.CPU) < 2 || u.Scale == 0 && len(u.MemorySeries) == 0 {
 		return never
 	}
 	return ((t+u.Offset)/u.Step+1)*u.Step - u.Offset
