@@ -8,6 +8,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/fit"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/isolate"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/snapshot"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/top"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/validate"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/why"
@@ -40,5 +41,6 @@ To complete its arguments, kubectl needs a link to this program in PATH:
 	cmd.AddCommand(fit.NewCommand())
 	cmd.AddCommand(validate.NewCommand())
 	cmd.AddCommand(isolate.NewCommand())
+	cmd.AddCommand(snapshot.NewCommand())
 	return cmd
 }

@@ -389,6 +389,7 @@ type prometheusServer struct {
 	dir     string
 	jobs    []string
 	targets []string
+	scrape  string // scrape configurations, in the place of those of jobs and targets
 	cmd     *exec.Cmd
 	ended   chan struct{}
 }
@@ -461,7 +462,10 @@ func (p *prometheusServer) start() {
 }
 
 func (p *prometheusServer) config() string {
-	text := "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n"
+	text := "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n" + p.scrape
+	if p.scrape != "" {
+		return text
+	}
 	for _, job := range p.jobs {
 		text += fmt.Sprintf("- job_name: %s\n  static_configs: [{targets: [%q]}]\n", job, strings.Join(p.targets, `", "`))
 	}

@@ -89,6 +89,7 @@ var allowed = map[string][]string{
 		"pkg/status", "pkg/fit", "pkg/sim/input", "pkg/sim/input/warning", "pkg/cli/cluster", "pkg/cli/leader", "pkg/cli/show", "pkg/cli/podtemplate"},
 	"pkg/cli/podtemplate": {},
 	"pkg/cli/isolate":     {"pkg/apis/config", "pkg/cli/cluster", "pkg/cli/show"},
+	"pkg/cli/snapshot":    {"pkg/cli/cluster", "pkg/load/prometheus", "pkg/recording"},
 
 	"config":               {},
 	"cmd/scheduler":        {"pkg/..."},
