@@ -7,9 +7,9 @@ import (
 	"k8s.io/kubernetes/pkg/apis/scheduling"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultpreemption"
-	"k8s.io/kubernetes/pkg/scheduler/framework/preemption"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/annotation"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat/process"
 )
 
 // spareIsolated has preemption in all profiles spare the pods that are kept for
@@ -19,19 +19,19 @@ func spareIsolated(profiles map[string]framework.Framework) {
 	for _, profile := range profiles {
 		for _, plugin := range profile.EnqueueExtensions() {
 			if defaultPreemption, ok := plugin.(*defaultpreemption.DefaultPreemption); ok {
-				defaultPreemption.IsEligiblePod = mayEvict
+				process.SetEligible(defaultPreemption, mayEvict)
 			}
 		}
 	}
 }
 
-// mayEvict reports whether preemption may evict the victim, whose priority is lower.
-// Pods that the system depends on may evict any.
-func mayEvict(_ fwk.NodeInfo, victim preemption.Victim, preemptor *v1.Pod) bool {
+// mayEvict reports whether preemption may evict the pods, whose priority is lower, which go
+// together. Pods that the system depends on may evict any.
+func mayEvict(pods []fwk.PodInfo, preemptor *v1.Pod) bool {
 	if corev1helpers.PodPriority(preemptor) >= scheduling.SystemCriticalPriority {
 		return true
 	}
-	for _, pod := range victim.Pods() {
+	for _, pod := range pods {
 		if annotation.Isolated(pod.GetPod()) {
 			return false
 		}

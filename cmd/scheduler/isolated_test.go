@@ -8,24 +8,10 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/apis/scheduling"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
-	"k8s.io/kubernetes/pkg/scheduler/framework/preemption"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 )
 
-// candidate is a pod that preemption might evict.
-type candidate struct {
-	preemption.Victim
-	pod *v1.Pod
-}
-
-func (c candidate) Pods() []fwk.PodInfo {
-	info, err := framework.NewPodInfo(c.pod)
-	if err != nil {
-		panic(err)
-	}
-	return []fwk.PodInfo{info}
-}
 func TestIsolatedPodsAreEvictedForTheSystemAlone(t *testing.T) {
 	isolated := &v1.Pod{ObjectMeta: metav1.ObjectMeta{Annotations: map[string]string{config.IsolatedAnnotation: "{}"}}}
 	owned := isolated.DeepCopy()
@@ -43,7 +29,11 @@ func TestIsolatedPodsAreEvictedForTheSystemAlone(t *testing.T) {
 		{"a replica whose template has the annotation", owned, ordinary, true},
 	} {
 		preemptor := &v1.Pod{Spec: v1.PodSpec{Priority: &test.priority}}
-		if got := mayEvict(nil, candidate{pod: test.victim}, preemptor); got != test.want {
+		info, err := framework.NewPodInfo(test.victim)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := mayEvict([]fwk.PodInfo{info}, preemptor); got != test.want {
 			t.Errorf("%s may be evicted: %t, want %t", test.name, got, test.want)
 		}
 	}

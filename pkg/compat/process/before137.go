@@ -3,11 +3,15 @@
 package process
 
 import (
+	"context"
+
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
+	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/cmd/kube-scheduler/app/options"
 	"k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
+	"k8s.io/kubernetes/pkg/scheduler/framework/plugins/defaultpreemption"
 )
 
 // NameInformers does nothing: informers have no metrics.
@@ -29,4 +33,22 @@ func TellNextPod(s *scheduler.Scheduler, tell func(*v1.Pod)) {
 // there.
 func QueuedPod(s *scheduler.Scheduler, namespace, name string) (*framework.QueuedPodInfo, bool) {
 	return s.SchedulingQueue.GetPod(name, namespace)
+}
+
+// SetEligible has preemption evict only pods that may be, beside its own rules. Call it
+// before the scheduler runs.
+func SetEligible(plugin *defaultpreemption.DefaultPreemption, may func(victims []fwk.PodInfo, preemptor *v1.Pod) bool) {
+	plugin.IsEligiblePod = func(_ fwk.NodeInfo, victim fwk.PodInfo, preemptor *v1.Pod) bool {
+		return may([]fwk.PodInfo{victim}, preemptor)
+	}
+}
+
+// InsteadOfScheduling has the scheduler call do when it would begin to schedule, and
+// schedule nothing. do is to return when ctx ends.
+func InsteadOfScheduling(ctx context.Context, s *scheduler.Scheduler, do func()) {
+	s.NextPod = func(klog.Logger) (*framework.QueuedPodInfo, error) {
+		do()
+		<-ctx.Done()
+		return nil, nil
+	}
 }
