@@ -38,6 +38,7 @@ import (
 func newCommand(version string) *cobra.Command {
 	opts := options.NewOptions()
 	decisionsPort := -1
+	var observed []string
 	cmd := &cobra.Command{
 		Use: "plimsoll",
 		Long: `Plimsoll is a second Kubernetes scheduler that gives every node a load line:
@@ -57,12 +58,14 @@ pods choose it by schedulerName.`,
 			if err != nil {
 				return err
 			}
-			return runScheduler(cmd, opts, profiles, ownEndpoints{version: version, configuration: content, port: decisionsPort})
+			return runScheduler(cmd, opts, profiles, ownEndpoints{version: version, configuration: content, port: decisionsPort, observed: observed})
 		},
 	}
 	own := opts.Flags.FlagSet("plimsoll")
 	own.IntVar(&decisionsPort, "decisions-secure-port", decisionsPort,
 		"The port of "+explain.Path+", which explains decisions, of what kubectl plimsoll shows, and of a /readyz that names what the start waits for, authenticated and authorized as --secure-port. -1 is the one after --secure-port, 0 turns it off.")
+	own.StringSliceVar(&observed, "observe", nil,
+		"Place no pod. Tell by metrics and decisions where the pods of these other schedulers, such as default-scheduler, would have gone.")
 	addFlags(cmd, opts.Flags)
 	return cmd
 }
@@ -83,11 +86,13 @@ func addFlags(cmd *cobra.Command, flags *cliflag.NamedFlagSets) {
 }
 
 // ownEndpoints is what our endpoints need to know: our version, the content of the
-// configuration file, and their port.
+// configuration file, their port, and what they are to tell of.
 type ownEndpoints struct {
 	version       string
 	configuration []byte
 	port          int
+	// observed are the schedulers to observe instead of scheduling.
+	observed []string
 }
 
 // runScheduler sets the scheduler up and runs it until a signal ends it.
@@ -130,6 +135,11 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 	sayWhoLeads(cc, clock.RealClock{})
 	checkSelf(ctx, cc, profiles)
 	go sayIfTooNew(ctx, cc.Client.Discovery().RESTClient())
+	if len(own.observed) > 0 {
+		if err := observeInstead(ctx, own.observed, cc, scheduler, model.present, shared.Status); err != nil {
+			return err
+		}
+	}
 	readiness := newReadiness(model.awaitFirstPoll)
 	readiness.hold(ctx, cc)
 	endpoints := endpoints{decisions: shared.Decisions, ready: readiness.check(), status: &status.Server{

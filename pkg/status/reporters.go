@@ -69,6 +69,9 @@ func (r *Reporters) names() []string {
 
 // Of returns the plugins of the profile.
 func (r *Reporters) Of(profile string) []Reporter {
+	if r == nil {
+		return nil
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.Clone(r.all[profile])
