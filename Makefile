@@ -125,6 +125,10 @@ fuzz: ## Fuzz all that reads input, one test after the other for FUZZTIME=10m ea
 	done; \
 	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
+.PHONY: generate
+generate: ## Write what is made from the code: docs/metrics.md
+	go test ./test/metrics -run TestDocumentIsThatOfTheCode -rewrite
+
 .PHONY: lint
 lint: newest ## Check the code and the module files
 	$(LINT) run

@@ -114,6 +114,7 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 		shared.Inventory = inventory.get
 	}
 	legacyregistry.MustRegister(shared.Metrics()...)
+	legacyregistry.CustomMustRegister(shared.Collectors()...)
 	if own.port != 0 {
 		shared.Decisions = explain.NewLog(clock.RealClock{})
 		shared.Status = &status.Reporters{}

@@ -46,6 +46,17 @@ func newMetrics() *instruments {
 	}
 }
 
+// showZeros shows what has not happened yet as 0, so that a rate knows of the first
+// time. It is to be called once the counters are registered.
+func (i *instruments) showZeros() {
+	for _, reason := range dropReasons {
+		i.drops.WithLabelValues(string(reason))
+	}
+	for r := range amount.NumResources {
+		i.ratio.WithLabelValues(string(r.Name()))
+	}
+}
+
 // predicted compares what a pod uses with what it was estimated to use.
 func (i *instruments) predicted(estimate, usage amount.Vector) {
 	for r := range amount.NumResources {

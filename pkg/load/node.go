@@ -208,9 +208,14 @@ const saturated = 0.9
 // short reports of which resources the node has too little for its pods.
 func (n *node) short() (short [amount.NumResources]bool) {
 	if newest := n.history.Newest(); newest != nil {
-		for r := range short {
-			short[r] = float64(newest.Usage[r]) >= saturated*float64(n.allocatable[r])
-		}
+		short = shortOf(newest.Usage, n.allocatable)
+	}
+	return short
+}
+
+func shortOf(usage, allocatable amount.Vector) (short [amount.NumResources]bool) {
+	for r := range short {
+		short[r] = float64(usage[r]) >= saturated*float64(allocatable[r])
 	}
 	return short
 }

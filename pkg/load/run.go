@@ -34,10 +34,12 @@ func (m *Model) Subscribe(changed Subscriber) {
 // reliefDelay gathers the pods and nodes of one rollout into one notification.
 const reliefDelay = time.Second
 
-// Run polls the source, at once and then on the interval, until ctx ends.
+// Run polls the source, at once and then on the interval, until ctx ends. Register the
+// model's Counters before.
 func (m *Model) Run(ctx context.Context) {
 	polls := m.clock.NewTicker(m.config.Interval)
 	defer polls.Stop()
+	m.metrics.showZeros()
 	m.Poll(ctx)
 	var relief <-chan time.Time
 	for {

@@ -50,6 +50,9 @@ const (
 	dropOlder       dropReason = "older_than_node"
 )
 
+// dropReasons are all of them.
+var dropReasons = []dropReason{dropUnknownNode, dropIncomplete, dropNegative, dropAbsurd, dropZero, dropClock, dropOlder}
+
 // String completes "because ...".
 func (r dropReason) String() string {
 	switch r {

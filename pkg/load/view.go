@@ -80,6 +80,16 @@ type Node struct {
 // InFlight returns how much of the prediction is not measured yet.
 func (n *Node) InFlight(s Statistic) amount.Vector { return n.Predicted[s].Sub(n.Measured[s]) }
 
+// Short reports of which resources n, which may be nil, has too little for its pods, so
+// that they may get less than they would use: its newest sample shows that 90 % of what
+// it can allocate is in use, or more. Without a fresh sample it is not known to have.
+func (v *View) Short(n *Node) (short [amount.NumResources]bool) {
+	if v.State(n) != Fresh {
+		return short
+	}
+	return shortOf(n.Sample.Usage, n.Allocatable)
+}
+
 // Largest returns the most that any node can allocate of each resource.
 func (v *View) Largest() amount.Vector {
 	if v.snapshot == nil {

@@ -32,9 +32,10 @@ type Shared struct {
 	Model func(context.Context, fwk.Handle) (*load.Model, error)
 	// Inventory returns the devices of device classes, the same each time.
 	Inventory func(context.Context, fwk.Handle) (device.ClassInventory, error)
-	// NodeLoad and DeviceFit are the plugins' metrics.
+	// NodeLoad and DeviceFit are the plugins' metrics, and Waiting those of both.
 	NodeLoad  *nodeload.Metrics
 	DeviceFit *devicefit.Metrics
+	Waiting   *waiting.Metrics
 	// Decisions is where decisions are explained; nil if they are not.
 	Decisions *explain.Log
 	// Status is told of the plugins; nil if nobody asks what is known of nodes.
@@ -49,12 +50,21 @@ type Shared struct {
 // and without dynamic resource allocation.
 func NewShared(profiles config.Profiles, model func(context.Context, fwk.Handle) (*load.Model, error)) *Shared {
 	noClasses := func(context.Context, fwk.Handle) (device.ClassInventory, error) { return device.NoClasses{}, nil }
-	return &Shared{Profiles: profiles, Model: model, Inventory: noClasses, NodeLoad: nodeload.NewMetrics(), DeviceFit: devicefit.NewMetrics()}
+	return &Shared{
+		Profiles: profiles, Model: model, Inventory: noClasses,
+		NodeLoad: nodeload.NewMetrics(), DeviceFit: devicefit.NewMetrics(), Waiting: waiting.NewMetrics(),
+	}
 }
 
-// Metrics returns the plugins' metrics, to be registered.
+// Metrics returns those of the plugins' metrics that count, to be registered before the
+// plugins are made.
 func (s *Shared) Metrics() []metrics.Registerable {
-	return append(s.NodeLoad.All(), s.DeviceFit.All()...)
+	return append(s.Waiting.All(), s.DeviceFit.All()...)
+}
+
+// Collectors returns those that are read when a registry is scraped.
+func (s *Shared) Collectors() []metrics.StableCollector {
+	return []metrics.StableCollector{s.NodeLoad}
 }
 
 // Registry returns the plugins that the scheduler has beside kube-scheduler's
@@ -63,10 +73,10 @@ func (s *Shared) Registry() frameworkruntime.Registry {
 	catalogues := &device.Catalogues{}
 	return frameworkruntime.Registry{
 		nodeload.Name: nodeload.Factory(nodeload.Shared{
-			Model: s.Model, Metrics: s.NodeLoad, Decisions: s.Decisions, Status: s.Status, Dispatch: s.Dispatch, Catalogues: catalogues,
+			Model: s.Model, Metrics: s.NodeLoad, Waiting: s.Waiting, Decisions: s.Decisions, Status: s.Status, Dispatch: s.Dispatch, Catalogues: catalogues,
 		}),
 		devicefit.Name: devicefit.Factory(devicefit.Shared{
-			Profiles: s.Profiles, Model: s.Model, Inventory: s.Inventory, Metrics: s.DeviceFit,
+			Profiles: s.Profiles, Model: s.Model, Inventory: s.Inventory, Metrics: s.DeviceFit, Waiting: s.Waiting,
 			Decisions: s.Decisions, Status: s.Status, Dispatch: s.Dispatch, Clock: s.Clock, Catalogues: catalogues,
 		}),
 		targetloadpacking.Name:          targetloadpacking.New,

@@ -79,8 +79,8 @@ type Devices struct {
 	// and Stranded those that are not either because the node is too loaded.
 	Fragmented float64 `json:"fragmented"`
 	Stranded   float64 `json:"stranded"`
-	// Starved are those in use on a node that is expected to use all of the CPU or
-	// memory that it can allocate.
+	// Starved are those in use on a node of whose CPU 90 % or more is used, by the
+	// newest sample.
 	Starved int64 `json:"starved"`
 }
 

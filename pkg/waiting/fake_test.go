@@ -5,12 +5,14 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/component-base/metrics"
 	"k8s.io/klog/v2"
 	st "k8s.io/kubernetes/pkg/scheduler/testing"
 	testingclock "k8s.io/utils/clock/testing"
@@ -42,7 +44,7 @@ type cluster struct {
 	class     map[string]string // by pod
 	learned   int64             // what all pods need, unless that is 0
 	polls     uint64
-	failed    []uint32
+	registry  metrics.KubeRegistry
 	activated []string
 }
 
@@ -55,11 +57,37 @@ func newCluster(t testing.TB, rooms ...int64) *cluster {
 	for i, room := range rooms {
 		c.addNode("n"+strconv.Itoa(i), room)
 	}
+	counted := NewMetrics()
+	c.registry = metrics.NewKubeRegistry()
+	c.registry.MustRegister(counted.All()...)
 	c.Set = NewSet(Config[string]{
-		Handle: c, Rules: c, View: c.view, Failed: func(reasons uint32) { c.failed = append(c.failed, reasons) },
-		Metrics: NewMetrics(Opts{Name: "requeued", Help: "."}, Opts{Name: "waited", Help: "."}),
+		Handle: c, Rules: c, View: c.view, Metrics: counted, Plugin: "Fake", Reasons: []string{"", "one", "", "three"},
 	})
 	return c
+}
+
+// shown returns the value of a metric by its labels' values, in the order of their
+// names: that of a gauge or counter, the sum of a histogram.
+func (c *cluster) shown(name string) map[string]float64 {
+	c.t.Helper()
+	families, err := c.registry.Gather()
+	if err != nil {
+		c.t.Fatal(err)
+	}
+	shown := map[string]float64{}
+	for _, family := range families {
+		for _, metric := range family.GetMetric() {
+			if family.GetName() != name {
+				continue
+			}
+			var labels []string
+			for _, label := range metric.GetLabel() {
+				labels = append(labels, label.GetValue())
+			}
+			shown[strings.Join(labels, ",")] = metric.GetGauge().GetValue() + metric.GetCounter().GetValue() + metric.GetHistogram().GetSampleSum()
+		}
+	}
+	return shown
 }
 
 // view is the model's, with how often single pods were measured as the test says.

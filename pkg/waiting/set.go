@@ -43,18 +43,20 @@ type Config[Class comparable] struct {
 	// View returns the load model's view of now.
 	View    func() load.View
 	Metrics *Metrics
-	// Failed is told of the reasons for which nodes were rejected in an attempt that
-	// failed, a bit each. nil is nobody.
-	Failed func(reasons uint32)
+	// Plugin is the plugin's name, and Reasons are what the reasons for which it
+	// rejects nodes are called in metrics, by their number; empty is none.
+	Plugin  string
+	Reasons []string
 }
 
 // Set is the pods of a profile that a plugin made wait, and those that are being
 // tried. Its methods may be called from any goroutine; Begin, by one at a time.
 type Set[Class comparable] struct {
-	config Config[Class]
-	pods   cache.Store
-	rounds atomic.Uint64
-	retell func()
+	config   Config[Class]
+	counters *counters
+	pods     cache.Store
+	rounds   atomic.Uint64
+	retell   func()
 
 	mu      sync.Mutex
 	entries map[types.UID]*entry
@@ -72,7 +74,8 @@ type entry struct {
 func NewSet[Class comparable](config Config[Class]) *Set[Class] {
 	return &Set[Class]{
 		config: config, retell: func() {}, entries: map[types.UID]*entry{},
-		pods: config.Handle.SharedInformerFactory().Core().V1().Pods().Informer().GetStore(),
+		pods:     config.Handle.SharedInformerFactory().Core().V1().Pods().Informer().GetStore(),
+		counters: newCounters(config.Metrics, config.Handle.ProfileName(), config.Plugin, config.Reasons),
 	}
 }
 
@@ -128,9 +131,7 @@ func (s *Set[Class]) Finish(a *Attempt) {
 	}
 	s.current = nil
 	s.mu.Unlock()
-	if reasons := current.reasons.Load(); reasons != 0 && s.config.Failed != nil {
-		s.config.Failed(reasons)
-	}
+	s.counters.rejected(current.reasons.Load())
 }
 
 // Reserve says that the pod is placed on the node. It is not woken, and forgotten as

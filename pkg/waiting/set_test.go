@@ -1,13 +1,12 @@
 package waiting
 
 import (
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
 	"time"
-
-	"k8s.io/component-base/metrics"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -79,31 +78,31 @@ func TestReserve(t *testing.T) {
 
 func TestFailedAttempts(t *testing.T) {
 	c := newCluster(t, 0)
-	wantFailed := func(when string, want ...uint32) {
+	wantFailed := func(when string, one, three float64) {
 		t.Helper()
-		if !slices.Equal(c.failed, want) {
-			t.Errorf("%s: attempts failed for %b, want %b", when, c.failed, want)
+		want := map[string]float64{"Fake,plimsoll,one": one, "Fake,plimsoll,three": three}
+		if got := c.shown("plimsoll_rejections_total"); !maps.Equal(got, want) {
+			t.Errorf("%s: attempts failed for %v, want %v", when, got, want)
 		}
-		c.failed = nil
 	}
 	p, q := c.pod("p", 0, 1), c.pod("q", 0, 1)
 	attempt := c.try(p, "n0")
 	attempt.Reject(nil, amount.Vector{}, 3)
-	wantFailed("while the attempt goes on")
+	wantFailed("while the attempt goes on", 0, 0)
 	for range 2 {
 		c.Finish(attempt)
 	}
-	wantFailed("when it is over", 1<<1|1<<3)
+	wantFailed("when it is over", 1, 1)
 	c.try(p, "n0")
 	c.try(q)
-	wantFailed("when the next one has begun: no other plugin ends an attempt unseen", 1<<1)
+	wantFailed("when the next one has begun: no other plugin ends an attempt unseen", 2, 1)
 	c.try(p, "n0")
 	c.Reserve(p.UID, "n0")
 	c.try(q)
-	wantFailed("when the pod was placed")
+	wantFailed("when the pod was placed", 2, 1)
 	c.Finish(attempt)
 	c.Finish(c.try(q))
-	wantFailed("when it was over already, or rejected by nobody")
+	wantFailed("when it was over already, or rejected by nobody", 2, 1)
 }
 
 func TestAttemptsOfNobody(t *testing.T) {
@@ -152,27 +151,43 @@ func TestSlots(t *testing.T) {
 }
 
 func TestMetrics(t *testing.T) {
-	c := newCluster(t, 1)
-	registry := metrics.NewKubeRegistry()
-	registry.MustRegister(c.config.Metrics.All()...)
-	p := c.pod("p", 0, 1)
-	c.try(p, "n0")
+	c := newCluster(t, 0, 1)
+	want := func(when string, name string, want map[string]float64) {
+		t.Helper()
+		if got := c.shown("plimsoll_" + name); !maps.Equal(got, want) {
+			t.Errorf("%s: %s is %v, want %v", when, name, got, want)
+		}
+	}
+	const of = "Fake,plimsoll"
+	waiting := func(when string, one, three, longest float64) {
+		t.Helper()
+		want(when, "pods_waiting", map[string]float64{of + ",one": one, of + ",three": three})
+		want(when, "pods_longest_wait_seconds", map[string]float64{of: longest})
+	}
+	waiting("at the start", 0, 0, 0)
+	want("at the start", "pods_woken_total", map[string]float64{of: 0})
+	want("at the start", "pods_woken_wait_seconds", map[string]float64{of: 0})
+
+	large, small := c.pod("large", 0, 9), c.pod("small", 0, 1)
+	c.try(large, "n0")
+	c.clock.Step(5 * time.Second)
+	c.try(small, "n0", "n1").Reject(nil, amount.Vector{}, 3)
 	c.clock.Step(7 * time.Second)
-	c.woken()
+	c.wantWoken("that for which there is room", "small")
+	waiting("with two pods", 2, 1, 12)
 	for range 3 { // woken again without an attempt is not counted again
 		c.clock.Step(time.Minute)
 		c.woken()
 	}
-	families, err := registry.Gather()
-	if err != nil {
+	want("after it was woken", "pods_woken_total", map[string]float64{of: 1})
+	want("after it was woken", "pods_woken_wait_seconds", map[string]float64{of: 7})
+
+	c.Reserve(large.UID, "n1")
+	c.woken()
+	waiting("when the one that has waited longest has a node", 1, 1, 187)
+	if err := c.informers.Core().V1().Pods().Informer().GetStore().Delete(small); err != nil {
 		t.Fatal(err)
 	}
-	counts := map[string]float64{}
-	for _, family := range families {
-		metric := family.GetMetric()[0]
-		counts[family.GetName()] = metric.GetCounter().GetValue() + metric.GetHistogram().GetSampleSum()
-	}
-	if counts["plimsoll_requeued"] != 1 || counts["plimsoll_waited"] != 7 {
-		t.Errorf("%v, want one pod that had waited for 7 s", counts)
-	}
+	c.woken()
+	waiting("when the other is gone", 0, 0, 0)
 }

@@ -112,14 +112,19 @@ func inOrder(a, b candidate) int {
 }
 
 // candidates returns the pods that may be woken: all but those that no node has
-// room for. It forgets pods that no longer wait.
+// room for. It forgets pods that no longer wait, and counts those that do.
 func (s *Set[Class]) candidates(view *load.View, nodes *rooms[Class]) (candidates []candidate, groups groups) {
 	groups = map[string]*group{}
+	waiting := census{}
+	defer func() { s.counters.show(&waiting, view.Now) }()
 	for _, w := range s.snapshot(view.Now) {
 		pod := s.present(w.attempt)
 		if pod == nil {
 			s.forget(w.attempt)
 			continue
+		}
+		if !w.reserved && w.attempt.rejected.Load() {
+			waiting.add(w.attempt)
 		}
 		if w.attempt.group != "" && groups.add(w, s.need(w.attempt, pod, view.Now)) {
 			continue
@@ -188,7 +193,7 @@ func (s *Set[Class]) note(a *Attempt, now time.Time) bool {
 		return false
 	}
 	if a.wakes == 0 {
-		s.config.Metrics.woken(s.config.Handle.ProfileName(), now.Sub(a.history().Since))
+		s.counters.wake(now.Sub(a.history().Since))
 	}
 	a.wakes = min(a.wakes+1, maxWakes)
 	a.wokenAt = now

@@ -218,8 +218,10 @@ func TestTrials(t *testing.T) {
 	attempt, view := c.Begin(c.pod("p", 0, 1), false)
 	attempt.RejectTrial(view.Node("n0"), view.Node("n0").Allocatable)
 	c.Finish(attempt)
-	if len(c.failed) != 0 {
-		t.Errorf("failed for %v", c.failed)
+	for labels, failed := range c.shown("plimsoll_rejections_total") {
+		if failed != 0 {
+			t.Errorf("%v attempts failed for %s", failed, labels)
+		}
 	}
 	c.wantWoken("when the node has room", "p")
 }

@@ -129,7 +129,7 @@ func TestHeadroomForFreeDevices(t *testing.T) {
 	if waited := time.Since(shown); waited > 17*time.Second {
 		t.Errorf("placed %v after metrics-server showed the drop, want at most interval + 2 s", waited)
 	}
-	if woken, _, err := s.metric(t.Context(), "plimsoll_stranding_requeued_pods_total"); err != nil || woken < 1 {
+	if woken, _, err := s.metric(t.Context(), fmt.Sprintf(`plimsoll_pods_woken_total{plugin="DeviceFit",profile=%q}`, p.profile("plimsoll"))); err != nil || woken < 1 {
 		t.Errorf("%v pods woken by the drop, %v", woken, err)
 	}
 }

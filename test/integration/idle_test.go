@@ -14,7 +14,7 @@ import (
 
 const (
 	attempts   = "scheduler_schedule_attempts_total"
-	requeued   = "plimsoll_requeued_pods_total"
+	woken      = "plimsoll_pods_woken_total"
 	cpuSeconds = "process_cpu_seconds_total"
 )
 
@@ -58,18 +58,18 @@ func TestWaitingPodsLeaveSchedulerIdle(t *testing.T) {
 		t.Fatalf("there were only %v polls", polled)
 	}
 	// The queue itself would retry a pod five minutes after its rejection.
-	if after[attempts] != before[attempts] || after[requeued] != before[requeued] {
-		t.Errorf("on a hot pool %v pods were requeued and %v attempts made, want none",
-			after[requeued]-before[requeued], after[attempts]-before[attempts])
+	if after[attempts] != before[attempts] || after[woken] != before[woken] {
+		t.Errorf("on a hot pool %v pods were woken and %v attempts made, want none",
+			after[woken]-before[woken], after[attempts]-before[attempts])
 	}
 
 	// Room below the line at 7.5 cores for three pods of one core.
 	p.setUse("n0", "4")
 	s.waitMetric(attempts, func(now float64) bool { return now >= after[attempts]+room })
 	s.waitPolls()
-	if now := s.counts(); now[attempts] != after[attempts]+room || now[requeued] != after[requeued]+room {
-		t.Errorf("room for %d pods made %v be requeued and %v attempts",
-			room, now[requeued]-after[requeued], now[attempts]-after[attempts])
+	if now := s.counts(); now[attempts] != after[attempts]+room || now[woken] != after[woken]+room {
+		t.Errorf("room for %d pods had %v be woken and %v attempts",
+			room, now[woken]-after[woken], now[attempts]-after[attempts])
 	}
 	if got := p.bound(); got != room {
 		t.Errorf("%d pods are bound, want %d", got, room)
@@ -80,7 +80,7 @@ func TestWaitingPodsLeaveSchedulerIdle(t *testing.T) {
 func (s *scheduler) counts() map[string]float64 {
 	s.t.Helper()
 	counts := map[string]float64{}
-	for _, name := range []string{attempts, requeued, polls, cpuSeconds} {
+	for _, name := range []string{attempts, woken, polls, cpuSeconds} {
 		value, _, err := s.metric(s.t.Context(), name) // 0 if nothing was counted yet
 		if err != nil {
 			s.t.Fatal(err)

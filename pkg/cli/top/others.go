@@ -153,7 +153,7 @@ var devices = subject{
 for and why (device, counter or excluded), and of devices how many are used and
 free, fragmented (free, and of no use to the pods that the cluster typically runs,
 by their count or by what is left for requests), stranded (so because of the load
-of their node), and starved (in use on a node without CPU or memory left).`,
+of their node), and starved (in use on a node of whose CPU 90 % or more is used).`,
 	sorts: []string{byName, byFree},
 	get:   getDevices, table: tableOfDevices,
 }

@@ -214,7 +214,7 @@ func TestGaugesLeaveOutWhatIsAway(t *testing.T) {
 	pl.devices.SetNode(away.Node())
 	c.setNodes(away)
 	for _, pod := range []*v1.Pod{st.MakePod().Obj(), st.MakePod().Req(resources{gpu: "1"}).Obj()} {
-		c.clock.Step(gaugesEvery)
+		c.clock.Step(looksEvery)
 		pl.PreFilter(t.Context(), framework.NewCycleState(), pod, nil)
 		if got := c.shown(t, registry); len(got) != 0 {
 			t.Errorf("%v, want no gauge of what is away", got)

@@ -188,8 +188,8 @@ func BenchmarkGauges(b *testing.B) {
 	c.model.Poll(b.Context())
 	c.setNodes(nodes...)
 	for b.Loop() {
-		c.clock.Step(gaugesEvery)
-		plugin.updateGauges(plugin.newCycle(st.MakePod().Obj()))
+		c.clock.Step(looksEvery)
+		plugin.countDevices(plugin.newCycle(st.MakePod().Obj()))
 	}
 }
 

@@ -6,51 +6,42 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/component-base/metrics"
+	fwk "k8s.io/kube-scheduler/framework"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/fragmentation"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 // Metrics are DeviceFit's metrics, of all profiles. Labels are bounded by the
 // number of profiles and of kinds of device.
 type Metrics struct {
-	free, fragmented, stranded *metrics.GaugeVec
-	rejections                 *metrics.CounterVec
-	waiting                    *waiting.Metrics
-	resources                  *device.Metrics
+	inUse, starved, free, fragmented, stranded *metrics.GaugeVec
+	resources                                  *device.Metrics
 }
-
-const namespace = "plimsoll"
 
 // NewMetrics returns metrics that are not registered yet.
 func NewMetrics() *Metrics {
 	gauge := func(name, help string) *metrics.GaugeVec {
 		return metrics.NewGaugeVec(&metrics.GaugeOpts{
-			Namespace: namespace, Name: name, Help: help, StabilityLevel: metrics.ALPHA,
+			Namespace: "plimsoll", Name: "devices_" + name, Help: help + ", by profile and resource.", StabilityLevel: metrics.ALPHA,
 		}, []string{"profile", "resource"})
 	}
 	return &Metrics{
-		free: gauge("devices_free", "Devices that no pod has asked for, at one of the last scheduling cycles, by profile and resource."),
-		fragmented: gauge("devices_fragmented",
-			"Free devices of no use to the pods that the cluster typically runs, because of their count, or of the CPU or memory left for requests, by profile and resource."),
-		stranded: gauge("devices_stranded",
-			"Free devices of no further use to those pods because the node is too loaded to feed them, by profile and resource."),
-		rejections: metrics.NewCounterVec(&metrics.CounterOpts{
-			Namespace: namespace, Name: "stranding_rejections_total", StabilityLevel: metrics.ALPHA,
-			Help: "Scheduling attempts in which DeviceFit rejected nodes because a pod would strand free devices, by profile.",
-		}, []string{"profile"}),
-		waiting: waiting.NewMetrics(
-			waiting.Opts{Name: "stranding_requeued_pods_total", Help: "Pods put back into the queue because a node's load dropped that they would have stranded devices on, by profile."},
-			waiting.Opts{Name: "stranding_requeued_pod_wait_seconds", Help: "Time from a pod's first rejection by DeviceFit until it was put back into the queue because load dropped, by profile."},
-		),
+		inUse:   gauge("in_use", "Healthy devices that pods have asked for, at one of the last scheduling cycles"),
+		starved: gauge("starved", "Devices in use on nodes of whose CPU 90 % or more is used, by the newest sample, so that their pods may get less than they would use"),
+		free:    gauge("free", "Devices that no pod has asked for, at one of the last scheduling cycles"),
+		fragmented: gauge("fragmented",
+			"Free devices of no use to the pods that the cluster typically runs, because of their count, or of the CPU or memory left for requests"),
+		stranded:  gauge("stranded", "Free devices of no further use to those pods because the node is too loaded to feed them"),
 		resources: device.NewMetrics(),
 	}
 }
 
 // All returns the metrics, to be registered.
 func (m *Metrics) All() []metrics.Registerable {
-	return append(append(m.waiting.All(), m.resources.All()...), m.free, m.fragmented, m.stranded, m.rejections)
+	return append(m.resources.All(), m.inUse, m.starved, m.free, m.fragmented, m.stranded)
 }
 
 // profile returns the metrics of one profile.
@@ -63,19 +54,25 @@ type gauges struct {
 	metrics *Metrics
 	name    string
 
-	mu      sync.Mutex
-	updated time.Time
-	kinds   map[v1.ResourceName]bool // that have gauges
+	mu     sync.Mutex
+	looked time.Time                // when the nodes were looked at
+	nodes  []deviceNode             // those with devices, as they were then
+	kinds  map[v1.ResourceName]bool // that have gauges
 }
 
-func (g *gauges) rejected() { g.metrics.rejections.WithLabelValues(g.name).Inc() }
+// deviceNode is what a node with devices had left.
+type deviceNode struct {
+	name string
+	remains
+}
 
 // tally is the devices of one kind.
-type tally struct{ free, fragmented, stranded float64 }
+type tally struct{ inUse, starved, free, fragmented, stranded float64 }
 
 // set sets the gauges, and drops those of kinds that are gone.
 func (g *gauges) set(tallies map[v1.ResourceName]*tally) {
-	vectors := []*metrics.GaugeVec{g.metrics.free, g.metrics.fragmented, g.metrics.stranded}
+	m := g.metrics
+	vectors := []*metrics.GaugeVec{m.inUse, m.starved, m.free, m.fragmented, m.stranded}
 	for kind := range g.kinds {
 		if tallies[kind] == nil {
 			for _, vector := range vectors {
@@ -86,53 +83,94 @@ func (g *gauges) set(tallies map[v1.ResourceName]*tally) {
 	}
 	for kind, t := range tallies {
 		g.kinds[kind] = true
-		for i, value := range []float64{t.free, t.fragmented, t.stranded} {
+		for i, value := range []float64{t.inUse, t.starved, t.free, t.fragmented, t.stranded} {
 			vectors[i].WithLabelValues(g.name, string(kind)).Set(value)
 		}
 	}
 }
 
-// gaugesEvery is how often the gauges are brought up to date. Doing so looks at
-// all nodes, which takes as long as scoring them.
-const gaugesEvery = 15 * time.Second
+// looksEvery is how often the nodes are looked at. That takes as long as scoring them.
+const looksEvery = 15 * time.Second
 
-// updateGauges counts the devices of all nodes, if that was not done of late. It is
+// countDevices counts the devices of all nodes, if that was not done of late. It is
 // part of a scheduling cycle because the nodes, as the scheduler sees them, may be
 // looked at only there.
-func (pl *DeviceFit) updateGauges(c *cycle) {
-	pl.metrics.mu.Lock()
-	defer pl.metrics.mu.Unlock()
-	if c.view.Now.Sub(pl.metrics.updated) < gaugesEvery {
+func (pl *DeviceFit) countDevices(c *cycle) {
+	g := pl.metrics
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if c.view.Now.Sub(g.looked) < looksEvery {
 		return
 	}
 	nodes, err := pl.handle.SnapshotSharedLister().NodeInfos().List()
 	if err != nil {
 		return // there is none in this cycle; the next one tries again
 	}
-	pl.metrics.updated = c.view.Now
+	g.looked = c.view.Now
+	g.nodes = pl.deviceNodes(c, nodes)
+	pl.tallyDevices()
+}
+
+// deviceNodes returns the nodes with devices.
+func (pl *DeviceFit) deviceNodes(c *cycle, nodes []fwk.NodeInfo) (all []deviceNode) {
 	present := *c
 	present.devices = pl.devices.View() // without those that are away
-	tallies := map[v1.ResourceName]*tally{}
-	var buffer [device.UsualKinds]device.Stock
 	for _, nodeInfo := range nodes {
-		left, _ := pl.remains(&present, nodeInfo, buffer[:0])
-		for i := range left.Devices {
-			kind := left.Devices[i].Name
+		var buffer [device.UsualKinds]device.Stock
+		if left, _ := pl.remains(&present, nodeInfo, buffer[:0]); len(left.Devices) > 0 {
+			left.Devices = append([]device.Stock(nil), left.Devices...)
+			all = append(all, deviceNode{nodeInfo.Node().Name, left})
+		}
+	}
+	return all
+}
+
+// recountDevices counts them anew when load may have changed, whether pods are
+// scheduled or not. Those that a scheduling cycle found are taken to be there still.
+func (pl *DeviceFit) recountDevices() {
+	pl.metrics.mu.Lock()
+	defer pl.metrics.mu.Unlock()
+	if len(pl.metrics.nodes) > 0 && pl.metrics.metrics.free.IsCreated() {
+		pl.tallyDevices()
+	}
+}
+
+func (pl *DeviceFit) tallyDevices() {
+	view, mix, rule := pl.model.View(), pl.learner.Mix(), pl.rule
+	rule.Largest = view.Largest()
+	tallies := map[v1.ResourceName]*tally{}
+	for i := range pl.metrics.nodes {
+		left := &pl.metrics.nodes[i]
+		node := view.Node(left.name)
+		pl.measure(&left.remains, &view, &rule, node)
+		starves := starves(&view, node)
+		for j := range left.Devices {
+			kind := left.Devices[j].Name
 			if tallies[kind] == nil {
 				tallies[kind] = &tally{}
 			}
-			tallies[kind].add(c.mix.Shapes(kind), &left.Node, i)
+			tallies[kind].add(mix.Shapes(kind), &left.Node, j, starves)
 		}
 	}
 	pl.metrics.set(tallies)
 }
 
 // add counts the node's i-th kind of device.
-func (t *tally) add(shapes []fragmentation.Shape, node *fragmentation.Node, i int) {
+func (t *tally) add(shapes []fragmentation.Shape, node *fragmentation.Node, i int, starves bool) {
+	stock := &node.Devices[i]
+	inUse := float64(min(stock.Requested, stock.Allocatable))
+	t.inUse += inUse
+	if starves {
+		t.starved += inUse
+	}
 	unloaded := *node
 	unloaded.Headroom = fragmentation.Unlimited()
 	fragmented := fragmentation.Of(shapes, &unloaded, i)
-	t.free += float64(node.Devices[i].Free())
+	t.free += float64(stock.Free())
 	t.fragmented += fragmented
 	t.stranded += fragmentation.Of(shapes, node, i) - fragmented
 }
+
+// starves reports whether the devices of a node that are in use may get less CPU than
+// they need: little is left of it.
+func starves(view *load.View, node *load.Node) bool { return view.Short(node)[amount.CPU] }

@@ -43,7 +43,7 @@ func (c *cluster) shown(t *testing.T, registry metrics.KubeRegistry) map[string]
 
 func (c *cluster) register() metrics.KubeRegistry {
 	registry := metrics.NewKubeRegistry()
-	registry.MustRegister(c.metrics.All()...)
+	registry.MustRegister(append(c.metrics.All(), c.counters.All()...)...)
 	return registry
 }
 
@@ -62,9 +62,10 @@ func (c *cluster) setNodes(nodes ...fwk.NodeInfo) {
 	*c.lister = *cache.NewSnapshot(pods, objects)
 }
 
-func gaugesOf(kind v1.ResourceName, free, fragmented, stranded float64) map[string]float64 {
+func gaugesOf(kind v1.ResourceName, inUse, starved, free, fragmented, stranded float64) map[string]float64 {
 	labels := fmt.Sprintf("{plimsoll,%s}", kind)
 	return map[string]float64{
+		"plimsoll_devices_in_use" + labels: inUse, "plimsoll_devices_starved" + labels: starved,
 		"plimsoll_devices_free" + labels: free, "plimsoll_devices_fragmented" + labels: fragmented, "plimsoll_devices_stranded" + labels: stranded,
 	}
 }
@@ -103,24 +104,26 @@ func TestGaugesOfDevices(t *testing.T) {
 	c.measure(slices7, -1)
 	c.setNodes(whole, five, requested, hot, full, slices7)
 	first := []map[string]float64{
-		gaugesOf(gpu, 8+5+8+2, 0+5./4+8./2+2./2, 2./4),
-		gaugesOf(mig, 7, 0, 0), // no node has 8: there are none to ask for
+		gaugesOf(gpu, 0+3+0+6+8, 6+8, 8+5+8+2, 0+5./4+8./2+2./2, 2./4),
+		gaugesOf(mig, 0, 0, 7, 0, 0), // no node has 8: there are none to ask for
 	}
 	check("at first", update(0), first...)
 
 	c.setNodes(whole)
-	check("seconds later", update(gaugesEvery-time.Second), first...)
-	check("when they are due", update(time.Second), gaugesOf(gpu, 8, 0, 0))
+	check("seconds later", update(looksEvery-time.Second), first...)
+	check("when they are due", update(time.Second), gaugesOf(gpu, 0, 0, 8, 0, 0))
 	c.use["whole"] = [2]float64{57, 1 << 30}
-	check("when the node is loaded", update(gaugesEvery), gaugesOf(gpu, 8, 0, 2))
+	check("when the node is loaded", update(looksEvery), gaugesOf(gpu, 0, 0, 8, 0, 2))
 	c.use["whole"] = [2]float64{70, 1 << 30}
-	check("when it is over the line", update(gaugesEvery), gaugesOf(gpu, 8, 0, 8))
+	c.clock.Step(looksEvery)
+	c.model.Poll(t.Context())
+	check("when it is over the line, and no pod is scheduled", c.shown(t, registry), gaugesOf(gpu, 0, 0, 8, 0, 8))
 	delete(c.use, "whole")
-	check("when it is not measured for a while", update(10*gaugesEvery), gaugesOf(gpu, 8, 0, 8))
+	check("when it is not measured for a while", update(10*looksEvery), gaugesOf(gpu, 0, 0, 8, 0, 8))
 	clear(c.use)
-	check("when nothing is measured any more", update(time.Hour), gaugesOf(gpu, 8, 0, 0))
+	check("when nothing is measured any more", update(time.Hour), gaugesOf(gpu, 0, 0, 8, 0, 0))
 	c.setNodes()
-	check("without nodes", update(gaugesEvery))
+	check("without nodes", update(looksEvery))
 }
 
 func TestCountersOfRejections(t *testing.T) {
@@ -135,9 +138,9 @@ func TestCountersOfRejections(t *testing.T) {
 	c.wokenBy(t, "n", 1)
 	got := c.shown(t, registry)
 	for name, want := range map[string]float64{
-		"plimsoll_stranding_rejections_total{plimsoll}":          3,
-		"plimsoll_stranding_requeued_pods_total{plimsoll}":       1,
-		"plimsoll_stranding_requeued_pod_wait_seconds{plimsoll}": 1,
+		"plimsoll_rejections_total{DeviceFit,plimsoll,stranding}": 3,
+		"plimsoll_pods_woken_total{DeviceFit,plimsoll}":           1,
+		"plimsoll_pods_woken_wait_seconds{DeviceFit,plimsoll}":    1,
 	} {
 		if got[name] != want {
 			t.Errorf("%s = %v, want %v: %v", name, got[name], want, slices.Sorted(maps.Keys(got)))

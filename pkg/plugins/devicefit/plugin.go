@@ -90,7 +90,9 @@ type Shared struct {
 	Inventory func(context.Context, fwk.Handle) (device.ClassInventory, error)
 	// Catalogues is told of the profile's catalogue; nil if nobody wants it.
 	Catalogues *device.Catalogues
-	Metrics    *Metrics
+	// Metrics are of devices, and Waiting of pods that are rejected.
+	Metrics *Metrics
+	Waiting *waiting.Metrics
 	// Decisions is where decisions are explained; nil if they are not.
 	Decisions *explain.Log
 	// Status is told of the plugin; nil if nobody asks what is known of nodes.
@@ -133,7 +135,8 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 		if err := errors.Join(pl.devices.Watch(handle.SharedInformerFactory(), reporter), pl.learn(ctx, handle.SharedInformerFactory())); err != nil {
 			return nil, err
 		}
-		pl.wait(ctx, shared.Dispatch)
+		pl.model.Subscribe(func(context.Context) { pl.recountDevices() })
+		pl.wait(ctx, shared.Dispatch, shared.Waiting)
 		shared.Status.Add(handle.ProfileName(), pl)
 		return pl, nil
 	}
@@ -275,7 +278,7 @@ func (pl *DeviceFit) PreFilter(_ context.Context, state fwk.CycleState, pod *v1.
 	}
 	pl.model.BeginCycle()
 	c := pl.begin(state, pod)
-	pl.updateGauges(c)
+	pl.countDevices(c)
 	if !c.mayStrand {
 		return nil, fwk.NewStatus(fwk.Skip)
 	}

@@ -49,6 +49,7 @@ type cluster struct {
 	informers informers.SharedInformerFactory
 	inventory device.ClassInventory
 	metrics   *Metrics
+	counters  *waiting.Metrics
 	nodeLoad  *config.NodeLoadArgs // of the profile; nil if it does not use NodeLoad
 	lister    *cache.Snapshot
 	activated []string
@@ -59,7 +60,7 @@ func newCluster() *cluster {
 	metrics.Register() // the framework records into metrics that are nil before
 	c := &cluster{
 		clock: testingclock.NewFakeClock(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)), use: map[string][amount.NumResources]float64{},
-		informers: informers.NewSharedInformerFactory(fake.NewClientset(), 0), metrics: NewMetrics(), lister: cache.NewEmptySnapshot(),
+		informers: informers.NewSharedInformerFactory(fake.NewClientset(), 0), metrics: NewMetrics(), counters: waiting.NewMetrics(), lister: cache.NewEmptySnapshot(),
 		inventory: device.NoClasses{},
 	}
 	c.model = load.NewModel(load.Config{
@@ -91,7 +92,7 @@ func (c *cluster) shared() Shared {
 	shared := Shared{
 		Model:     func(context.Context, fwk.Handle) (*load.Model, error) { return c.model, nil },
 		Inventory: func(context.Context, fwk.Handle) (device.ClassInventory, error) { return c.inventory, nil },
-		Metrics:   c.metrics, Clock: c.clock, Dispatch: waiting.Inline(),
+		Metrics:   c.metrics, Waiting: c.counters, Clock: c.clock, Dispatch: waiting.Inline(),
 	}
 	if c.nodeLoad != nil {
 		shared.Profiles = config.Profiles{"plimsoll": c.nodeLoad}

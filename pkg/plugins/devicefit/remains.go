@@ -7,6 +7,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/fragmentation"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -31,17 +32,22 @@ func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.St
 	node := c.view.NodeOf(nodeInfo)
 	left := remains{of: amount.Vector{amount.CPU: allocatable.GetMilliCPU(), amount.Memory: allocatable.GetMemory()}}
 	left.Unrequested = left.of.Sub(amount.Vector{amount.CPU: requested.GetMilliCPU(), amount.Memory: requested.GetMemory()})
+	pl.measure(&left, &c.view, &c.rule, node)
+	left.Devices, left.inClasses = c.devices.AppendStocks(stocks, nodeInfo)
+	left.free = left.inClasses.Free(left.Devices)
+	return left, node
+}
+
+// measure sets what of the remains depends on the node's use. node may be nil.
+func (pl *DeviceFit) measure(left *remains, view *load.View, rule *line.Rule, node *load.Node) {
 	left.Headroom = fragmentation.Unlimited()
 	var use amount.Vector
-	if use, left.measured = pl.use(&c.view, node); left.measured {
-		l := c.rule.On(&node.Own, node.Allocatable)
+	if use, left.measured = pl.use(view, node); left.measured {
+		l := rule.On(&node.Own, node.Allocatable)
 		left.of = l.Limit
 		left.Headroom = l.Headroom(use)
 		left.Most = l.Cap(use)
 	}
-	left.Devices, left.inClasses = c.devices.AppendStocks(stocks, nodeInfo)
-	left.free = left.inClasses.Free(left.Devices)
-	return left, node
 }
 
 // stockOf returns what there is of the kind, nil if there is none.

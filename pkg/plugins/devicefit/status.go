@@ -3,7 +3,6 @@ package devicefit
 import (
 	fwk "k8s.io/kube-scheduler/framework"
 
-	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
@@ -20,33 +19,18 @@ func (pl *DeviceFit) Report(view *load.View) status.NodeReporter {
 	pl.complete(c)
 	return func(to *status.Node, node *load.Node, info fwk.NodeInfo) {
 		left, _ := pl.remains(c, info, nil)
-		use, known := pl.use(view, node)
-		starves := known && isFull(use, node.Allocatable)
+		starves := starves(view, node)
 		for i := range left.Devices {
 			stock := &left.Devices[i]
 			t := tally{}
-			t.add(c.mix.Shapes(stock.Name), &left.Node, i)
+			t.add(c.mix.Shapes(stock.Name), &left.Node, i, starves)
 			d := status.Devices{
 				Resource: string(stock.Name), Allocatable: stock.Allocatable, Used: stock.Requested, Free: stock.Free(),
-				Fragmented: t.fragmented, Stranded: t.stranded,
-			}
-			if starves {
-				d.Starved = min(stock.Requested, stock.Allocatable)
+				Fragmented: t.fragmented, Stranded: t.stranded, Starved: int64(t.starved),
 			}
 			to.Devices = append(to.Devices, d)
 		}
 	}
-}
-
-// isFull reports whether a node is expected to use all that it can allocate of a
-// resource: then what its pods want more of they do not get.
-func isFull(use, allocatable amount.Vector) bool {
-	for r := range use {
-		if allocatable[r] > 0 && use[r] >= allocatable[r] {
-			return true
-		}
-	}
-	return false
 }
 
 // Resources returns what resources are taken for.

@@ -24,13 +24,13 @@ import (
 type anyPod struct{}
 
 // wait has the plugin's rejected pods woken, until ctx ends.
-func (pl *DeviceFit) wait(ctx context.Context, dispatch waiting.Dispatcher) {
+func (pl *DeviceFit) wait(ctx context.Context, dispatch waiting.Dispatcher, rejections *waiting.Metrics) {
 	if pl.perDevice == (amount.Vector{}) {
 		return
 	}
 	pl.waiting = waiting.NewSet(waiting.Config[anyPod]{
-		Handle: pl.handle, Rules: rules{pl}, View: pl.model.View, Metrics: pl.metrics.metrics.waiting,
-		Failed: func(uint32) { pl.metrics.rejected() },
+		Handle: pl.handle, Rules: rules{pl}, View: pl.model.View,
+		Metrics: rejections, Plugin: Name, Reasons: []string{"stranding"},
 	})
 	if dispatch == nil {
 		dispatch = waiting.Background(clock.RealClock{})

@@ -39,6 +39,9 @@ func (v verdict) reason() string {
 	}
 }
 
+// labels are what the verdicts are called in metrics.
+var labels = [numVerdicts]string{overCPU: "cpu", overMemory: "memory", staleMetrics: "stale", notMeasured: "unmeasured"}
+
 // isOfUse reports whether the node is rejected for what it uses, rather than because
 // that is not known.
 func (v verdict) isOfUse() bool { return v == overCPU || v == overMemory }

@@ -1,77 +1,101 @@
 package nodeload
 
 import (
+	"slices"
+	"sync"
+
 	"k8s.io/component-base/metrics"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
 )
 
-// Metrics count what NodeLoad does. The profiles of a process share them.
+// Metrics show where nodes are against their load lines, in each profile. They are
+// read off the load model when a registry is scraped, so they cost nothing in between.
 type Metrics struct {
-	rejections *metrics.CounterVec
-	overLine   *metrics.GaugeVec
-	waiting    *waiting.Metrics
+	metrics.BaseStableCollector
+	ofLine, overLine *metrics.Desc
+
+	mu       sync.Mutex
+	profiles []profile
 }
 
-// NewMetrics returns metrics that count nothing until they are registered.
+// profile is by what nodes are judged in one.
+type profile struct {
+	name   string
+	policy *policy
+	view   func() load.View
+}
+
+var _ metrics.StableCollector = &Metrics{}
+
+// NewMetrics returns metrics that are not registered yet.
 func NewMetrics() *Metrics {
-	const namespace = "plimsoll"
 	return &Metrics{
-		rejections: metrics.NewCounterVec(&metrics.CounterOpts{
-			Namespace: namespace, Name: "rejections_total",
-			Help:           "Scheduling attempts that failed with at least one node rejected by NodeLoad, by profile and reason: cpu, memory or stale.",
-			StabilityLevel: metrics.ALPHA,
-		}, []string{"profile", "reason"}),
-		waiting: waiting.NewMetrics(
-			waiting.Opts{Name: "requeued_pods_total", Help: "Pods put back into the queue because a node that had rejected them could take them now, by profile."},
-			waiting.Opts{Name: "requeue_wait_seconds", Help: "Time from a pod's first rejection by NodeLoad until it was put back into the queue because load dropped, by profile."},
-		),
-		overLine: metrics.NewGaugeVec(&metrics.GaugeOpts{
-			Namespace: namespace, Name: "nodes_over_line",
-			Help:           "Nodes whose predicted use is above a threshold, with no further pod, at the last poll, by profile and resource.",
-			StabilityLevel: metrics.ALPHA,
-		}, []string{"profile", "resource"}),
+		ofLine: metrics.NewDesc("plimsoll_node_line_ratio",
+			"Predicted use of a node, with no further pod, divided by its load line, by profile, node and resource: above 1 it is over the line. Absent if there is no line, or the node is not judged by use.",
+			[]string{"profile", "node", "resource"}, nil, metrics.ALPHA, ""),
+		overLine: metrics.NewDesc("plimsoll_nodes_over_line",
+			"Nodes whose predicted use, with no further pod, is above their load line, by profile and resource.",
+			[]string{"profile", "resource"}, nil, metrics.ALPHA, ""),
 	}
 }
 
-// All returns the metrics, to be registered.
-func (m *Metrics) All() []metrics.Registerable {
-	return append(m.waiting.All(), m.rejections, m.overLine)
+// add has the nodes shown as the profile judges them.
+func (m *Metrics) add(name string, p *policy, view func() load.View) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.profiles = append(m.profiles, profile{name, p, view})
 }
 
-// label returns the verdict as a label of rejections.
-func (v verdict) label() string {
-	return [numVerdicts]string{overCPU: "cpu", overMemory: "memory", staleMetrics: "stale", notMeasured: "unmeasured"}[v]
+// DescribeWithStability implements metrics.StableCollector.
+func (m *Metrics) DescribeWithStability(ch chan<- *metrics.Desc) {
+	ch <- m.ofLine
+	ch <- m.overLine
 }
 
-// rejected counts an attempt whose nodes were rejected for these verdicts, a bit
-// each.
-func (m *Metrics) rejected(profile string, verdicts uint32) {
-	for v := fits + 1; v < numVerdicts; v++ {
-		if verdicts&(1<<v) != 0 {
-			m.rejections.WithLabelValues(profile, v.label()).Inc()
-		}
+// CollectWithStability implements metrics.StableCollector.
+func (m *Metrics) CollectWithStability(ch chan<- metrics.Metric) {
+	m.mu.Lock()
+	profiles := slices.Clone(m.profiles)
+	m.mu.Unlock()
+	for i := range profiles {
+		m.collect(&profiles[i], ch)
 	}
 }
 
-// countOverLine sets how many nodes are over the line.
-func (m *Metrics) countOverLine(profile string, p *policy, view *load.View) {
+func (m *Metrics) collect(of *profile, ch chan<- metrics.Metric) {
 	var over [amount.NumResources]int
+	view := of.view()
 	for node := range view.All {
-		use, known := p.use(view, node, p.filterBy)
-		if !known {
-			continue
-		}
-		l := p.general.On(&node.Own, node.Allocatable)
-		for r, room := range l.Room(use) {
-			if room < 0 {
+		of.policy.againstLine(&view, node, func(r amount.Resource, use, line int64) {
+			if use > line {
 				over[r]++
 			}
-		}
+			ch <- metrics.NewLazyConstMetric(m.ofLine, metrics.GaugeValue, part(use, line), of.name, node.Name, string(r.Name()))
+		})
 	}
 	for r, nodes := range over {
-		m.overLine.WithLabelValues(profile, string(amount.Resource(r).Name())).Set(float64(nodes))
+		ch <- metrics.NewLazyConstMetric(m.overLine, metrics.GaugeValue, float64(nodes), of.name, string(amount.Resource(r).Name()))
 	}
 }
+
+// againstLine tells of each resource with a threshold what is predicted to be used of
+// it, with no further pod, and where the line is. It tells nothing of a node that is
+// not judged by use.
+func (p *policy) againstLine(view *load.View, node *load.Node, tell func(r amount.Resource, use, line int64)) {
+	use, known := p.use(view, node, p.filterBy)
+	if !known {
+		return
+	}
+	l := p.general.On(&node.Own, node.Allocatable)
+	for r := range amount.NumResources {
+		if l.Percent[r] > 0 {
+			tell(r, use[r], l.Limit[r])
+		}
+	}
+}
+
+// part returns the use as a part of the line. Of a line at nothing, no use is 0 and any
+// other is so many times of the smallest unit.
+func part(use, line int64) float64 { return float64(use) / float64(max(line, 1)) }

@@ -31,7 +31,6 @@ type NodeLoad struct {
 	model    *load.Model
 	policy   policy
 	waiting  *waiting.Set[class]
-	metrics  *Metrics
 	statuses *rejection.Statuses
 	// decisions is where decisions are explained; nil if they are not.
 	decisions *explain.Log
@@ -55,8 +54,10 @@ var (
 // Shared is what the NodeLoad plugins of a process share.
 type Shared struct {
 	// Model returns the load model, the same each time.
-	Model   func(context.Context, fwk.Handle) (*load.Model, error)
+	Model func(context.Context, fwk.Handle) (*load.Model, error)
+	// Metrics are of nodes, and Waiting of pods that are rejected.
 	Metrics *Metrics
+	Waiting *waiting.Metrics
 	// Decisions is where decisions are explained; nil if they are not.
 	Decisions *explain.Log
 	// Status is told of the plugin; nil if nobody asks what is known of nodes.
@@ -90,7 +91,7 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 // runs ends with ctx.
 func newPlugin(ctx context.Context, args *config.NodeLoadArgs, model *load.Model, shared Shared, handle fwk.Handle) *NodeLoad {
 	pl := &NodeLoad{
-		handle: handle, model: model, policy: newPolicy(args), metrics: shared.Metrics, decisions: shared.Decisions,
+		handle: handle, model: model, policy: newPolicy(args), decisions: shared.Decisions,
 		statuses: rejection.NewStatuses(int(numVerdicts), newStatus),
 		// Not before it is asked for: the profile's other plugins may be made later.
 		catalogue: sync.OnceValue(func() *device.Catalogue { return shared.Catalogues.Of(handle.ProfileName()) }),
@@ -98,7 +99,8 @@ func newPlugin(ctx context.Context, args *config.NodeLoadArgs, model *load.Model
 	if pl.policy.prices != nil {
 		model.KnowDemands()
 	}
-	pl.wait(ctx, shared.Dispatch)
+	shared.Metrics.add(handle.ProfileName(), &pl.policy, model.View)
+	pl.wait(ctx, shared.Dispatch, shared.Waiting)
 	return pl
 }
 

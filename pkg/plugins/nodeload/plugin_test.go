@@ -34,6 +34,8 @@ const gi = 1 << 30
 // plugin.
 type cluster struct {
 	*NodeLoad
+	metrics   *Metrics
+	counters  *waiting.Metrics
 	clock     *testingclock.FakeClock
 	nodes     []*v1.Node
 	pods      []*v1.Pod // bound
@@ -71,14 +73,14 @@ func (c *cluster) Poll(context.Context) ([]load.Reading, error) {
 }
 
 func newCluster(t testing.TB, args *config.NodeLoadArgs, nodes ...string) *cluster {
-	c := &cluster{clock: testingclock.NewFakeClock(epoch), measured: map[string][amount.NumResources]float64{}, podUse: map[string]float64{}}
+	c := &cluster{metrics: NewMetrics(), counters: waiting.NewMetrics(), clock: testingclock.NewFakeClock(epoch), measured: map[string][amount.NumResources]float64{}, podUse: map[string]float64{}}
 	c.informers = informers.NewSharedInformerFactory(fake.NewClientset(), 0)
 	model := load.NewModel(load.Config{
 		Interval: 15 * time.Second, Timeout: time.Second, Expiration: args.Expiration, Window: args.Window, WarmUp: time.Minute,
 		Estimator: estimate.Estimator{Factors: [amount.NumResources]int64{100, 100}, Defaults: amount.Vector{250, 200 << 20}},
 		Clock:     c.clock, Lead: func() { c.led++ },
 	}, c)
-	shared := Shared{Metrics: NewMetrics(), Decisions: explain.NewLog(c.clock), Dispatch: waiting.Inline()}
+	shared := Shared{Metrics: c.metrics, Waiting: c.counters, Decisions: explain.NewLog(c.clock), Dispatch: waiting.Inline()}
 	c.NodeLoad = newPlugin(t.Context(), args, model, shared, handle{c: c})
 	for _, name := range nodes {
 		node := st.MakeNode().Name(name).Capacity(map[v1.ResourceName]string{"cpu": "10", "memory": "100Gi", "pods": "110"}).Obj()

@@ -25,17 +25,15 @@ type class struct {
 }
 
 // wait has the plugin's rejected pods woken, until ctx ends.
-func (pl *NodeLoad) wait(ctx context.Context, dispatch waiting.Dispatcher) {
+func (pl *NodeLoad) wait(ctx context.Context, dispatch waiting.Dispatcher, rejections *waiting.Metrics) {
 	pl.waiting = waiting.NewSet(waiting.Config[class]{
-		Handle: pl.handle, Rules: rules{&pl.policy, pl.model}, View: pl.model.View, Metrics: pl.metrics.waiting,
-		Failed: func(reasons uint32) { pl.metrics.rejected(pl.handle.ProfileName(), reasons) },
+		Handle: pl.handle, Rules: rules{&pl.policy, pl.model}, View: pl.model.View,
+		Metrics: rejections, Plugin: Name, Reasons: labels[:],
 	})
 	if dispatch == nil {
 		dispatch = waiting.Background(clock.RealClock{})
 	}
-	pl.model.Subscribe(pl.waiting.Start(ctx, dispatch, func(view *load.View) {
-		pl.metrics.countOverLine(pl.handle.ProfileName(), &pl.policy, view)
-	}))
+	pl.model.Subscribe(pl.waiting.Start(ctx, dispatch, func(*load.View) {}))
 }
 
 // rules are NodeLoad's part in the decision which pods to wake.
