@@ -25,6 +25,7 @@ PACKAGES := $(shell sed -n '/^tool (/,/^)/s/^\t//p' $(COMPONENTS)/go.mod)
 # Prometheus without the service discoveries, whose libraries (one a cloud) are
 # most of its code.
 TAGS_prometheus := remove_all_sd
+TAGS_promtool := remove_all_sd
 TOOLS := $(filter-out $(TOOLS_OF_MINOR:bin/tools-$(K8S)/%=bin/tools/%),$(addprefix bin/tools/,$(notdir $(PACKAGES:/server/v3=))))
 
 # Evaluated only by the targets that use them.
@@ -172,7 +173,7 @@ modules-%:
 presubmit: lint test ## Everything that a change has to pass
 
 .PHONY: demo
-demo: prerequisites $(filter-out bin/tools/prometheus,$(TOOLS)) $(TOOLS_OF_MINOR) build ## Show Plimsoll at work on a local control plane (KEEP=1 leaves it running)
+demo: prerequisites $(filter-out bin/tools/prom%,$(TOOLS)) $(TOOLS_OF_MINOR) build ## Show Plimsoll at work on a local control plane (KEEP=1 leaves it running)
 	go build -o bin/demo ./test/demo
 	KEEP=$(KEEP) bin/demo
 

@@ -23,16 +23,18 @@ import (
 func build(t *testing.T, overlay string) objects {
 	t.Helper()
 	files := filesys.MakeFsInMemory()
-	must(t, filepath.WalkDir(filepath.Join(root, "manifests"), func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		content, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		return files.WriteFile(strings.TrimPrefix(filepath.ToSlash(path), root), content)
-	}))
+	for _, folder := range []string{"manifests", "charts/plimsoll/monitoring"} {
+		must(t, filepath.WalkDir(filepath.Join(root, folder), func(path string, entry fs.DirEntry, err error) error {
+			if err != nil || entry.IsDir() {
+				return err
+			}
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return files.WriteFile(strings.TrimPrefix(filepath.ToSlash(path), root), content)
+		}))
+	}
 	must(t, files.WriteFile("/manifests/overlay/kustomization.yaml", []byte(overlay)))
 	made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(files, "/manifests/overlay")
 	if err != nil {
@@ -112,6 +114,11 @@ configMapGenerator:
         args: {headroomPerDevice: {cpu: "2"}, weights: {nvidia.com/gpu: 2}}
     - schedulerName: stock
 `,
+		},
+		{
+			name:    "monitoring",
+			values:  `{serviceMonitor: {enabled: true}, prometheusRule: {enabled: true}, dashboard: {enabled: true}}`,
+			overlay: `{resources: [../base], components: [../components/monitoring]}`,
 		},
 		{
 			name:    "admission",

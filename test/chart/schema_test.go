@@ -217,7 +217,7 @@ func TestValuesAreDocumented(t *testing.T) {
 	// with.
 	plain := []string{
 		"affinity", "nodeSelector", "priorityClassName", "resources", "podAnnotations", "commonLabels", "extraVolumes", "extraVolumeMounts",
-		"decisionsPort", "image", "podDisruptionBudget", "serviceAccount", "rbac", "serviceMonitor", "prometheusRule", "networkPolicy", "admission",
+		"decisionsPort", "image", "podDisruptionBudget", "serviceAccount", "rbac", "serviceMonitor", "prometheusRule", "dashboard", "networkPolicy", "admission",
 	}
 	before := ""
 	for line := range strings.Lines(string(read)) {

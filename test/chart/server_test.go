@@ -134,6 +134,7 @@ admission: {enabled: true, validationActions: [Warn, Audit]}
 networkPolicy: {enabled: true, from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: monitoring}}}], egress: [{ports: [{port: 6443}]}]}
 serviceMonitor: {enabled: true, interval: 30s, labels: {release: prometheus}}
 prometheusRule: {enabled: true, labels: {release: prometheus}, additionalRules: [{record: a, expr: vector(1)}]}
+dashboard: {enabled: true, annotations: {grafana_folder: Scheduling}}
 `,
 	"an existing ConfigMap and ServiceAccount": "{existingConfigMap: mine, serviceAccount: {create: false, name: mine}, rbac: {create: false}}",
 }

@@ -23,6 +23,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/validation/field"
+	"sigs.k8s.io/yaml"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
@@ -389,7 +390,9 @@ type prometheusServer struct {
 	dir     string
 	jobs    []string
 	targets []string
-	scrape  string // scrape configurations, in the place of those of jobs and targets
+	scrape  string            // scrape configurations, in the place of those of jobs and targets
+	labels  map[string]string // of all targets
+	rules   string            // the path of a file of rules; empty is none
 	cmd     *exec.Cmd
 	ended   chan struct{}
 }
@@ -462,14 +465,23 @@ func (p *prometheusServer) start() {
 }
 
 func (p *prometheusServer) config() string {
-	text := "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n" + p.scrape
 	if p.scrape != "" {
-		return text
+		return "global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n" + p.scrape
 	}
+	config := map[string]any{"global": map[string]any{"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"}}
+	if p.rules != "" {
+		config["rule_files"] = []string{p.rules}
+	}
+	var scrapes []any
 	for _, job := range p.jobs {
-		text += fmt.Sprintf("- job_name: %s\n  static_configs: [{targets: [%q]}]\n", job, strings.Join(p.targets, `", "`))
+		scrapes = append(scrapes, map[string]any{"job_name": job, "static_configs": []any{map[string]any{"targets": p.targets, "labels": p.labels}}})
 	}
-	return strings.ReplaceAll(text, `\"`, `"`)
+	config["scrape_configs"] = scrapes
+	text, err := yaml.Marshal(config)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return string(text)
 }
 
 func (p *prometheusServer) ready(ctx context.Context) (bool, error) {
