@@ -35,7 +35,7 @@ func TestDashboard(t *testing.T) {
 	s := p.runScheduler(cluster.SchedulerOptions{
 		Config: filepath.Join(root, "config", "plimsoll.yaml"), Change: ofPool(t, func(config map[string]any) {
 			config["leaderElection"] = map[string]any{"resourceName": p.name, "resourceNamespace": "default"}
-			args(config)["source"] = map[string]any{"interval": "1s", "timeout": "1s"}
+			args(config)["source"], args(config)["window"] = map[string]any{"interval": "1s", "timeout": "1s"}, "1m"
 			args(config)["estimate"] = map[string]any{"warmUp": "1s"}
 			profile := config["profiles"].([]any)[0].(map[string]any)
 			profile["pluginConfig"].([]any)[1].(map[string]any)["args"] = map[string]any{"headroomPerDevice": map[string]any{"cpu": "500m"}}
@@ -68,7 +68,7 @@ func (p *pool) work() {
 	runs.Annotations = cluster.Usage{CPU: "2", Memory: "1Gi"}.Annotations()
 	p.create(starves, runs)
 	p.nodeOf(runs)
-	strands := withCPU(p.pod("strands", "plimsoll"), "3500m") // 4.5 cores are left below the line, and 3 devices need 1.5
+	strands := withCPU(p.pod("strands", "plimsoll"), "4500m") // 5.5 cores are left below the line at most, and 3 devices need 1.5
 	wakes := p.pod("wakes", "plimsoll")
 	wakes.Spec.NodeSelector[v1.LabelHostname] = p.nodeName("cools")
 	p.create(strands, wakes)
