@@ -2,6 +2,7 @@ package load
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
@@ -63,6 +64,7 @@ type Model struct {
 	tryOnce sync.Once
 	// leadOnce is for Config.Lead.
 	leadOnce sync.Once
+	leads    atomic.Bool
 	// relieved wakes Run when a node's predicted use fell between two polls.
 	relieved chan struct{}
 

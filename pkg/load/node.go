@@ -4,6 +4,10 @@ import (
 	"slices"
 	"time"
 
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
@@ -225,6 +229,12 @@ func (n *node) forget() {
 	n.history.Clear()
 	n.departed, n.doubt, n.dropped, n.incomplete, n.seenAt = nil, "", "", time.Time{}, time.Time{}
 	n.older, n.believed, n.inherited = time.Time{}, amount.Vector{}, false
+}
+
+// object returns the node as reports name it. "kubectl describe node" looks for events
+// whose UID is the name, as the kubelet's.
+func (n *node) object() *v1.Node {
+	return &v1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.name, UID: types.UID(n.name)}}
 }
 
 // published returns the node as views show it.

@@ -8,8 +8,6 @@ import (
 	"slices"
 	"time"
 
-	v1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/klog/v2"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
@@ -145,7 +143,15 @@ func (m *Model) reportAwaited(ctx context.Context) {
 
 // BeginCycle is to be called by each plugin when a scheduling cycle begins. The first
 // time it tells that this replica leads.
-func (m *Model) BeginCycle() { m.leadOnce.Do(m.config.Lead) }
+func (m *Model) BeginCycle() {
+	m.leadOnce.Do(func() {
+		m.leads.Store(true)
+		m.config.Lead()
+	})
+}
+
+// Leads reports whether this replica has begun a scheduling cycle.
+func (m *Model) Leads() bool { return m.leads.Load() }
 
 // firstPollSlack is how much longer than a poll may take AwaitFirstPoll waits: until
 // then the informers have told of the nodes.
@@ -233,7 +239,7 @@ func (m *Model) drops(logger klog.Logger, n *node, reason dropReason) dropReason
 		n.dropped = reason
 		logger.Info("A node's load readings are dropped; what was last known of it holds, and if nothing was, it counts as not measured",
 			"node", n.name, "reason", string(reason), "meaning", reason.String())
-		m.config.Report(&v1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.name}}, "LoadReadingsDropped",
+		m.config.Report(n.object(), "LoadReadingsDropped",
 			fmt.Sprintf("the node's load readings are dropped, because %s", reason))
 	}
 	return reason
@@ -248,7 +254,7 @@ func (m *Model) tell(n *node, sample *history.Sample, doubt *doubts, now time.Ti
 		return false
 	}
 	if a.skewed {
-		m.config.Report(&v1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.name}}, "ClockSkew", describeSkew(n.clock.skew))
+		m.config.Report(n.object(), "ClockSkew", describeSkew(n.clock.skew))
 	}
 	if a.forward && goesOn { // a rate over the time since the sample before is too low
 		doubt[amount.CPU] = dropClock

@@ -10,6 +10,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/kubernetes/fake"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/backend/cache"
@@ -42,6 +43,7 @@ type cluster struct {
 	measured  map[string][amount.NumResources]float64
 	podUse    map[string]float64 // cores, by pod
 	activated []string
+	events    *events.FakeRecorder
 	led       int // how often it was told that this replica leads
 	informers informers.SharedInformerFactory
 }
@@ -52,7 +54,8 @@ type handle struct {
 	c *cluster
 }
 
-func (h handle) ProfileName() string { return "plimsoll" }
+func (h handle) ProfileName() string                       { return "plimsoll" }
+func (h handle) EventRecorder() events.EventRecorderLogger { return h.c.events }
 func (h handle) SnapshotSharedLister() fwk.SharedLister {
 	return cache.NewSnapshot(h.c.pods, h.c.nodes)
 }
@@ -73,7 +76,7 @@ func (c *cluster) Poll(context.Context) ([]load.Reading, error) {
 }
 
 func newCluster(t testing.TB, args *config.NodeLoadArgs, nodes ...string) *cluster {
-	c := &cluster{metrics: NewMetrics(), counters: waiting.NewMetrics(), clock: testingclock.NewFakeClock(epoch), measured: map[string][amount.NumResources]float64{}, podUse: map[string]float64{}}
+	c := &cluster{events: events.NewFakeRecorder(100), metrics: NewMetrics(), counters: waiting.NewMetrics(), clock: testingclock.NewFakeClock(epoch), measured: map[string][amount.NumResources]float64{}, podUse: map[string]float64{}}
 	c.informers = informers.NewSharedInformerFactory(fake.NewClientset(), 0)
 	model := load.NewModel(load.Config{
 		Interval: 15 * time.Second, Timeout: time.Second, Expiration: args.Expiration, Window: args.Window, WarmUp: time.Minute,

@@ -33,7 +33,10 @@ func (pl *NodeLoad) wait(ctx context.Context, dispatch waiting.Dispatcher, rejec
 	if dispatch == nil {
 		dispatch = waiting.Background(clock.RealClock{})
 	}
-	pl.model.Subscribe(pl.waiting.Start(ctx, dispatch, func(*load.View) {}))
+	lines := &crossings{
+		profile: pl.handle.ProfileName(), policy: &pl.policy, recorder: pl.handle.EventRecorder(), nodes: map[string]*crossing{},
+	}
+	pl.model.Subscribe(pl.waiting.Start(ctx, dispatch, func(view *load.View) { lines.look(view, pl.model.Leads()) }))
 }
 
 // rules are NodeLoad's part in the decision which pods to wake.
