@@ -37,8 +37,7 @@ import (
 // of the command has no room for either.)
 func newCommand(version string) *cobra.Command {
 	opts := options.NewOptions()
-	decisionsPort := -1
-	var observed []string
+	own := ownSettings{version: version, port: -1}
 	cmd := &cobra.Command{
 		Use: "plimsoll",
 		Long: `Plimsoll is a second Kubernetes scheduler that gives every node a load line:
@@ -58,16 +57,29 @@ pods choose it by schedulerName.`,
 			if err != nil {
 				return err
 			}
-			return runScheduler(cmd, opts, profiles, ownEndpoints{version: version, configuration: content, port: decisionsPort, observed: observed})
+			own.configuration = content
+			return runScheduler(cmd, opts, profiles, own)
 		},
 	}
-	own := opts.Flags.FlagSet("plimsoll")
-	own.IntVar(&decisionsPort, "decisions-secure-port", decisionsPort,
+	flags := opts.Flags.FlagSet("plimsoll")
+	flags.BoolVar(&own.placementEvents, "placement-events", false,
+		"Tell by an event of each pod that gets a node why it got that one. This doubles the events of scheduling, of which kube-scheduler writes 50 a second unless clientConnection.qps says otherwise.")
+	flags.IntVar(&own.port, "decisions-secure-port", own.port,
 		"The port of "+explain.Path+", which explains decisions, of what kubectl plimsoll shows, and of a /readyz that names what the start waits for, authenticated and authorized as --secure-port. -1 is the one after --secure-port, 0 turns it off.")
-	own.StringSliceVar(&observed, "observe", nil,
+	flags.StringSliceVar(&own.observed, "observe", nil,
 		"Place no pod. Tell by metrics and decisions where the pods of these other schedulers, such as default-scheduler, would have gone.")
 	addFlags(cmd, opts.Flags)
 	return cmd
+}
+
+// ownSettings is what kube-scheduler does not know: our version, the content of the
+// configuration file, and our flags.
+type ownSettings struct {
+	version         string
+	configuration   []byte
+	port            int // of our endpoints
+	placementEvents bool
+	observed        []string // the schedulers to observe instead of scheduling
 }
 
 // addFlags gives the command kube-scheduler's flags, and its help.
@@ -85,18 +97,8 @@ func addFlags(cmd *cobra.Command, flags *cliflag.NamedFlagSets) {
 	cliflag.SetUsageAndHelpFunc(cmd, *flags, columns)
 }
 
-// ownEndpoints is what our endpoints need to know: our version, the content of the
-// configuration file, their port, and what they are to tell of.
-type ownEndpoints struct {
-	version       string
-	configuration []byte
-	port          int
-	// observed are the schedulers to observe instead of scheduling.
-	observed []string
-}
-
 // runScheduler sets the scheduler up and runs it until a signal ends it.
-func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Profiles, own ownEndpoints) error {
+func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Profiles, own ownSettings) error {
 	gate := opts.ComponentGlobalsRegistry.FeatureGateFor(basecompatibility.DefaultKubeComponent)
 	if err := logsapi.ValidateAndApply(opts.Logs, gate); err != nil {
 		return err
@@ -116,10 +118,13 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 	legacyregistry.MustRegister(shared.Metrics()...)
 	legacyregistry.CustomMustRegister(shared.Collectors()...)
 	if own.port != 0 {
-		shared.Decisions = explain.NewLog(clock.RealClock{})
 		shared.Status = &status.Reporters{}
-		go shared.Decisions.Run(ctx)
 	}
+	shared.Decisions = explain.NewLog(clock.RealClock{})
+	if own.placementEvents {
+		shared.Decisions.TellPlacements()
+	}
+	go shared.Decisions.Run(ctx)
 	var registry []app.Option
 	for name, factory := range shared.Registry() {
 		registry = append(registry, app.WithPlugin(name, factory))

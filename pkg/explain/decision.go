@@ -12,6 +12,8 @@ type Decision struct {
 	// Nodes are those considered: the one chosen, then by falling score, then
 	// those rejected. At most MaxNodes.
 	Nodes []Node `json:"nodes"`
+	// told is when an event last told for what the pod waits; zero if none did.
+	told time.Time
 }
 
 // Result is what became of a pod in a scheduling cycle.

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"k8s.io/client-go/tools/events"
+	"k8s.io/client-go/util/flowcontrol"
 	"k8s.io/utils/clock"
 )
 
@@ -21,13 +23,16 @@ const (
 
 // Log keeps the last decision on each pod.
 type Log struct {
-	clock   clock.PassiveClock
-	pending chan func() *Decision
+	clock           clock.PassiveClock
+	pending         chan func() *Decision
+	limiter         flowcontrol.PassiveRateLimiter
+	tellsPlacements bool
 
-	mu      sync.Mutex
-	byPod   map[string]*list.Element // of *Decision
-	oldest  *list.List               // in the order of time
-	dropped uint64
+	mu        sync.Mutex
+	recorders map[string]events.EventRecorder // by profile
+	byPod     map[string]*list.Element        // of *Decision
+	oldest    *list.List                      // in the order of time
+	dropped   uint64
 
 	// cycles guards the trace of the last cycle of each profile.
 	cycles sync.Mutex
@@ -38,6 +43,8 @@ type Log struct {
 func NewLog(clock clock.PassiveClock) *Log {
 	return &Log{
 		clock: clock, pending: make(chan func() *Decision, maxPending),
+		limiter:   flowcontrol.NewTokenBucketPassiveRateLimiterWithClock(eventsPerSecond, eventsBurst, clock),
+		recorders: map[string]events.EventRecorder{},
 		byPod: map[string]*list.Element{}, oldest: list.New(), last: map[string]*Trace{},
 	}
 }

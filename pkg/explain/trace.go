@@ -148,7 +148,11 @@ func (t *Trace) Conclude(result Result, node string) {
 	t.result, t.node = result, node
 	t.mu.Unlock()
 	if !told {
-		t.log.Add(func() *Decision { return t.decision(result, node) })
+		t.log.Add(func() *Decision {
+			d := t.decision(result, node)
+			t.log.tell(t.pod, d)
+			return d
+		})
 	}
 }
 

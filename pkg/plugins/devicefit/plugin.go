@@ -123,6 +123,7 @@ func Factory(shared Shared) func(context.Context, runtime.Object, fwk.Handle) (f
 			return nil, err
 		}
 		pl.handle, pl.decisions = handle, shared.Decisions
+		pl.decisions.RecordTo(handle.ProfileName(), handle.EventRecorder())
 		if shared.Catalogues != nil {
 			shared.Catalogues.Set(handle.ProfileName(), pl.devices)
 		}

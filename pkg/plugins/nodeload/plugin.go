@@ -99,6 +99,7 @@ func newPlugin(ctx context.Context, args *config.NodeLoadArgs, model *load.Model
 	if pl.policy.prices != nil {
 		model.KnowDemands()
 	}
+	shared.Decisions.RecordTo(handle.ProfileName(), handle.EventRecorder())
 	shared.Metrics.add(handle.ProfileName(), &pl.policy, model.View)
 	pl.wait(ctx, shared.Dispatch, shared.Waiting)
 	return pl
