@@ -24,7 +24,8 @@ const (
 	resolution = 10 * time.Second
 	// parallel is how many tests run at once, unless the flag says otherwise.
 	// They mostly wait for metrics-server, so it may be more than there are cores;
-	// two of them (TestCrashLoopDoesNotCountTwice, TestInQuiet) wait for minutes.
+	// three of them (TestCrashLoopDoesNotCountTwice, TestEventsTellWhatUsersAsk,
+	// TestInQuiet) wait for minutes.
 	parallel = "8"
 )
 

@@ -107,5 +107,13 @@ func (n *closestNode) String() string {
 		return fmt.Sprintf("a fresh load sample of one of %d node(s)", n.unmeasured)
 	}
 	return fmt.Sprintf("the predicted use of one of %d node(s) to fall below its line; closest is %s, whose %s has to fall by %s (%.1f %% of allocatable)",
-		n.rejected, n.name, n.resource.Name(), n.resource.Format(n.excess), n.percent)
+		n.rejected, n.name, n.resource.Name(), n.resource.Format(atLeast(n.resource, n.excess)), n.percent)
+}
+
+// atLeast is coarse for what must not be too little: rounded up.
+func atLeast(r amount.Resource, value int64) int64 {
+	if r == amount.Memory {
+		value += 1<<20 - 1
+	}
+	return coarse(r, value)
 }
