@@ -45,7 +45,7 @@ func NewLog(clock clock.PassiveClock) *Log {
 		clock: clock, pending: make(chan func() *Decision, maxPending),
 		limiter:   flowcontrol.NewTokenBucketPassiveRateLimiterWithClock(eventsPerSecond, eventsBurst, clock),
 		recorders: map[string]events.EventRecorder{},
-		byPod: map[string]*list.Element{}, oldest: list.New(), last: map[string]*Trace{},
+		byPod:     map[string]*list.Element{}, oldest: list.New(), last: map[string]*Trace{},
 	}
 }
 
