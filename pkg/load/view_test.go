@@ -5,6 +5,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/history"
 )
 
 // What a view says of the scheduler's node is what it says of the node's name,
@@ -82,5 +84,28 @@ func TestMemo(t *testing.T) {
 	}
 	if slot, known := m.slot(5); !known || slot != 50 {
 		t.Error("the last one noted is not known")
+	}
+}
+
+func TestShort(t *testing.T) {
+	now := time.Unix(1700000000, 0)
+	view := View{Now: now, expiration: time.Minute}
+	node := func(age time.Duration, usage amount.Vector) *Node {
+		return &Node{Sampled: true, SeenAt: now.Add(-age), Allocatable: amount.Vector{1000, 1000}, Sample: history.Sample{Usage: usage}}
+	}
+	for name, test := range map[string]struct {
+		node *Node
+		want [amount.NumResources]bool
+	}{
+		"below":        {node(0, amount.Vector{899, 899}), [amount.NumResources]bool{}},
+		"of CPU":       {node(time.Minute, amount.Vector{900, 0}), [amount.NumResources]bool{amount.CPU: true}},
+		"of memory":    {node(0, amount.Vector{0, 2000}), [amount.NumResources]bool{amount.Memory: true}},
+		"stale":        {node(time.Minute+1, amount.Vector{1000, 1000}), [amount.NumResources]bool{}},
+		"not measured": {&Node{}, [amount.NumResources]bool{}},
+		"not known":    {nil, [amount.NumResources]bool{}},
+	} {
+		if got := view.Short(test.node); got != test.want {
+			t.Errorf("%s: %v, want %v", name, got, test.want)
+		}
 	}
 }

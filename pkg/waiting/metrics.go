@@ -21,8 +21,7 @@ type Metrics struct {
 // NewMetrics returns metrics that are not registered yet.
 func NewMetrics() *Metrics {
 	const namespace = "plimsoll"
-	of := []string{"profile", "plugin"}
-	byReason := append(of[:len(of):len(of)], "reason")
+	of, byReason := []string{"profile", "plugin"}, []string{"profile", "plugin", "reason"}
 	return &Metrics{
 		rejections: metrics.NewCounterVec(&metrics.CounterOpts{
 			Namespace: namespace, Name: "rejections_total", StabilityLevel: metrics.ALPHA,

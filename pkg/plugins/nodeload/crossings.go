@@ -74,11 +74,11 @@ func (c *crossings) look(view *load.View, leads bool) {
 
 // highest returns the use of the resource that is highest against its line, as a part
 // of that, and whether the node is judged by use.
-func (c *crossings) highest(view *load.View, node *load.Node) (of float64, judged bool) {
+func (c *crossings) highest(view *load.View, node *load.Node) (share float64, judged bool) {
 	c.policy.againstLine(view, node, func(_ amount.Resource, use, line int64) {
-		of, judged = max(of, part(use, line)), true
+		share, judged = max(share, part(use, line)), true
 	})
-	return of, judged
+	return share, judged
 }
 
 func (c *crossings) follow(known *crossing, view *load.View, node *load.Node, highest float64, leads bool) {
