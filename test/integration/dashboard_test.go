@@ -57,6 +57,16 @@ func TestDashboard(t *testing.T) {
 		})
 	}
 	p.wait("all rules to be evaluated", server.rulesAreWell)
+
+	documented, err := os.ReadFile(root + "/docs/metrics.md")
+	p.must(err)
+	served, err := s.Metrics(t.Context())
+	p.must(err)
+	for _, family := range regexp.MustCompile(`(?m)^# TYPE (plimsoll_\w+)`).FindAllStringSubmatch(served, -1) {
+		if !strings.Contains(string(documented), "`"+family[1]+"`") {
+			t.Errorf("docs/metrics.md does not list %s: test/metrics is to know it", family[1])
+		}
+	}
 }
 
 // work has pods placed, rejected for load and for what free devices need, and woken.

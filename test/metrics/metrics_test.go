@@ -18,7 +18,9 @@ import (
 	"k8s.io/component-base/metrics"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/observe"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/selfcheck"
 )
 
 const document = "../../docs/metrics.md"
@@ -45,7 +47,7 @@ func (noSource) Poll(context.Context) ([]load.Reading, error) { return nil, nil 
 func all(t *testing.T) (found []metric) {
 	t.Helper()
 	model, shared := load.NewModel(load.Config{}, noSource{}), plugins.NewShared(nil, nil)
-	counted := append(model.Counters(), shared.Metrics()...)
+	counted := slices.Concat(model.Counters(), shared.Metrics(), observe.NewMetrics().All(), selfcheck.New(nil, nil, nil).Metrics())
 	read := append(shared.Collectors(), model.Collector())
 	registry := metrics.NewKubeRegistry()
 	registry.MustRegister(counted...)
@@ -123,7 +125,7 @@ func TestDocumentIsThatOfTheCode(t *testing.T) {
 // Base units, the prefix, what Prometheus' naming practices ask for; and no label that
 // grows with pods.
 func TestNamesHaveOneForm(t *testing.T) {
-	labels := []string{"node", "plugin", "profile", "reason", "resource", "state", "verdict"}
+	labels := []string{"by", "check", "node", "plugin", "profile", "reason", "resource", "result", "state", "verdict"}
 	for _, m := range all(t) {
 		if !regexp.MustCompile(`^plimsoll_[a-z]+(_[a-z]+)*$`).MatchString(m.Name) {
 			t.Errorf("%s: must be lower case, with the prefix plimsoll_", m.Name)
