@@ -37,7 +37,7 @@ func TestValuesHaveTheirEffect(t *testing.T) {
 		{"podLabels: {team: infra}", deployment, "spec|template|metadata|labels|team", "infra"},
 		{"podAnnotations: {note: hello}", deployment, "spec|template|metadata|annotations|note", "hello"},
 		{"commonLabels: {team: infra}", "ConfigMap plimsoll-config", "metadata|labels|team", "infra"},
-		{"extraEnv: [{name: GOGC, value: off}]", deployment, container + "env|0|name", "GOGC"},
+		{"extraEnv: [{name: GOGC, value: off}]", deployment, container + "env|2|name", "GOGC"},
 		{"extraVolumes: [{name: ca, emptyDir: {}}]", deployment, pod + "volumes|1|name", "ca"},
 		{"extraVolumeMounts: [{name: ca, mountPath: /ca}]", deployment, container + "volumeMounts|1|mountPath", "/ca"},
 		{"verbosity: 4", deployment, container + "args|2", "--v=4"},
