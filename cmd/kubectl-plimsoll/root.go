@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 	utilversion "k8s.io/component-base/version"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/dashboard"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/fit"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/isolate"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/snapshot"
@@ -42,5 +43,6 @@ To complete its arguments, kubectl needs a link to this program in PATH:
 	cmd.AddCommand(validate.NewCommand())
 	cmd.AddCommand(isolate.NewCommand())
 	cmd.AddCommand(snapshot.NewCommand())
+	cmd.AddCommand(dashboard.NewCommand())
 	return cmd
 }

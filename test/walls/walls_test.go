@@ -90,6 +90,7 @@ var allowed = map[string][]string{
 	"pkg/cli/podtemplate": {},
 	"pkg/cli/isolate":     {"pkg/apis/config", "pkg/cli/cluster", "pkg/cli/show"},
 	"pkg/cli/snapshot":    {"pkg/cli/cluster", "pkg/load/prometheus", "pkg/recording"},
+	"pkg/cli/dashboard":   {"pkg/explain", "pkg/status", "pkg/cli/cluster", "pkg/cli/leader", "pkg/cli/show", "pkg/cli/why"},
 
 	"config":               {},
 	"cmd/scheduler":        {"pkg/..."},

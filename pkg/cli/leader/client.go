@@ -13,6 +13,7 @@ import (
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
+	coordinationv1 "k8s.io/api/coordination/v1"
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,6 +35,8 @@ type Client struct {
 	// kube is for what the API server is asked on the way.
 	kube   kubernetes.Interface
 	config *rest.Config
+	// lease is the one that the scheduler held when it was found; nil with --scheduler-url.
+	lease *coordinationv1.Lease
 	// Name is what is asked: the pod, or the address.
 	Name string
 }
@@ -84,6 +87,7 @@ func (c *Client) forward(ctx context.Context, f *Flags) error {
 	if err != nil {
 		return err
 	}
+	c.lease = lease
 	c.base, c.stop = "https://"+net.JoinHostPort("127.0.0.1", strconv.Itoa(local)), stop
 	c.Name = leader.Namespace + "/" + leader.Name
 	return nil

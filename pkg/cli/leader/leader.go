@@ -92,10 +92,7 @@ func search(ctx context.Context, client kubernetes.Interface) (*coordinationv1.L
 // pod returns the pod that holds the lease, and its port.
 func pod(ctx context.Context, client kubernetes.Interface, lease *coordinationv1.Lease) (*v1.Pod, int, error) {
 	name := lease.Namespace + "/" + lease.Name
-	holder := ""
-	if lease.Spec.HolderIdentity != nil {
-		holder = *lease.Spec.HolderIdentity
-	}
+	holder := holderOf(lease)
 	host, _, _ := strings.Cut(holder, "_") // the host's name, and something random
 	if host == "" {
 		return nil, 0, fmt.Errorf("nobody holds the lease %s: no replica of the scheduler runs; see kubectl -n %s get pods -l %s", name, lease.Namespace, selector)

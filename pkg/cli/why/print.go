@@ -2,7 +2,6 @@ package why
 
 import (
 	"fmt"
-	"io"
 	"maps"
 	"slices"
 	"strings"
@@ -17,22 +16,12 @@ import (
 // printAnswer prints the answer on one screen.
 func printAnswer(screen show.Screen, output *show.Flags, a *Answer) {
 	out := screen.Out
-	fmt.Fprintf(out, "Pod %s, of the scheduler %s\n", a.Pod, a.Scheduler)
-	if !a.Ours {
-		printForeign(out, a)
-		return
+	for _, line := range a.Lines() {
+		fmt.Fprintln(out, line)
 	}
-	printState(out, a)
-	if a.Preempted != "" {
-		fmt.Fprintf(out, "It is being evicted: %s\n", a.Preempted)
-	}
-	if a.Group != "" {
-		fmt.Fprintf(out, "It is scheduled with its group %s, of which %d of %d pods have a node\n", a.Group, a.Members.Placed, a.Members.All)
-	}
-	if a.Decision == nil {
-		fmt.Fprintf(out, "There is no decision to explain: %s\n", a.NoDecision)
-	} else {
-		printDecision(screen, output, a)
+	if a.Decision != nil {
+		fmt.Fprintln(out)
+		output.PrintTable(screen, tableOf(a.Decision, output.Wide()))
 	}
 	if len(a.Help) > 0 {
 		fmt.Fprintln(out, "\nWhat would help, one of these:")
@@ -40,37 +29,57 @@ func printAnswer(screen show.Screen, output *show.Flags, a *Answer) {
 			fmt.Fprintln(out, "- "+line)
 		}
 	}
-	if a.Node == "" && a.Scheduled != "" {
+	if a.Ours && a.Node == "" && a.Scheduled != "" {
 		fmt.Fprintf(out, "\nThe scheduler's words, of all plugins:\n  %s\n", a.Scheduled)
 	}
 }
 
-// printForeign tells of a pod that is not ours.
-func printForeign(out io.Writer, a *Answer) {
-	fmt.Fprintf(out, "Plimsoll does not decide on it: its profiles are %s.\n", strings.Join(a.Profiles, ", "))
+// Lines tells in sentences, one a line, where the pod is or what it waits for. What is
+// known of nodes, what would help and the scheduler's own words are not in them.
+func (a *Answer) Lines() []string {
+	lines := []string{fmt.Sprintf("Pod %s, of the scheduler %s", a.Pod, a.Scheduler)}
+	if !a.Ours {
+		return append(lines, a.foreign()...)
+	}
+	lines = append(lines, a.state())
+	if a.Preempted != "" {
+		lines = append(lines, "It is being evicted: "+a.Preempted)
+	}
+	if a.Group != "" {
+		lines = append(lines, fmt.Sprintf("It is scheduled with its group %s, of which %d of %d pods have a node", a.Group, a.Members.Placed, a.Members.All))
+	}
+	if a.Decision == nil {
+		return append(lines, "There is no decision to explain: "+a.NoDecision)
+	}
+	return append(lines, decided(a.Decision)...)
+}
+
+// foreign tells of a pod that is not ours.
+func (a *Answer) foreign() []string {
+	lines := []string{fmt.Sprintf("Plimsoll does not decide on it: its profiles are %s.", strings.Join(a.Profiles, ", "))}
 	switch {
 	case a.Node != "":
-		fmt.Fprintf(out, "It is on the node %s.\n", a.Node)
+		return append(lines, fmt.Sprintf("It is on the node %s.", a.Node))
 	case a.Scheduled != "":
-		fmt.Fprintf(out, "It waits. Its scheduler says: %s\n", a.Scheduled)
+		return append(lines, "It waits. Its scheduler says: "+a.Scheduled)
 	default:
-		fmt.Fprintf(out, "It has no node, and its scheduler has not said why.\n")
+		return append(lines, "It has no node, and its scheduler has not said why.")
 	}
 }
 
-// printState tells where the pod is, or since when it waits.
-func printState(out io.Writer, a *Answer) {
+// state tells where the pod is, or since when it waits.
+func (a *Answer) state() string {
 	switch {
 	case a.Node != "" && a.Phase == "Pending":
-		fmt.Fprintf(out, "It has the node %s, where it has not started yet\n", a.Node)
+		return fmt.Sprintf("It has the node %s, where it has not started yet", a.Node)
 	case a.Node != "":
-		fmt.Fprintf(out, "It is on the node %s (%s)\n", a.Node, a.Phase)
+		return fmt.Sprintf("It is on the node %s (%s)", a.Node, a.Phase)
 	case a.Phase != "Pending":
-		fmt.Fprintf(out, "It has no node, and is %s\n", a.Phase)
+		return fmt.Sprintf("It has no node, and is %s", a.Phase)
 	case a.Nominated != "":
-		fmt.Fprintf(out, "It waits for pods to leave the node %s that it preempts there\n", a.Nominated)
+		return fmt.Sprintf("It waits for pods to leave the node %s that it preempts there", a.Nominated)
 	default:
-		fmt.Fprintf(out, "It has waited %s\n", since(a))
+		return "It has waited " + since(a)
 	}
 }
 
@@ -84,27 +93,29 @@ func since(a *Answer) string {
 
 func ago(t time.Time) string { return duration.HumanDuration(max(0, time.Since(t))) }
 
-func printDecision(screen show.Screen, output *show.Flags, a *Answer) {
-	d, out := a.Decision, screen.Out
-	switch d.Result {
-	case explain.Placed:
-		fmt.Fprintf(out, "%s was chosen of %d nodes, %s ago\n", d.Node, d.Considered, ago(d.Time))
-	case explain.TakenBack:
-		fmt.Fprintf(out, "%s was chosen %s ago, and taken back: it could not be bound there, or the rest of its group found no place\n", d.Node, ago(d.Time))
-	case explain.Waits:
-		if d.WaitsFor != "" {
-			fmt.Fprintf(out, "It waits for %s\n", d.WaitsFor)
-		}
+// decided tells of the last decision.
+func decided(d *explain.Decision) (lines []string) {
+	switch {
+	case d.Result == explain.Placed:
+		lines = append(lines, fmt.Sprintf("%s was chosen of %d nodes, %s ago", d.Node, d.Considered, ago(d.Time)))
+	case d.Result == explain.TakenBack:
+		lines = append(lines, fmt.Sprintf("%s was chosen %s ago, and taken back: it could not be bound there, or the rest of its group found no place", d.Node, ago(d.Time)))
+	case d.WaitsFor != "":
+		lines = append(lines, "It waits for "+d.WaitsFor)
 	}
 	if len(d.Rejected) > 0 {
-		var reasons []string
-		for _, reason := range slices.Sorted(maps.Keys(d.Rejected)) {
-			reasons = append(reasons, fmt.Sprintf("%d %s", d.Rejected[reason], reason))
-		}
-		fmt.Fprintf(out, "Plimsoll rejected, of %d nodes: %s\n", d.Considered, strings.Join(reasons, ", "))
+		lines = append(lines, fmt.Sprintf("Plimsoll rejected, of %d nodes: %s", d.Considered, Reasons(d.Rejected)))
 	}
-	fmt.Fprintln(out)
-	output.PrintTable(screen, tableOf(d, output.Wide()))
+	return lines
+}
+
+// Reasons writes how many nodes were rejected for which reason.
+func Reasons(rejected map[string]int) string {
+	var reasons []string
+	for _, reason := range slices.Sorted(maps.Keys(rejected)) {
+		reasons = append(reasons, fmt.Sprintf("%d %s", rejected[reason], reason))
+	}
+	return strings.Join(reasons, ", ")
 }
 
 // bestNodes is how many nodes are shown beside the chosen one.

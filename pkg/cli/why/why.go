@@ -96,31 +96,49 @@ that leads keeps for an hour.`,
 			return err
 		}
 		asker := asker{kube: kube, namespace: namespace, name: args[0]}
-		if _, err := asker.pod(cmd.Context()); err != nil { // before the leader is sought
+		if _, err := asker.pod(cmd.Context()); errors.Is(err, ErrNoPod) { // before the leader is sought
+			return fmt.Errorf("%w (for another one say -n)", err)
+		} else if err != nil {
 			return err
 		}
-		if asker.leader, err = from.Connect(cmd.Context(), to); err != nil {
+		client, err := from.Connect(cmd.Context(), to)
+		if err != nil {
 			return err
 		}
-		defer asker.leader.Close()
+		defer client.Close()
 		return output.Print(cmd.Context(), cmd.OutOrStdout(),
-			func(ctx context.Context) (any, error) { return asker.ask(ctx) },
+			func(ctx context.Context) (any, error) { return Ask(ctx, kube, client, namespace, args[0]) },
 			func(screen show.Screen, answer any) { printAnswer(screen, output, answer.(*Answer)) })
 	}
 	return cmd
 }
 
+// Scheduler is the leader, as a leader.Client asks it.
+type Scheduler interface {
+	Get(ctx context.Context, path string, query url.Values, into any) error
+	GetRaw(ctx context.Context, path string, query url.Values) ([]byte, error)
+}
+
+// ErrNoPod is in the error for a pod that does not exist.
+var ErrNoPod = errors.New("there is no pod")
+
+// Ask returns all that is known of a pod now, by the API server and by the leader.
+func Ask(ctx context.Context, kube kubernetes.Interface, from Scheduler, namespace, name string) (*Answer, error) {
+	asker := asker{kube: kube, leader: from, namespace: namespace, name: name}
+	return asker.ask(ctx)
+}
+
 // asker asks about one pod.
 type asker struct {
 	kube            kubernetes.Interface
-	leader          *leader.Client
+	leader          Scheduler
 	namespace, name string
 }
 
 func (a *asker) pod(ctx context.Context) (*v1.Pod, error) {
 	pod, err := a.kube.CoreV1().Pods(a.namespace).Get(ctx, a.name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("there is no pod %s in the namespace %s (for another one say -n)", a.name, a.namespace)
+		return nil, fmt.Errorf("%w %s in the namespace %s", ErrNoPod, a.name, a.namespace)
 	}
 	return pod, err
 }
