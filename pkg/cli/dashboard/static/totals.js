@@ -53,7 +53,7 @@ export function showTotals(list, state) {
     show: (tile) => tile,
     make: () => el("div", { class: "tile" }),
     update: (child, tile) => {
-      child.className = `tile ${tile.level ?? ""}`;
+      child.className = tile.level ? `tile is-${tile.level}` : "tile";
       const bar = tile.parts && el("dd", { class: "stack", "aria-hidden": "true" }, ...tile.parts.map(([of, part]) => {
         const piece = el("i", { class: of });
         piece.style.setProperty("--part", part);
