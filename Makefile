@@ -20,6 +20,7 @@ endif
 COMPONENTS := test/cluster/components
 BENCH := test/perf
 CHART := test/chart
+BROWSER := test/browser
 # The import path of each program of the local control plane, and its file.
 PACKAGES := $(shell sed -n '/^tool (/,/^)/s/^\t//p' $(COMPONENTS)/go.mod)
 # Prometheus without the service discoveries, whose libraries (one a cloud) are
@@ -83,12 +84,20 @@ prerequisites:
 	first=$$(printf '%s\n' $(GO_VERSION) "$$have" | sort -V | head -n 1) && \
 	[ "$$first" = $(GO_VERSION) ] || { echo "$$have is too old: install $(GO_VERSION) or later" >&2; exit 1; }
 
+.PHONY: browser
+browser:
+	@for name in chromium chromium-browser google-chrome google-chrome-stable chrome; do \
+		command -v $$name >/dev/null && exit 0; \
+	done; \
+	echo 'Chromium is missing, which the page of the dashboard is tested with: on Debian, apt-get install chromium' >&2; exit 1
+
 .PHONY: test
-test: tools ## Run all tests, also those against the local control plane
+test: tools $(if $(MINOR_FLAGS),,browser) ## Run all tests, also those against the local control plane
 	go test $(RACE) -timeout 40m ./...
 ifeq ($(K8S),$(NEWEST))
 	go -C $(BENCH) test ./...
 	go -C $(CHART) test -timeout 20m ./...
+	go -C $(BROWSER) test -timeout 20m ./...
 endif
 
 # What finds data races. It has all of Kubernetes compiled anew: RACE= goes without.
@@ -137,10 +146,12 @@ lint: newest ## Check the code and the module files
 	go vet ./...
 	go -C $(BENCH) vet ./...
 	go -C $(CHART) vet ./...
+	go -C $(BROWSER) vet ./...
 	go mod tidy -diff
 	go -C $(COMPONENTS) mod tidy -diff
 	go -C $(BENCH) mod tidy -diff
 	go -C $(CHART) mod tidy -diff
+	go -C $(BROWSER) mod tidy -diff
 	@derived=$$(mktemp -d) && trap 'rm -rf "$$derived"' EXIT && \
 	$(MAKE) --no-print-directory modules DERIVED="$$derived" && \
 	for minor in $(MINORS); do for file in go-$$minor.mod go-$$minor.sum; do \

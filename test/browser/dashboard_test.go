@@ -1,6 +1,7 @@
 package browser
 
 import (
+	"context"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -68,7 +69,7 @@ func createNodes(t *testing.T, uses map[string]string) {
 }
 
 // createPod creates a pod with a GPU that asks for so many cores.
-func createPod(t *testing.T, name, cores string) {
+func createPod(t *testing.T, name, cores string) *v1.Pod {
 	t.Helper()
 	pod := &v1.Pod{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
@@ -80,8 +81,17 @@ func createPod(t *testing.T, name, cores string) {
 			},
 		}}},
 	}
-	if _, err := local.Clientset.CoreV1().Pods("default").Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
+	pod, err := local.Clientset.CoreV1().Pods("default").Create(t.Context(), pod, metav1.CreateOptions{})
+	if err != nil {
 		t.Fatal(err)
+	}
+	return pod
+}
+
+func deletePod(t *testing.T, name string) {
+	t.Helper()
+	if err := local.Clientset.CoreV1().Pods("default").Delete(context.WithoutCancel(t.Context()), name, metav1.DeleteOptions{}); err != nil {
+		t.Error(err)
 	}
 }
 

@@ -21,15 +21,16 @@ const gib = 1 << 30
 type fake struct {
 	server *httptest.Server
 
-	mu    sync.Mutex
-	nodes []status.Node
+	mu        sync.Mutex
+	nodes     []status.Node
+	decisions []explain.Summary
 }
 
 // newFake returns a leader of so many nodes of all kinds: idle and busy, over the line,
 // stale, with devices and without.
 func newFake(t *testing.T, nodes int) *fake {
 	t.Helper()
-	f := &fake{}
+	f := &fake{decisions: madeUpDecisions()}
 	for i := range nodes {
 		f.nodes = append(f.nodes, madeUp(i))
 	}
@@ -47,10 +48,45 @@ func newFake(t *testing.T, nodes int) *fake {
 		return status.Nodes{Header: header(), Nodes: f.nodes}
 	})
 	serve(status.PodsPath, func() any { return status.Pods{Header: header(), Pods: madeUpPods(nodes)} })
-	serve(explain.Path, func() any { return map[string]any{"decisions": madeUpDecisions()} })
+	mux.HandleFunc(explain.Path, func(w http.ResponseWriter, r *http.Request) { f.explain(w, r.FormValue("pod")) })
 	f.server = httptest.NewTLSServer(mux)
 	t.Cleanup(f.server.Close)
 	return f
+}
+
+// explain answers with all decisions, or with that on a pod.
+func (f *fake) explain(w http.ResponseWriter, pod string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if pod == "" {
+		_ = json.NewEncoder(w).Encode(map[string]any{"decisions": f.decisions})
+		return
+	}
+	for i := range f.decisions {
+		if d := &f.decisions[i]; d.Pod == pod {
+			_ = json.NewEncoder(w).Encode(explain.Decision{Summary: *d, Nodes: []explain.Node{madeUpNumbers(i, d.Node)}})
+			return
+		}
+	}
+	w.WriteHeader(http.StatusNotFound)
+	_ = json.NewEncoder(w).Encode(status.Failure{Error: "no decision on pod " + pod})
+}
+
+// wait has pods wait, which the API server knows.
+func (f *fake) wait(t *testing.T, names ...string) {
+	t.Helper()
+	for i, name := range names {
+		pod := createPod(t, name, "24")
+		t.Cleanup(func() { deletePod(t, name) })
+		since := time.Now().Add(-time.Duration(i*i+1) * 97 * time.Second)
+		f.mu.Lock()
+		f.decisions = append(f.decisions, explain.Summary{
+			Pod: pod.Namespace + "/" + pod.Name, UID: pod.UID, Profile: "plimsoll", Time: time.Now(), Result: explain.Waits, WaitsSince: &since,
+			WaitsFor:   "the predicted use of one of 412 node(s) to fall below its line; closest is gpu-pool-b-013, whose cpu has to fall by 1300m (2.0 % of allocatable)",
+			Considered: 750, Rejected: map[string]int{"node(s) over the cpu load line": 412},
+		})
+		f.mu.Unlock()
+	}
 }
 
 // change changes a node.
@@ -123,16 +159,28 @@ func madeUpPods(nodes int) []status.Pod {
 
 func madeUpDecisions() []explain.Summary {
 	decisions := []explain.Summary{}
+	now := time.Now()
 	for i := range 30 {
 		d := explain.Summary{
-			Pod: fmt.Sprintf("research/train-%04d", i), UID: types.UID(fmt.Sprint(i)), Profile: "plimsoll", Time: time.Now().Add(-time.Duration(i) * 7 * time.Second).Truncate(time.Minute),
-			Result: explain.Placed, Node: madeUp(i).Name, Considered: 100,
+			Pod: fmt.Sprintf("research/train-%04d", i), UID: types.UID(fmt.Sprint(i)), Profile: "plimsoll", Time: now.Add(-time.Duration(i*i) * 3 * time.Second),
+			Result: explain.Placed, Node: madeUp(i).Name, Considered: 1000,
 		}
 		if i%5 == 1 {
-			d.Result, d.Node, d.Rejected = explain.Waits, "", map[string]int{"node(s) over the cpu load line": 100}
-			d.WaitsFor = "the predicted use of one of 100 node(s) to fall below its line"
+			d.Result, d.Node, d.Rejected = explain.Waits, "", map[string]int{"node(s) over the cpu load line": 1000}
+			d.WaitsFor = "the predicted use of one of 1000 node(s) to fall below its line"
 		}
 		decisions = append(decisions, d)
 	}
 	return decisions
+}
+
+// madeUpNumbers are those of the node that the i-th decision chose.
+func madeUpNumbers(i int, node string) explain.Node {
+	score, fit := int64(60+i), int64(50-i)
+	cpu := explain.Load{Measured: 20 + float64(i), Estimate: 4, Predicted: 24 + float64(i), ThresholdPercent: 85, Threshold: 54.4}
+	memory := explain.Load{Measured: 100 * gib, Estimate: 8 * gib, Predicted: 108 * gib, ThresholdPercent: 85, Threshold: 435 * gib}
+	return explain.Node{
+		Name: node, State: "Fresh", Load: &explain.Loads{CPU: cpu, Memory: memory},
+		NodeLoad: explain.Outcome{Score: &score}, DeviceFit: explain.Outcome{Score: &fit}, Fragmentation: &explain.Fragmentation{Before: 1, After: 1.5},
+	}
 }

@@ -14,9 +14,11 @@ import (
 // filters and orders choose among all.
 func TestLargeCluster(t *testing.T) {
 	leader := newFake(t, 1000)
+	leader.wait(t, "llm-pretrain-7", "llm-pretrain-8", "finetune-42", "embed-eu-3", "eval-nightly")
 	p := open(t, start(t, viewer(t), leader.server.URL))
 	p.shows("#shown", "1000 nodes")
 	p.until("document.querySelectorAll('#nodes button').length", equals("1000"))
+	p.shows("#waiting-heading", "Pods that wait: 5")
 	p.screenshot("large-light")
 	p.scheme("dark")
 	p.screenshot("large-dark")

@@ -96,7 +96,7 @@ function shown(node) {
 
 function make(node) {
   return el("li", {}, el("button", { type: "button", class: "node", tabindex: "-1", "data-name": node.name },
-    el("span", { class: "name" }, node.name), el("span", { class: "states" }),
+    el("span", { class: "head" }, el("span", { class: "name" }, node.name), el("span", { class: "states" })),
     row("CPU"), row("Mem"), el("span", { class: "devices" })));
 }
 
@@ -106,11 +106,11 @@ const row = (name) => el("span", { class: "resource" }, el("span", { class: "wha
 
 function update(item, node) {
   const button = item.firstElementChild;
-  const [, statesOf, cpu, memory, devices] = button.children;
+  const [head, cpu, memory, devices] = button.children;
   button.setAttribute("aria-label", label(node));
   button.classList.toggle("over", Boolean(node.over));
   button.classList.toggle("stale", isStale(node));
-  statesOf.replaceChildren(...states(node).map(({ sign, text, level }) => el("span", { class: level }, `${sign} ${text}`)));
+  head.lastElementChild.replaceChildren(...states(node).map(({ sign, text, level }) => el("span", { class: level }, `${sign} ${text}`)));
   fill(cpu, node.cpu);
   fill(memory, node.memory);
   devices.replaceChildren(...(node.devices ?? []).map(kindOf));
