@@ -18,12 +18,12 @@ import (
 
 // start runs kubectl plimsoll dashboard as a user with this kubeconfig, and returns the
 // URL that it prints. It ends with the test.
-func start(t *testing.T, kubeconfig, schedulerURL string) (at string) {
+func start(t *testing.T, kubeconfig, schedulerURL string, flags ...string) (at string) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
 	reader, writer := io.Pipe()
 	cmd := dashboard.NewCommand()
-	cmd.SetArgs([]string{"--kubeconfig", kubeconfig, "--scheduler-url", schedulerURL, "--every", "1s"})
+	cmd.SetArgs(append(flags, "--kubeconfig", kubeconfig, "--scheduler-url", schedulerURL, "--every", "1s"))
 	cmd.SetOut(writer)
 	ended := make(chan error, 1)
 	go func() {

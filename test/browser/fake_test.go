@@ -47,7 +47,9 @@ func newFake(t *testing.T, nodes int) *fake {
 		defer f.mu.Unlock()
 		return status.Nodes{Header: header(), Nodes: f.nodes}
 	})
-	serve(status.PodsPath, func() any { return status.Pods{Header: header(), Pods: madeUpPods(nodes)} })
+	mux.HandleFunc(status.PodsPath, func(w http.ResponseWriter, r *http.Request) {
+		_ = json.NewEncoder(w).Encode(status.Pods{Header: header(), Pods: madeUpPods(nodes, r.FormValue("node"))})
+	})
 	mux.HandleFunc(explain.Path, func(w http.ResponseWriter, r *http.Request) { f.explain(w, r.FormValue("pod")) })
 	f.server = httptest.NewTLSServer(mux)
 	t.Cleanup(f.server.Close)
@@ -146,9 +148,13 @@ func madeUp(i int) status.Node {
 	return n
 }
 
-func madeUpPods(nodes int) []status.Pod {
+// madeUpPods returns three pods on each node, or on the one that is named.
+func madeUpPods(nodes int, node string) []status.Pod {
 	pods := []status.Pod{}
 	for i := range 3 * nodes {
+		if node != "" && node != madeUp(i%nodes).Name {
+			continue
+		}
 		pods = append(pods, status.Pod{
 			Namespace: "research", Name: fmt.Sprintf("train-%04d", i), Node: madeUp(i % nodes).Name, Phase: "Measured", Seen: true,
 			CPU: status.Expected{Requested: 4, Expected: 3.2}, Memory: status.Expected{Requested: 16 * gib, Expected: 9 * gib},

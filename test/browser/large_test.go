@@ -32,8 +32,8 @@ func TestLargeCluster(t *testing.T) {
 			touched.add(li ? li.firstElementChild.dataset.name : m.target.id);
 		})).observe(document.querySelector('#nodes'), {subtree: true, childList: true, attributes: true, characterData: true});
 	})()`)
-	leader.change(changed, func(n *status.Node) { setUse(n, 0.8, 0.19) })
-	p.until(fmt.Sprintf("document.querySelector('[data-name=%q]').innerText", name), contains("99%"))
+	leader.change(changed, func(n *status.Node) { setUse(n, 0.9, 0.3) })
+	p.until(fmt.Sprintf("document.querySelector('[data-name=%q]').textContent", name), contains("120%"))
 	if got := p.text("[...touched].join()"); got != name {
 		t.Errorf("the update changed the cards of %q, want %s alone", got, name)
 	}

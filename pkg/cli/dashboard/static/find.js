@@ -49,8 +49,8 @@ export class Find {
     const all = [this.input, ...this.list.querySelectorAll("button")];
     const at = all.indexOf(document.activeElement);
     if (event.key === "Escape") {
+      this.input.focus(); // which shows the panel
       this.panel.hidden = true;
-      this.input.focus();
     } else if ((event.key === "ArrowDown" || event.key === "ArrowUp") && at >= 0) {
       event.preventDefault();
       all[at + (event.key === "ArrowDown" ? 1 : -1)]?.focus();

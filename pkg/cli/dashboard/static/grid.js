@@ -85,8 +85,16 @@ export class Grid {
     }[event.key];
     if (to === undefined) return;
     event.preventDefault();
-    items[to]?.firstElementChild.focus();
+    if (items[to]) reveal(items[to].firstElementChild);
   }
+}
+
+// reveal gives the focus to a card that may be far away. The height of cards on the way is
+// known only once they are drawn, so it takes some frames to get there.
+function reveal(button, frames = 4) {
+  button.focus({ preventScroll: true });
+  button.scrollIntoView({ block: "nearest" });
+  if (frames > 0) requestAnimationFrame(() => { if (document.activeElement === button) reveal(button, frames - 1); });
 }
 
 // shown is what a card tells: all but the age of a fresh sample.

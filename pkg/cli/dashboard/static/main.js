@@ -65,7 +65,8 @@ function show(now) {
     problem(now.error);
     return;
   }
-  setText(byId("news"), news(state, now));
+  const text = news(state, now);
+  if (text) setText(byId("news"), `${new Date().toLocaleTimeString()} ${text}`);
   [state, received] = [now, performance.now() - now.ageSeconds * 1000];
   setText(byId("leader"), `${now.leader}, ${now.version}`);
   showProfiles();

@@ -1,4 +1,4 @@
-// What has changed since the last update, in words for who does not see it.
+// What has changed since the last update, in words, which are also read out.
 
 import { plural } from "./format.js";
 
