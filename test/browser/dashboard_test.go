@@ -101,7 +101,7 @@ func TestDashboard(t *testing.T) {
 	createNodes(t, map[string]string{"hot": "9", "cool": "3", "warm": "3"})
 	scheduler := startScheduler(t)
 	createPod(t, "placed", "1")
-	way := newProxy(t, scheduler.DecisionsURL())
+	way := newProxy(t, "https://"+scheduler.DecisionsAddress())
 	p := open(t, start(t, viewer(t), way.url()))
 
 	p.shows("[data-name=hot]", "hot", "▲ over cpu", "90%")
@@ -153,7 +153,7 @@ func TestDashboard(t *testing.T) {
 	p.shows("#problem", "The leader cannot be asked; it is tried again")
 	p.shows("#live", "Not live: as of")
 	p.screenshot("stale")
-	way.lead(scheduler.DecisionsURL())
+	way.lead("https://"+scheduler.DecisionsAddress())
 	p.until(textOf("#problem"), equals(""))
 	p.shows("#live", "Live: 3 nodes")
 }
