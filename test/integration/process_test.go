@@ -8,6 +8,7 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
 )
 
@@ -77,9 +78,13 @@ func TestBatchProfileBatches(t *testing.T) {
 		nodes = append(nodes, node{name: fmt.Sprint("n", i), gpus: 8, uses: fmt.Sprint(1 + i%4)})
 	}
 	p := newPool(t, nodes...)
+	count, gpus := 40, "1"
+	if compat.Minor < "1.37" {
+		count, gpus = 8, "8" // what is shared is of use only if each pod fills its node
+	}
 	var pods []*v1.Pod
-	for i := range 40 {
-		pods = append(pods, withCPU(withGPUs(p.pod(fmt.Sprint("p", i), "plimsoll"), "1"), "100m"))
+	for i := range count {
+		pods = append(pods, withCPU(withGPUs(p.pod(fmt.Sprint("p", i), "plimsoll"), gpus), "100m"))
 	}
 	p.create(pods...) // before the scheduler runs, so that it finds them all waiting
 	s := startScheduler(t, "batch.yaml", nil)
