@@ -140,7 +140,6 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 	opts.ComponentGlobalsRegistry.AddMetrics()
 	sayWhoLeads(cc, clock.RealClock{})
 	checkSelf(ctx, cc, profiles)
-	go sayIfTooNew(ctx, cc.Client.Discovery().RESTClient())
 	if len(own.observed) > 0 {
 		if err := observeInstead(ctx, own.observed, cc, scheduler, model.present, shared.Status); err != nil {
 			return err

@@ -11,6 +11,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/selfcheck"
 )
 
@@ -42,7 +43,7 @@ func checksOf(cc *appconfig.CompletedConfig, profiles config.Profiles) []selfche
 		{Resource: "pods", Verb: "delete", For: "no pod is preempted"},
 		{Group: "events.k8s.io", Resource: "events", Verb: "create", For: "there are no events"},
 	}
-	checks := []selfcheck.Check{}
+	checks := []selfcheck.Check{selfcheck.Version(cc.Client, compat.Minor)}
 	if len(profiles) > 0 && args.Source.Type == config.MetricsServer {
 		rights = append(rights,
 			selfcheck.Right{Group: "metrics.k8s.io", Resource: "nodes", Verb: "list", For: "load is not measured"},

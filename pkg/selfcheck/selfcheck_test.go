@@ -97,6 +97,40 @@ func TestMetricsAPI(t *testing.T) {
 	}
 }
 
+func TestVersion(t *testing.T) {
+	const failed = "error"
+	for _, test := range []struct {
+		answer, minor, want string // want is the kubernetes of the image that is right, or an error
+	}{
+		{`{"gitVersion": "v1.37.1"}`, "1.37", ""},
+		{`{"gitVersion": "v1.37.0-alpha.1"}`, "1.37", ""},
+		{`{"gitVersion": "v1.38.0"}`, "1.37", ""},
+		{`{"gitVersion": "v2.0.0"}`, "1.37", ""},
+		{`{"gitVersion": "v1.36.3"}`, "1.37", "for Kubernetes 1.36:"},
+		{`{"gitVersion": "v1.36.3-gke.1200+abc"}`, "1.37", "for Kubernetes 1.36:"},
+		{`{"gitVersion": "v1.9.1"}`, "1.35", "for Kubernetes 1.9:"},
+		{`{"gitVersion": "unknown"}`, "1.37", failed},
+		{`{"gitVersion": 1}`, "1.37", failed},
+		{``, "1.37", failed},
+	} {
+		client, _ := server(t, func(w http.ResponseWriter, r *http.Request) {
+			if r.URL.Path != "/version" {
+				t.Errorf("asks for %s", r.URL)
+			}
+			fmt.Fprint(w, test.answer)
+		})
+		found, err := Version(client, test.minor).Run(t.Context())
+		switch {
+		case test.want == failed:
+			if err == nil {
+				t.Errorf("%s: %v, want an error", test.answer, found)
+			}
+		case err != nil || (test.want == "") != (len(found) == 0) || test.want != "" && !strings.Contains(found[0].Remedy, test.want):
+			t.Errorf("%s, built on %s: %v %v, want an image %q", test.answer, test.minor, found, err, test.want)
+		}
+	}
+}
+
 func TestRights(t *testing.T) {
 	client := fake.NewClientset()
 	client.PrependReactor("create", "selfsubjectaccessreviews", func(action clienttesting.Action) (bool, runtime.Object, error) {
