@@ -152,6 +152,10 @@ lint: newest ## Check the code and the module files
 	go -C $(BENCH) mod tidy -diff
 	go -C $(CHART) mod tidy -diff
 	go -C $(BROWSER) mod tidy -diff
+	@$(MAKE) --no-print-directory check-modules
+
+.PHONY: check-modules
+check-modules: newest
 	@derived=$$(mktemp -d) && trap 'rm -rf "$$derived"' EXIT && \
 	$(MAKE) --no-print-directory modules DERIVED="$$derived" && \
 	for minor in $(MINORS); do for file in go-$$minor.mod go-$$minor.sum; do \
