@@ -19,8 +19,11 @@ import (
 // Minor is the minor of Kubernetes that this is built for.
 const Minor = "1.35"
 
-// What a scheduler framework with pod groups has for placements of them. That of
-// 1.35 has none, and calls nothing of it.
+// MinScore and MaxScore bound the scores of nodes.
+const MinScore, MaxScore = fwk.MinNodeScore, fwk.MaxNodeScore
+
+// PlacementState and the types below are what a scheduler framework with pod groups
+// has for placements of them. That of 1.35 has none, and calls nothing of it.
 type (
 	PlacementState           interface{}
 	PodGroupInfo             interface{}
@@ -44,7 +47,8 @@ type (
 	}
 )
 
-// The rules that taint devices, as the newest version of the API has them.
+// DeviceTaintRule and the types below are the rules that taint devices, in the newest
+// version of the API that the minor has.
 type (
 	DeviceTaintRule     = resourceapi.DeviceTaintRule
 	DeviceTaintRuleSpec = resourceapi.DeviceTaintRuleSpec

@@ -15,7 +15,8 @@ const Minor = "1.36"
 // PlacementState is what plugins share while a placement of a pod group is tried.
 type PlacementState = fwk.PodGroupCycleState
 
-// The rules that taint devices, as the newest version of the API has them.
+// DeviceTaintRule and the types below are the rules that taint devices, in the newest
+// version of the API that the minor has.
 type (
 	DeviceTaintRule     = resourceapi.DeviceTaintRule
 	DeviceTaintRuleSpec = resourceapi.DeviceTaintRuleSpec

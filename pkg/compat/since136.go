@@ -12,7 +12,11 @@ import (
 	"k8s.io/kubernetes/pkg/features"
 )
 
-// What a scheduler framework with pod groups has for placements of them.
+// MinScore and MaxScore bound the scores of nodes and placements.
+const MinScore, MaxScore = fwk.MinScore, fwk.MaxScore
+
+// PodGroupInfo and the types below are what a scheduler framework with pod groups has
+// for placements of them.
 type (
 	PodGroupInfo             = fwk.PodGroupInfo
 	PodGroupAssignments      = fwk.PodGroupAssignments

@@ -4,8 +4,7 @@ import (
 	"strings"
 	"time"
 
-	fwk "k8s.io/kube-scheduler/framework"
-
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
@@ -86,7 +85,7 @@ type places struct {
 }
 
 func (t *Trace) places(chosen string) places {
-	p := places{trace: t, chosen: -1, rejected: 1 + len(t.parts)*int(fwk.MaxNodeScore) + 1}
+	p := places{trace: t, chosen: -1, rejected: 1 + len(t.parts)*int(compat.MaxScore) + 1}
 	if slot, known := t.view.Slot(chosen); known {
 		p.chosen = slot
 	}

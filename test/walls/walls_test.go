@@ -49,7 +49,7 @@ var allowed = map[string][]string{
 	"pkg/fragmentation": {"pkg/amount", "pkg/device"},
 
 	// What both plugins use knows neither of them, and they do not know each other.
-	"pkg/explain":           {"pkg/load"},
+	"pkg/explain":           {"pkg/compat", "pkg/load"},
 	"pkg/status":            {"pkg/amount", "pkg/load", "pkg/device"},
 	"pkg/rejection":         {"pkg/load"},
 	"pkg/waiting":           {"pkg/amount", "pkg/compat", "pkg/line", "pkg/load"},
@@ -65,7 +65,7 @@ var allowed = map[string][]string{
 	// no world.
 	"pkg/sim/world":             {},
 	"pkg/sim/kube":              {"pkg/amount", "pkg/compat/process", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/plugins", "pkg/waiting"},
-	"pkg/sim/peers/koordinator": {},
+	"pkg/sim/peers/koordinator": {"pkg/compat"},
 	"pkg/sim/peers":             {"pkg/sim/world", "pkg/sim/peers/koordinator"},
 	"pkg/sim":                   {"pkg/amount", "pkg/load", "pkg/load/workload", "pkg/sim/world", "pkg/sim/kube", "pkg/sim/peers"},
 	"pkg/sim/input":             {"pkg/amount", "pkg/load", "pkg/recording", "pkg/sim", "pkg/sim/input/..."},

@@ -125,7 +125,7 @@ func newClaim(name string, devices ...string) *resourceapi.ResourceClaim {
 }
 
 func newTaintRule(name string, selector *compat.DeviceTaintSelector, effect resourceapi.DeviceTaintEffect) *compat.DeviceTaintRule {
-	taint := compat.DeviceTaint{Key: "broken", Effect: compat.DeviceTaintEffect(effect)}
+	taint := compat.DeviceTaint{Key: "broken", Effect: compat.DeviceTaintEffect(effect)} //nolint:unconvert // another type before 1.37
 	return &compat.DeviceTaintRule{
 		ObjectMeta: metav1.ObjectMeta{Name: name},
 		Spec:       compat.DeviceTaintRuleSpec{DeviceSelector: selector, Taint: taint},

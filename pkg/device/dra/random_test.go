@@ -175,7 +175,7 @@ func (w *world) patched() []*resourceapi.ResourceSlice {
 			for i := range s.Spec.Devices {
 				if d := &s.Spec.Devices[i]; selector != nil && ptr.Deref(selector.Driver, driver) == driver &&
 					ptr.Deref(selector.Pool, s.Spec.Pool.Name) == s.Spec.Pool.Name && ptr.Deref(selector.Device, d.Name) == d.Name {
-					d.Taints = append(d.Taints, resourceapi.DeviceTaint{Key: rule.Spec.Taint.Key, Effect: resourceapi.DeviceTaintEffect(rule.Spec.Taint.Effect)})
+					d.Taints = append(d.Taints, resourceapi.DeviceTaint{Key: rule.Spec.Taint.Key, Effect: resourceapi.DeviceTaintEffect(rule.Spec.Taint.Effect)}) //nolint:unconvert // another type before 1.37
 				}
 			}
 		}

@@ -197,7 +197,7 @@ func (s *supply) setTaintRule(name string, obj *compat.DeviceTaintRule) {
 	before := s.taintRules[name]
 	delete(s.taintRules, name)
 	var after *compat.DeviceTaintRuleSpec
-	if obj != nil && obj.Spec.DeviceSelector != nil && keepsAway(resourceapi.DeviceTaintEffect(obj.Spec.Taint.Effect)) {
+	if obj != nil && obj.Spec.DeviceSelector != nil && keepsAway(resourceapi.DeviceTaintEffect(obj.Spec.Taint.Effect)) { //nolint:unconvert // another type before 1.37
 		after = &obj.Spec
 		s.taintRules[name] = after
 	}

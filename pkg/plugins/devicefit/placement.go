@@ -15,7 +15,7 @@ import (
 // it are there. (In-tree gang scheduling; feature gate GenericWorkload.)
 func (pl *DeviceFit) ScorePlacement(_ context.Context, _ compat.PlacementState, _ compat.PodGroupInfo, placement *compat.PodGroupAssignments) (int64, *fwk.Status) {
 	if len(placement.ProposedAssignments) == 0 {
-		return fwk.MinNodeScore, nil
+		return compat.MinScore, nil
 	}
 	nodes := make(map[string]fwk.NodeInfo, len(placement.Nodes))
 	for _, node := range placement.Nodes {
@@ -34,7 +34,7 @@ func (pl *DeviceFit) ScorePlacement(_ context.Context, _ compat.PlacementState, 
 			left = pl.leftovers(c, nodes[name])
 			placed[name] = left
 		}
-		score := fwk.MaxNodeScore
+		score := compat.MaxScore
 		if pl.cares(c) {
 			trial := left.withAway
 			if c.NeedsDevices {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/fragmentation"
@@ -41,7 +42,7 @@ const (
 	// maxScoreBesideFreeDevices is the best score that a node with a free device
 	// gets for a pod without devices. The step up to 100 for a node without free
 	// devices keeps a nearly full device node from passing for a plain one.
-	maxScoreBesideFreeDevices = fwk.MaxNodeScore / 2
+	maxScoreBesideFreeDevices = compat.MaxScore / 2
 )
 
 // PreScore skips Score for a pod to which all nodes are the same.
@@ -110,12 +111,12 @@ func (pl *DeviceFit) ScoreExtensions() fwk.ScoreExtensions { return nil }
 // on others: at most 50.
 func (pl *DeviceFit) score(c *cycle, left *remains) (score int64, growth explain.Fragmentation) {
 	if !c.NeedsDevices && left.free == 0 {
-		return fwk.MaxNodeScore, growth
+		return compat.MaxScore, growth
 	}
 	var rating float64
 	switch {
 	case c.NeedsDevices && !pl.feeds(c, left):
-		return fwk.MinNodeScore, growth
+		return compat.MinScore, growth
 	case pl.rate == nil:
 		growth = pl.growth(c, left)
 		rating = ratingOfGrowth(growth)
@@ -124,7 +125,7 @@ func (pl *DeviceFit) score(c *cycle, left *remains) (score int64, growth explain
 	default:
 		rating = scoreAvoidance(left.Devices)
 	}
-	best := float64(fwk.MaxNodeScore)
+	best := float64(compat.MaxScore)
 	if !c.NeedsDevices {
 		best = float64(maxScoreBesideFreeDevices)
 	}
@@ -178,7 +179,7 @@ func (pl *DeviceFit) fragmentation(mix *fragmentation.Mix, node *fragmentation.N
 // because most choices are between fractions of a device. (The shape of the
 // curve is that of the paper's implementation.)
 func ratingOfGrowth(growth explain.Fragmentation) float64 {
-	return float64(fwk.MaxNodeScore) / (1 + math.Exp(3*(growth.After-growth.Before)))
+	return float64(compat.MaxScore) / (1 + math.Exp(3*(growth.After-growth.Before)))
 }
 
 // feeding says how well the headroom that is left with the pod on the node would
@@ -234,7 +235,7 @@ func mostAllocated(stock device.Stock, count int64) float64 {
 		return 0
 	}
 	// Not in integers, which a sum or product of large counts would overflow.
-	return float64(fwk.MaxNodeScore) * min(1, (float64(stock.Requested)+float64(count))/float64(stock.Allocatable))
+	return float64(compat.MaxScore) * min(1, (float64(stock.Requested)+float64(count))/float64(stock.Allocatable))
 }
 
 // leastAllocated rates by how much of the resource is left once the pod is
@@ -247,7 +248,7 @@ func leastAllocated(stock device.Stock, count int64) float64 {
 	if stock.Allocatable <= 0 {
 		return 0
 	}
-	return float64(fwk.MaxNodeScore) - mostAllocated(stock, count)
+	return float64(compat.MaxScore) - mostAllocated(stock, count)
 }
 
 // scoreDevices returns the rating of the node, 0 to 100, for a pod that asks
@@ -267,7 +268,7 @@ func scoreDevices(rate rating, w weights, stocks []device.Stock, devices []devic
 		}
 	}
 	if total == 0 {
-		return float64(fwk.MaxNodeScore) / 2
+		return float64(compat.MaxScore) / 2
 	}
 	return sum / total
 }

@@ -7,6 +7,7 @@ import (
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -113,9 +114,9 @@ func (p *policy) expectedLoss(k risk, inUse float64, pod *newcomer) float64 {
 //	100 - 100 log(1 + loss/smallLoss) / log(1 + largeLoss/smallLoss)
 func scoreOfLoss(loss float64) float64 {
 	if loss == 0 {
-		return float64(fwk.MaxNodeScore)
+		return float64(compat.MaxScore)
 	}
-	return float64(fwk.MaxNodeScore) * (1 - math.Log1p(loss/smallLoss)/worstLog)
+	return float64(compat.MaxScore) * (1 - math.Log1p(loss/smallLoss)/worstLog)
 }
 
 var worstLog = math.Log1p(largeLoss / smallLoss)
@@ -167,7 +168,7 @@ func demandOf(node *load.Node, use amount.Vector, known bool) demand.Demand {
 // devices, on a node where nothing can be lost, it need not know the node's devices.
 func (p *policy) lossScore(view *load.View, node *load.Node, use amount.Vector, known bool, nodeInfo fwk.NodeInfo, pod *newcomer) float64 {
 	capacity, before := allocatableOf(nodeInfo), demandOf(node, use, known)
-	k, score := p.riskOf(before, capacity, pod), float64(fwk.MaxNodeScore)
+	k, score := p.riskOf(before, capacity, pod), float64(compat.MaxScore)
 	var inUse, free float64
 	if pod.devices > 0 || !k.none() {
 		inUse, free = pod.devicesOf(nodeInfo)

@@ -7,10 +7,9 @@ import (
 	"testing"
 	"time"
 
-	fwk "k8s.io/kube-scheduler/framework"
-
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
@@ -75,7 +74,7 @@ func TestLossesAreMonotonous(t *testing.T) {
 		if math.IsNaN(loss) || loss < 0 || larger < loss {
 			t.Fatalf("%+v beside %v devices: %+v costs %v, with a device more %v", before, inUse, pod, loss, larger)
 		}
-		if score := scoreOfLoss(loss); score < -1e-9 || score > float64(fwk.MaxNodeScore) {
+		if score := scoreOfLoss(loss); score < -1e-9 || score > float64(compat.MaxScore) {
 			if loss <= largeLoss {
 				t.Fatalf("a loss of %v scores %v", loss, score)
 			}

@@ -17,7 +17,7 @@ var _ compat.PlacementScorePlugin = &NodeLoad{}
 // (In-tree gang scheduling; feature gate GenericWorkload.)
 func (pl *NodeLoad) ScorePlacement(_ context.Context, _ compat.PlacementState, _ compat.PodGroupInfo, placement *compat.PodGroupAssignments) (int64, *fwk.Status) {
 	if len(placement.ProposedAssignments) == 0 {
-		return fwk.MinNodeScore, nil
+		return compat.MinScore, nil
 	}
 	// A view of its own: those of the pods' cycles hold reservations that have
 	// been taken back since.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -16,7 +17,7 @@ import (
 
 const (
 	// neutralScore neither attracts nor repels.
-	neutralScore = (fwk.MaxNodeScore + fwk.MinNodeScore) / 2
+	neutralScore = (compat.MaxScore + compat.MinScore) / 2
 	// softBand is the part of the scores that ScheduleAnyway sets apart for
 	// nodes over the line.
 	softBand = 10
@@ -98,13 +99,13 @@ func (p *policy) cautious(node *load.Node, use amount.Vector) amount.Vector {
 // Koordinator's LoadAware, taken to the line instead of to all of allocatable.)
 func (p *policy) score(predicted, allocatable amount.Vector, own *line.Own, a ask) int64 {
 	sum, weights := 0.0, 0.0
-	worst := float64(fwk.MaxNodeScore)
+	worst := float64(compat.MaxScore)
 	l := a.rule.On(own, allocatable)
 	for r := range amount.NumResources {
 		if p.weights[r] == 0 {
 			continue
 		}
-		s := float64(fwk.MaxNodeScore) * max(0, 1-ratio(float64(predicted[r]), float64(l.Limit[r])))
+		s := float64(compat.MaxScore) * max(0, 1-ratio(float64(predicted[r]), float64(l.Limit[r])))
 		sum += float64(p.weights[r]) * s
 		weights += float64(p.weights[r])
 		worst = min(worst, s)
@@ -137,7 +138,7 @@ func belowLine(score, excess float64) float64 {
 	if excess > 0 {
 		return math.Floor((softBand - 1) * max(0, 1-excess))
 	}
-	return softBand + score*float64(fwk.MaxNodeScore-softBand)/float64(fwk.MaxNodeScore)
+	return softBand + score*float64(compat.MaxScore-softBand)/float64(compat.MaxScore)
 }
 
 // ratio returns a/b; a node that can allocate nothing is full.

@@ -5,10 +5,9 @@ import (
 	"testing"
 	"time"
 
-	fwk "k8s.io/kube-scheduler/framework"
-
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 )
 
@@ -110,7 +109,7 @@ func TestScoresStayInRange(t *testing.T) {
 		p.soft = soft
 		for _, predicted := range []amount.Vector{{}, {1, 1}, {7500, 85 * gi}, {1 << 50, 1 << 50}, {1 << 62, 1 << 62}} {
 			for _, allocatable := range []amount.Vector{{}, {1, 1}, {10000, 100 * gi}} {
-				if s := p.score(predicted, allocatable, &line.Own{}, ask{rule: p.general, soft: soft}); s < fwk.MinNodeScore || s > fwk.MaxNodeScore {
+				if s := p.score(predicted, allocatable, &line.Own{}, ask{rule: p.general, soft: soft}); s < compat.MinScore || s > compat.MaxScore {
 					t.Errorf("soft %t, predicted %v of %v: score %d", soft, predicted, allocatable, s)
 				}
 			}

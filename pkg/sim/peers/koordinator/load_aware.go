@@ -14,6 +14,8 @@ import (
 	resourcehelper "k8s.io/component-helpers/resource"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/utils/clock"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 )
 
 // Name is the plugin's name in a profile.
@@ -121,7 +123,7 @@ func (pl *LoadAware) Score(_ context.Context, _ fwk.CycleState, pod *v1.Pod, nod
 		if used > of || of <= 0 {
 			return 0
 		}
-		return float64(fwk.MaxNodeScore) * (of - used) / of
+		return float64(compat.MaxScore) * (of - used) / of
 	}
 	return int64((left(used.CPU, allocatable.CPU) + left(used.Memory, allocatable.Memory)) / 2), nil
 }
