@@ -20,6 +20,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/compat/process"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -54,8 +55,8 @@ type handle struct {
 	c *cluster
 }
 
-func (h handle) ProfileName() string                       { return "plimsoll" }
-func (h handle) EventRecorder() events.EventRecorderLogger { return h.c.events }
+func (h handle) ProfileName() string                  { return "plimsoll" }
+func (h handle) EventRecorder() process.EventRecorder { return h.c.events }
 func (h handle) SnapshotSharedLister() fwk.SharedLister {
 	return cache.NewSnapshot(h.c.pods, h.c.nodes)
 }
