@@ -50,7 +50,7 @@ func TestDashboard(t *testing.T) {
 	s.waitFreshNodes()
 	p.work()
 
-	maps.Copy(expressions.byName, dashboard(t))
+	maps.Copy(expressions.byName, panels(t))
 	for name, expression := range expressions.byName {
 		p.wait(name+" to have a value: "+expression, func(ctx context.Context) (bool, error) {
 			return server.hasValue(ctx, expression)
@@ -152,9 +152,9 @@ func rules(t *testing.T) ruleFile {
 	return found
 }
 
-// dashboard returns the expressions of the dashboard's panels, with values for Grafana's
+// panels returns the expressions of the dashboard's panels, with values for Grafana's
 // variables, and of those variables.
-func dashboard(t *testing.T) map[string]string {
+func panels(t *testing.T) map[string]string {
 	t.Helper()
 	var read struct {
 		Panels []struct {
