@@ -20,14 +20,18 @@ const SharedCountersOfAllNodes = false
 // PlacementState is what plugins share while a placement of a pod group is tried.
 type PlacementState = fwk.PlacementCycleState
 
-// DeviceTaintRule and the types below are the rules that taint devices, in the newest
-// version of the API that the minor has.
+// The rules that taint devices, in the newest version of the API that the minor has.
 type (
-	DeviceTaintRule     = resourceapi.DeviceTaintRule
+	// DeviceTaintRule taints the devices that it selects.
+	DeviceTaintRule = resourceapi.DeviceTaintRule
+	// DeviceTaintRuleSpec is what a rule says.
 	DeviceTaintRuleSpec = resourceapi.DeviceTaintRuleSpec
+	// DeviceTaintSelector selects devices.
 	DeviceTaintSelector = resourceapi.DeviceTaintSelector
-	DeviceTaint         = resourceapi.DeviceTaint
-	DeviceTaintEffect   = resourceapi.DeviceTaintEffect
+	// DeviceTaint is what keeps claims off a device.
+	DeviceTaint = resourceapi.DeviceTaint
+	// DeviceTaintEffect is what a taint does.
+	DeviceTaintEffect = resourceapi.DeviceTaintEffect
 )
 
 // DeviceTaintRules returns the informer of the rules that taint devices.

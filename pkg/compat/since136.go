@@ -12,18 +12,26 @@ import (
 	"k8s.io/kubernetes/pkg/features"
 )
 
-// MinScore and MaxScore bound the scores of nodes and placements.
-const MinScore, MaxScore = fwk.MinScore, fwk.MaxScore
+// MinScore is the lowest score of a node or a placement.
+const MinScore = fwk.MinScore
 
-// PodGroupInfo and the types below are what a scheduler framework with pod groups has
-// for placements of them.
+// MaxScore is the highest score of a node or a placement.
+const MaxScore = fwk.MaxScore
+
+// What a scheduler framework with pod groups has for placements of them.
 type (
-	PodGroupInfo             = fwk.PodGroupInfo
-	PodGroupAssignments      = fwk.PodGroupAssignments
-	ProposedAssignment       = fwk.ProposedAssignment
-	Placement                = fwk.Placement
+	// PodGroupInfo is a pod group with its pods.
+	PodGroupInfo = fwk.PodGroupInfo
+	// PodGroupAssignments is a placement with a node for each pod.
+	PodGroupAssignments = fwk.PodGroupAssignments
+	// ProposedAssignment is a pod and the node that it would get.
+	ProposedAssignment = fwk.ProposedAssignment
+	// Placement is nodes among which the group may be placed.
+	Placement = fwk.Placement
+	// PlacementScoreExtensions normalizes the scores of placements.
 	PlacementScoreExtensions = fwk.PlacementScoreExtensions
-	PlacementScorePlugin     = fwk.PlacementScorePlugin
+	// PlacementScorePlugin ranks placements.
+	PlacementScorePlugin = fwk.PlacementScorePlugin
 )
 
 // PodGroupOf returns the name of the pod group that the pod is of, in its own

@@ -31,7 +31,9 @@ func (c *choices) Try(_ context.Context, pod *v1.Pod) (*Trial, error) {
 	}
 	return &Trial{
 		At: c.clock.Now(), Node: node, Rejects: func(node string) bool { return c.rejects[node] },
-		Share:    func(node string) (float64, bool) { return map[string]float64{"a": 0.5, "hot": 1.3}[node], node != "unknown" },
+		Share: func(node string) (float64, bool) {
+			return map[string]float64{"a": 0.5, "hot": 1.3}[node], node != "unknown"
+		},
 		Conclude: func(bound string) { c.told = append(c.told, pod.Name+" "+node+" "+bound) },
 	}, nil
 }

@@ -153,7 +153,7 @@ func TestDashboard(t *testing.T) {
 	p.shows("#problem", "The leader cannot be asked; it is tried again")
 	p.shows("#live", "Not live: as of")
 	p.screenshot("stale")
-	way.lead("https://"+scheduler.DecisionsAddress())
+	way.lead("https://" + scheduler.DecisionsAddress())
 	p.until(textOf("#problem"), equals(""))
 	p.shows("#live", "Live: 3 nodes")
 }

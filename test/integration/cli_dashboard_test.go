@@ -39,7 +39,9 @@ func TestDashboardFollowsTheLeader(t *testing.T) {
 		return strings.HasSuffix(state.Leader, "/"+p.podName("other")) && state.Error == "" && len(state.Nodes) > 0
 	})
 	p.must(s.Stop()) // what was known stays, with its age
-	c.waitState(page, func(state *dashboard.State) bool { return state.Error != "" && len(state.Nodes) > 0 && state.AgeSeconds > 0 })
+	c.waitState(page, func(state *dashboard.State) bool {
+		return state.Error != "" && len(state.Nodes) > 0 && state.AgeSeconds > 0
+	})
 	if err := stop(); err != nil {
 		t.Errorf("interrupted, it ends with %v", err)
 	}

@@ -63,12 +63,12 @@ func (r *relayServer) serve() {
 
 // pass passes on what comes from the connection, and back, until one side ends.
 func pass(from net.Conn, target string) {
-	defer from.Close()
+	defer func() { _ = from.Close() }() // it may be closed already
 	to, err := net.Dial("tcp", target)
 	if err != nil {
 		return
 	}
-	defer to.Close()
+	defer func() { _ = to.Close() }()
 	done := make(chan struct{}, 2)
 	for _, way := range [][2]net.Conn{{from, to}, {to, from}} {
 		go func() {

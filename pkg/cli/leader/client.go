@@ -113,8 +113,8 @@ func clientOf(config *rest.Config, verify bool) (*http.Client, error) {
 	own.Timeout = timeout
 	own.Proxy = nil
 	if !verify {
-		own.TLSClientConfig.Insecure = true
-		own.TLSClientConfig.CAData, own.TLSClientConfig.CAFile, own.TLSClientConfig.ServerName = nil, "", ""
+		own.Insecure = true
+		own.CAData, own.CAFile, own.ServerName = nil, "", ""
 	}
 	return rest.HTTPClientFor(own)
 }

@@ -341,10 +341,10 @@ func into(node *yaml.Node, step string) (*yaml.Node, int) {
 // stepsOf returns the keys, indices and names of a path such as a.b[0].c[name].
 func stepsOf(path string) (steps []string) {
 	for path != "" {
-		switch {
-		case path[0] == '.':
+		switch path[0] {
+		case '.':
 			path = path[1:]
-		case path[0] == '[':
+		case '[':
 			step, rest, _ := strings.Cut(path[1:], "]")
 			steps, path = append(steps, strings.Trim(step, `"`)), rest
 		default:
