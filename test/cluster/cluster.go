@@ -54,6 +54,9 @@ type Options struct {
 	// are forwarded. Empty means that none can be.
 	PodPorts string
 
+	// Audit are the users whose requests the API server logs: see Cluster.Requests.
+	Audit []string
+
 	// Log receives progress, one line a step. Nil means none.
 	Log io.Writer
 
@@ -163,8 +166,13 @@ func (c *Cluster) create(ctx context.Context, ports *ports) error {
 			return err
 		}
 	}
+	if len(c.opts.Audit) > 0 {
+		if err := writeAudit(filepath.Join(c.Dir, auditFile), c.opts.Audit); err != nil {
+			return err
+		}
+	}
 	configPath := filepath.Join(c.Dir, configFile)
-	if err := writeConfig(configPath, c.tools, ports, c.opts); err != nil {
+	if err := writeConfig(configPath, c.Dir, c.tools, ports, c.opts); err != nil {
 		return err
 	}
 	stagesPath := filepath.Join(c.Dir, stagesFile)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -15,7 +16,11 @@ const kubeletTimeout = "5s"
 
 // writeConfig writes the configuration of kwokctl. Each program has its path
 // there: kwokctl downloads what has none.
-func writeConfig(path string, tools tools, ports *ports, opts Options) error {
+func writeConfig(path, dir string, tools tools, ports *ports, opts Options) error {
+	auditPolicy := ""
+	if len(opts.Audit) > 0 {
+		auditPolicy = filepath.Join(dir, auditFile)
+	}
 	config := map[string]any{
 		"apiVersion": "config.kwok.x-k8s.io/v1alpha1",
 		"kind":       "KwokctlConfiguration",
@@ -28,6 +33,7 @@ func writeConfig(path string, tools tools, ports *ports, opts Options) error {
 			"kubeAdmission":     true,
 			"kubeFeatureGates":  formatGates(opts.FeatureGates),
 			"kubeRuntimeConfig": formatAPIs(opts.APIs),
+			"kubeAuditPolicy":   auditPolicy,
 
 			"etcdBinary":                  tools.path("etcd"),
 			"kubeApiserverBinary":         tools.path("kube-apiserver"),

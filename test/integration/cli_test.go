@@ -159,6 +159,12 @@ func (c *cli) grant(account string, rules []rbacv1.PolicyRule) {
 // viewer returns the rules of the manifests' role plimsoll:viewer of that kind.
 func viewer(t *testing.T, kind string) []rbacv1.PolicyRule {
 	t.Helper()
+	return rulesOf(t, kind, "plimsoll:viewer")
+}
+
+// rulesOf returns the rules of a role of the manifests.
+func rulesOf(t *testing.T, kind, name string) []rbacv1.PolicyRule {
+	t.Helper()
 	content, err := os.ReadFile(filepath.Join(root, "manifests", "base", "rbac.yaml"))
 	if err != nil {
 		t.Fatal(err)
@@ -168,11 +174,11 @@ func viewer(t *testing.T, kind string) []rbacv1.PolicyRule {
 		if err := yaml.Unmarshal([]byte(document), &role); err != nil {
 			t.Fatal(err)
 		}
-		if role.Kind == kind && role.Name == "plimsoll:viewer" {
+		if role.Kind == kind && role.Name == name {
 			return role.Rules
 		}
 	}
-	t.Fatalf("the manifests have no %s plimsoll:viewer", kind)
+	t.Fatalf("the manifests have no %s %s", kind, name)
 	return nil
 }
 

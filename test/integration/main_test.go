@@ -43,6 +43,7 @@ func clusterOptions() cluster.Options {
 		MetricResolution: resolution, Log: os.Stdout,
 		FeatureGates: groupGates, APIs: groupAPIs,
 		PodPorts: relay.address(),
+		Audit:    []string{"system:serviceaccount:plimsoll-system:plimsoll"},
 	}
 }
 

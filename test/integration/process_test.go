@@ -3,10 +3,14 @@ package integration
 import (
 	"context"
 	"fmt"
+	"maps"
+	"net/http"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	v1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
@@ -52,6 +56,48 @@ func TestManifests(t *testing.T) {
 		t.Errorf("after the leader was killed the pod is on %s", got)
 	}
 	leaderOf(t, replicas)
+	checkRights(p)
+}
+
+// checkRights checks that nothing was forbidden to the manifests' ServiceAccount, and that it
+// has used each right that the manifests give it beside the built-in roles.
+func checkRights(p *pool) {
+	p.t.Helper()
+	unused := map[string]bool{}
+	for _, rule := range ownRules(p.t) {
+		for _, group := range rule.APIGroups {
+			for _, resource := range rule.Resources {
+				for _, verb := range rule.Verbs {
+					unused[verb+" "+resource+"."+group] = true
+				}
+			}
+		}
+	}
+	if len(unused) < 5 {
+		p.t.Fatalf("the manifests give only %v", unused)
+	}
+	p.wait("each right to be used", func(context.Context) (bool, error) {
+		requests, err := p.local.Requests()
+		if err != nil {
+			return false, err
+		}
+		for i := range requests {
+			r := &requests[i]
+			if r.ResponseStatus.Code == http.StatusForbidden {
+				p.t.Fatalf("forbidden: %s %s", r.Verb, r.RequestURI)
+			}
+			if r.ObjectRef != nil && r.ObjectRef.Subresource == "" && r.ResponseStatus.Code < http.StatusBadRequest {
+				delete(unused, r.Verb+" "+r.ObjectRef.Resource+"."+r.ObjectRef.APIGroup)
+			}
+		}
+		return len(unused) == 0, fmt.Errorf("never used: %v", slices.Sorted(maps.Keys(unused)))
+	})
+}
+
+// ownRules returns what the manifests' own roles grant the scheduler.
+func ownRules(t *testing.T) []rbacv1.PolicyRule {
+	t.Helper()
+	return append(rulesOf(t, "ClusterRole", "plimsoll:metrics-reader"), rulesOf(t, "Role", "plimsoll:leader-election")...)
 }
 
 // leaderOf returns the replica that leads.
