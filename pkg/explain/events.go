@@ -55,6 +55,7 @@ func (l *Log) tell(pod *v1.Pod, d *Decision) {
 	l.mu.Unlock()
 	switch {
 	case recorder == nil:
+	case pod.Spec.SchedulerName != d.Profile: // one that is only observed
 	case d.Result == Waits && d.WaitsFor != "":
 		if (d.told.IsZero() || d.Time.Sub(d.told) >= saysAgain) && l.limiter.TryAccept() {
 			d.told = d.Time

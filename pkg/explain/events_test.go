@@ -51,7 +51,17 @@ func (t *teller) take(pod *v1.Pod, d *Decision) (told []string) {
 func (t *teller) step(d time.Duration) { t.clock.SetTime(t.clock.Now().Add(d)) }
 
 func testPod(name string) *v1.Pod {
-	return st.MakePod().Namespace("a").Name(name).UID(name).Obj()
+	return st.MakePod().Namespace("a").Name(name).UID(name).SchedulerName("plimsoll").Obj()
+}
+
+// Of the pods of another scheduler, which are observed, nothing is told.
+func TestPodsOfOtherSchedulersAreNotToldOf(t *testing.T) {
+	l, foreign := newTeller(), testPod("p")
+	l.TellPlacements()
+	foreign.Spec.SchedulerName = "default-scheduler"
+	if told := append(l.decide(foreign, Waits, "x"), l.decide(foreign, Placed, "")...); len(told) != 0 {
+		t.Errorf("told %q", told)
+	}
 }
 
 func TestAPodThatWaitsIsToldOfNowAndThen(t *testing.T) {

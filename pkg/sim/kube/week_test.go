@@ -1,6 +1,7 @@
 package kube_test
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
@@ -137,7 +139,11 @@ func TestAWeekOfWaitingJobsLeavesNothingBehind(t *testing.T) {
 		t.Errorf("only %v have made pods wait", j.waited)
 	}
 	// One of each pod that was there within the last hour.
-	if kept, _ := j.decisions.All(); len(kept) == 0 || len(kept) > present+int(time.Hour/step)+1 {
+	j.must(wait.PollUntilContextTimeout(t.Context(), time.Millisecond, time.Minute, true, func(context.Context) (bool, error) {
+		kept, _ := j.decisions.All() // they are taken in by a goroutine
+		return len(kept) > 0, nil
+	}))
+	if kept, _ := j.decisions.All(); len(kept) > present+int(time.Hour/step)+1 {
 		t.Errorf("%d decisions are kept", len(kept))
 	}
 
