@@ -71,8 +71,8 @@ type Options struct {
 	// (With the feature SchedulerAsyncPreemption, it is called by another
 	// goroutine, at any time.)
 	Evict func(pod types.NamespacedName)
-	// Event is told of the events that the scheduler and its plugins record. It
-	// may be nil.
+	// Event is told of the events that the scheduler and its plugins record, with
+	// Decisions also by the goroutine that explains them. It may be nil.
 	Event func(Event)
 }
 

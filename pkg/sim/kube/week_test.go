@@ -53,6 +53,7 @@ func newJobs(t *testing.T) *jobs {
 	j.fixture = newFixture(t, func(o *kube.Options) {
 		j.decisions = explain.NewLog(o.Clock)
 		o.Profiles, o.Decisions = []schedconfig.KubeSchedulerProfile{*policies[0].Profile}, j.decisions
+		o.Event = nil // decisions are told by another goroutine
 	})
 	go j.decisions.Run(t.Context())
 	j.addNode("cool", 10, 1)
