@@ -17,6 +17,8 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/spf13/cobra"
 	"k8s.io/klog/v2"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/show"
 )
 
 // version is set by the linker (see the Makefile).
@@ -45,6 +47,7 @@ const (
 
 // run runs the command with args and returns its exit status.
 func run(ctx context.Context, version string, args []string, stdout, stderr io.Writer) int {
+	stdout, stderr = show.NewSafe(stdout), show.NewSafe(stderr)
 	cmd := newCommand(version)
 	cmd.SetArgs(args)
 	cmd.SetOut(stdout)

@@ -4,13 +4,14 @@ import (
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"slices"
 	"sync"
 	"time"
 
 	bars "github.com/jedib0t/go-pretty/v6/progress"
 	"golang.org/x/term"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/show"
 )
 
 // progress shows on a terminal how far each policy is, and how much time is
@@ -27,7 +28,7 @@ type progress struct {
 
 // newProgress returns a display on w of policies that simulate a time span each.
 func newProgress(w io.Writer, policies []string, span time.Duration) *progress {
-	file, ok := w.(*os.File)
+	file, ok := show.FileOf(w)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return &progress{}
 	}
@@ -114,7 +115,7 @@ func (p *progress) stop(succeeded bool) {
 
 // showCount shows on a terminal how many of several runs are done.
 func showCount(w io.Writer, done, all int) {
-	file, ok := w.(*os.File)
+	file, ok := show.FileOf(w)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return
 	}

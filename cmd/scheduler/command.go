@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -56,6 +57,9 @@ pods choose it by schedulerName.`,
 			profiles, content, err := decodeProfiles(opts)
 			if err != nil {
 				return err
+			}
+			if cmd.Flags().Changed("observe") && len(own.observed) == 0 {
+				return errors.New("--observe is empty: must be the names of other schedulers, such as default-scheduler; without the flag pods are placed")
 			}
 			own.configuration = content
 			return runScheduler(cmd, opts, profiles, own)
@@ -148,7 +152,7 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 	readiness := newReadiness(model.awaitFirstPoll)
 	readiness.hold(ctx, cc)
 	endpoints := endpoints{decisions: shared.Decisions, ready: readiness.check(), status: &status.Server{
-		Version: own.version, Configuration: own.configuration, Reporters: shared.Status, Model: model.present, Snapshot: snapshotsOf(ctx, scheduler),
+		Version: own.version, Configuration: own.configuration, Observing: own.observed, Reporters: shared.Status, Model: model.present, Snapshot: snapshotsOf(ctx, scheduler),
 	}}
 	if err := endpoints.serve(ctx, cc, own.port, opts.SecureServing.BindPort); err != nil {
 		klog.FromContext(ctx).Error(err, "Decisions are not explained; scheduling goes on")

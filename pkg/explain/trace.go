@@ -6,6 +6,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	fwk "k8s.io/kube-scheduler/framework"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -157,8 +158,9 @@ func (t *Trace) Conclude(result Result, node string) {
 }
 
 // Observe concludes that the pod, which another scheduler has bound to a node, would have
-// got the chosen one; empty if none.
-func (t *Trace) Observe(chosen, bound string) {
+// got the chosen one; empty if none. uid is that of the pod itself: what was tried may have
+// another.
+func (t *Trace) Observe(chosen, bound string, uid types.UID) {
 	if t == nil || t.log == nil {
 		return
 	}
@@ -167,7 +169,7 @@ func (t *Trace) Observe(chosen, bound string) {
 	t.mu.Unlock()
 	t.log.Add(func() *Decision {
 		d := t.decision(Observed, chosen)
-		d.Bound = bound
+		d.Bound, d.UID = bound, uid
 		return d
 	})
 }

@@ -301,12 +301,12 @@ func TestObservedPods(t *testing.T) {
 	if trace.Rejects("n0") || !trace.Rejects("n1") || trace.Rejects("n2") || trace.Rejects("no-such") {
 		t.Error("n1 is the only node that was rejected")
 	}
-	trace.Observe("n0", "n1")
-	if d := c.written("p"); d.Result != Observed || d.Node != "n0" || d.Bound != "n1" || d.WaitsSince != nil {
+	trace.Observe("n0", "n1", "itself")
+	if d := c.written("p"); d.Result != Observed || d.Node != "n0" || d.Bound != "n1" || d.UID != "itself" || d.WaitsSince != nil {
 		t.Errorf("%+v", d.Summary)
 	}
 	var none *Trace
-	none.Observe("n0", "n1")
+	none.Observe("n0", "n1", "p")
 	if none.Rejects("n1") {
 		t.Error("where nothing is noted nothing is known to be rejected")
 	}

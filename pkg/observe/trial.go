@@ -6,6 +6,7 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 	"k8s.io/kubernetes/pkg/scheduler/framework"
@@ -48,13 +49,14 @@ func (f *Framework) Try(ctx context.Context, pod *v1.Pod) (*Trial, error) {
 		return nil, err
 	}
 	state := framework.NewCycleState()
+	uid := pod.UID
 	pod = pod.DeepCopy()
 	pod.UID += "/observed" // nothing that plugins remember of it is to be taken for a pod of ours
 	result, status, _ := f.Profile.RunPreFilterPlugins(ctx, state, pod)
 	if !status.IsSuccess() && !status.IsRejected() {
 		return nil, fmt.Errorf("try pod %s: %w", klog.KObj(pod), status.AsError())
 	}
-	trial := f.trialOf(state)
+	trial := f.trialOf(state, uid)
 	if status.IsRejected() {
 		return trial, nil
 	}
@@ -97,11 +99,11 @@ func (f *Framework) best(ctx context.Context, state fwk.CycleState, pod *v1.Pod,
 }
 
 // trialOf returns a trial that goes by what the cycle notes.
-func (f *Framework) trialOf(state fwk.CycleState) *Trial {
+func (f *Framework) trialOf(state fwk.CycleState, uid types.UID) *Trial {
 	trace, view := explain.Of(state), f.Model.View()
 	trial := &Trial{At: view.Now, Rejects: trace.Rejects}
 	trial.Share = func(node string) (float64, bool) { return f.share(&view, node) }
-	trial.Conclude = func(bound string) { trace.Observe(trial.Node, bound) }
+	trial.Conclude = func(bound string) { trace.Observe(trial.Node, bound, uid) }
 	return trial
 }
 

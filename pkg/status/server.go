@@ -18,7 +18,9 @@ type Server struct {
 	Version string
 	// Configuration is the configuration file's content.
 	Configuration []byte
-	Reporters     *Reporters
+	// Observing are the schedulers that are observed instead of scheduling.
+	Observing []string
+	Reporters *Reporters
 	// Model returns the load model, nil if no profile has one.
 	Model func() *load.Model
 	// Snapshot returns the nodes with the pods on them, as the scheduler has them in its
@@ -30,7 +32,7 @@ type Server struct {
 
 // header returns what an answer for the profile begins with.
 func (s *Server) header(profile string, view *load.View) Header {
-	return Header{Version: s.Version, Time: view.Now, Profile: profile, Profiles: s.Reporters.names()}
+	return Header{Version: s.Version, Time: view.Now, Profile: profile, Profiles: s.Reporters.names(), Observing: s.Observing}
 }
 
 // Nodes returns the nodes as the profile judges them, in the order of their names.

@@ -11,6 +11,9 @@ type Header struct {
 	Profile string `json:"profile"`
 	// Profiles are all those with one of Plimsoll's plugins.
 	Profiles []string `json:"profiles"`
+	// Observing are the schedulers whose pods are observed. If there are any, the scheduler
+	// places no pod.
+	Observing []string `json:"observing,omitempty"`
 }
 
 // Nodes is the answer to NodesPath.

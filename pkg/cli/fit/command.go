@@ -112,7 +112,7 @@ const mostEver = 100_000
 
 func (o *options) validate() error {
 	switch {
-	case o.replicas < 0 || o.replicas > mostEver:
+	case o.replicas < 0 || o.replicas > mostEver: // 0 is not given
 		return fmt.Errorf("--replicas %d: must be from 1 to %d", o.replicas, mostEver)
 	case o.most < 1 || o.most > mostEver:
 		return fmt.Errorf("--max %d: must be from 1 to %d", o.most, mostEver)

@@ -25,7 +25,7 @@ func printReport(screen show.Screen, output *show.Flags, r *Report) {
 	fmt.Fprintln(out)
 	fmt.Fprintln(out, r.summary())
 	if r.Blocked != "" {
-		fmt.Fprintf(out, "The next one would wait: %s\n", r.Blocked)
+		fmt.Fprintf(out, "After %d the next one would wait: %s\n", r.Fit, r.Blocked)
 	}
 	if output.Wide() {
 		for _, reason := range slices.SortedFunc(maps.Keys(r.Reasons), func(a, b string) int { return r.Reasons[b] - r.Reasons[a] }) {

@@ -96,11 +96,11 @@ func (s *source) copy(ctx context.Context) (*engine.Cluster, error) {
 	}
 	nodes, err := s.kube.CoreV1().Nodes().List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 	if err != nil {
-		return nil, fmt.Errorf("copy the cluster: %w", err)
+		return nil, copyError(err)
 	}
 	pods, err := s.kube.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{ResourceVersion: "0"})
 	if err != nil {
-		return nil, fmt.Errorf("copy the cluster: %w", err)
+		return nil, copyError(err)
 	}
 	c := &engine.Cluster{Now: time.Now()}
 	for i := range nodes.Items {
@@ -114,10 +114,18 @@ func (s *source) copy(ctx context.Context) (*engine.Cluster, error) {
 	case errors.Is(err, load.ErrNotServed): // as the scheduler, by requests alone
 		return c, nil
 	case err != nil:
-		return nil, fmt.Errorf("copy the cluster: %w", err)
+		return nil, copyError(err)
 	}
 	if c.PodReadings, err = s.metrics.ListPods(ctx); err != nil {
-		return nil, fmt.Errorf("copy the cluster: %w", err)
+		return nil, copyError(err)
 	}
 	return c, nil
+}
+
+// copyError says which rights it takes, if they are lacking.
+func copyError(err error) error {
+	if !apierrors.IsForbidden(err) {
+		return fmt.Errorf("copy the cluster: %w", err)
+	}
+	return fmt.Errorf("copy the cluster: %w\nfit takes these rules, in a ClusterRole:\n  apiGroups: [\"\"]\n  resources: [nodes, pods]\n  verbs: [get, list]\nand\n  apiGroups: [metrics.k8s.io]\n  resources: [nodes, pods]\n  verbs: [list]", err)
 }

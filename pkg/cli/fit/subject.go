@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 
@@ -19,6 +18,7 @@ import (
 	"k8s.io/utils/ptr"
 	sigsyaml "sigs.k8s.io/yaml"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/files"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/podtemplate"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 )
@@ -38,7 +38,7 @@ func (o *options) subject(ctx context.Context, from *source, stdin io.Reader) (*
 	if o.like != "" {
 		s, err = from.like(ctx, o.like)
 	} else {
-		s, err = o.read(stdin)
+		s, err = o.read(ctx, stdin)
 	}
 	if err != nil {
 		return nil, err
@@ -58,14 +58,8 @@ func (o *options) subject(ctx context.Context, from *source, stdin io.Reader) (*
 }
 
 // read reads the file.
-func (o *options) read(stdin io.Reader) (*subject, error) {
-	var content []byte
-	var err error
-	if o.file == "-" {
-		content, err = io.ReadAll(stdin)
-	} else {
-		content, err = os.ReadFile(o.file)
-	}
+func (o *options) read(ctx context.Context, stdin io.Reader) (*subject, error) {
+	content, err := files.Read(ctx, o.file, stdin)
 	if err != nil {
 		return nil, fmt.Errorf("--filename: %w", err)
 	}

@@ -71,7 +71,8 @@ func (f *Flags) Print(ctx context.Context, out io.Writer, get func(context.Conte
 			return err
 		}
 		if f.watch && screen.Terminal && f.Text() {
-			fmt.Fprint(out, "\x1b[H\x1b[2J") // home, and clear
+			file, _ := FileOf(out)
+			fmt.Fprint(file, "\x1b[H\x1b[2J") // home, and clear
 		} else if !first && f.Text() {
 			fmt.Fprintln(out)
 		}

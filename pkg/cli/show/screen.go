@@ -25,7 +25,7 @@ type Screen struct {
 // says that it is dumb.
 func ScreenOf(out io.Writer) Screen {
 	s := Screen{Out: out}
-	file, ok := out.(*os.File)
+	file, ok := FileOf(out)
 	if !ok || !term.IsTerminal(int(file.Fd())) {
 		return s
 	}

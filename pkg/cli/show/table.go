@@ -3,6 +3,7 @@ package show
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	pretty "github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -108,6 +109,7 @@ func (t *Table) shown(s Screen, wide bool) []int {
 }
 
 func (c Cell) render(s Screen) string {
+	c.Text = strings.ReplaceAll(c.Text, "\n", `\n`) // a cell is one line
 	colours := map[Level]text.Color{Good: text.FgGreen, Warn: text.FgYellow, Bad: text.FgRed, Faint: text.Faint}
 	colour, has := colours[c.Level]
 	if !has || !s.Colour {

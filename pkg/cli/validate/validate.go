@@ -13,6 +13,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/files"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/show"
 )
 
@@ -84,7 +85,7 @@ none, so that it can be a step in a pipeline.`,
 		if err := output.Validate(); err != nil {
 			return err
 		}
-		report, err := o.check(cmd.InOrStdin())
+		report, err := o.check(cmd.Context(), cmd.InOrStdin())
 		if err != nil {
 			return err
 		}
@@ -94,11 +95,11 @@ none, so that it can be a step in a pipeline.`,
 }
 
 // check checks all files.
-func (o *options) check(stdin io.Reader) (*Report, error) {
+func (o *options) check(ctx context.Context, stdin io.Reader) (*Report, error) {
 	report := &Report{Faults: []Fault{}}
 	for _, name := range o.files {
 		if name == "-" {
-			content, err := io.ReadAll(stdin)
+			content, err := files.Read(ctx, name, stdin)
 			if err != nil {
 				return nil, fmt.Errorf("read standard input: %w", err)
 			}
@@ -110,7 +111,7 @@ func (o *options) check(stdin io.Reader) (*Report, error) {
 			return nil, fmt.Errorf("--filename: %w", err)
 		}
 		for _, path := range paths {
-			content, err := os.ReadFile(path)
+			content, err := files.Read(ctx, path, nil)
 			if err != nil {
 				return nil, fmt.Errorf("--filename: %w", err)
 			}

@@ -2,6 +2,7 @@ package validate
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -27,7 +28,7 @@ func run(args ...string) (string, error) {
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetArgs(args)
 	cmd.SetOut(out)
-	err := cmd.Execute()
+	err := cmd.ExecuteContext(context.Background())
 	return out.String(), err
 }
 
@@ -87,7 +88,7 @@ func TestStandardInput(t *testing.T) {
 	cmd.SetErr(out)
 	cmd.SilenceErrors, cmd.SilenceUsage = true, true
 	cmd.SetIn(strings.NewReader("kind: Pod\nmetadata: {name: p, annotations: {plimsoll.io/estimate: '1'}}\n"))
-	if err := cmd.Execute(); err == nil {
+	if err := cmd.ExecuteContext(t.Context()); err == nil {
 		t.Error("a fault, and no error")
 	}
 	report := Report{}

@@ -30,10 +30,23 @@ func help(pod *v1.Pod, answer *Answer, args *config.NodeLoadArgs) []string {
 	}
 	var lines []string
 	for _, node := range over[:min(len(over), closest)] {
-		lines = append(lines, fmt.Sprintf("the load of %s falling by %s", node.Name, excess(node)))
+		if !isTooSmall(node.Load) {
+			lines = append(lines, fmt.Sprintf("the load of %s falling by %s", node.Name, excess(node)))
+		}
 	}
 	lines = append(lines, newNode(pod, over[0].Load))
 	return append(lines, annotations(pod, over[0].Load, args)...)
+}
+
+// isTooSmall reports whether the pod would be above the node's line if nothing else used it.
+// (A large pod may get such a node all the same: see line.Line.Cap.)
+func isTooSmall(loads *explain.Loads) bool {
+	for _, l := range []*explain.Load{&loads.CPU, &loads.Memory} {
+		if above(l) > 0 && l.Predicted-l.Estimate-above(l) < 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // overLine returns the nodes whose predicted use with the pod is above a line, the one
@@ -79,14 +92,15 @@ func excess(n *explain.Node) string {
 
 // newNode says what a node that is idle would need to have.
 func newNode(pod *v1.Pod, loads *explain.Loads) string {
-	size := func(l *explain.Load, write func(float64) string) string {
-		percent := l.ThresholdPercent
-		if percent == 0 {
-			percent = 100
-		}
-		return write(l.Estimate * 100 / float64(percent))
+	percent := loads.CPU.ThresholdPercent
+	if percent == 0 {
+		percent = 100
 	}
-	needs := []string{size(&loads.CPU, show.Cores) + " allocatable cores", size(&loads.Memory, show.Bytes) + " of allocatable memory"}
+	// On a node that is idle memory may go beyond the line, to all that is allocatable.
+	needs := []string{
+		show.Cores(loads.CPU.Estimate*100/float64(percent)) + " allocatable cores",
+		show.Bytes(loads.Memory.Estimate) + " of allocatable memory",
+	}
 	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
 	for _, name := range slices.Sorted(maps.Keys(requests)) {
 		if strings.Contains(string(name), "/") {

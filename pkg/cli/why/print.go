@@ -1,8 +1,10 @@
 package why
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -41,6 +43,9 @@ func (a *Answer) Lines() []string {
 	if !a.Ours {
 		return append(lines, a.foreign()...)
 	}
+	if len(a.Observing) > 0 && a.Node == "" {
+		return append(lines, fmt.Sprintf("It waits for ever: this scheduler places no pod, it only observes those of %s (--observe).", strings.Join(a.Observing, ", ")))
+	}
 	lines = append(lines, a.state())
 	if a.Preempted != "" {
 		lines = append(lines, "It is being evicted: "+a.Preempted)
@@ -57,6 +62,9 @@ func (a *Answer) Lines() []string {
 // foreign tells of a pod that is not ours.
 func (a *Answer) foreign() []string {
 	lines := []string{fmt.Sprintf("Plimsoll does not decide on it: its profiles are %s.", strings.Join(a.Profiles, ", "))}
+	if d := a.Decision; d != nil && d.Result == explain.Observed {
+		lines = append(lines, a.observed())
+	}
 	switch {
 	case a.Node != "":
 		return append(lines, fmt.Sprintf("It is on the node %s.", a.Node))
@@ -65,6 +73,18 @@ func (a *Answer) foreign() []string {
 	default:
 		return append(lines, "It has no node, and its scheduler has not said why.")
 	}
+}
+
+// observed tells where Plimsoll would have put a pod of another scheduler.
+func (a *Answer) observed() string {
+	d := a.Decision
+	switch {
+	case d.Node == "":
+		return fmt.Sprintf("Observed %s ago: it would have waited for %s", ago(d.Time), d.WaitsFor)
+	case d.Node == d.Bound:
+		return fmt.Sprintf("Observed %s ago: it would have gone to the same node, of %d", ago(d.Time), d.Considered)
+	}
+	return fmt.Sprintf("Observed %s ago: it would have gone to %s, of %d nodes", ago(d.Time), d.Node, d.Considered)
 }
 
 // state tells where the pod is, or since when it waits.
@@ -129,6 +149,10 @@ func tableOf(d *explain.Decision, wide bool) *show.Table {
 		{Name: "NODELOAD", Right: true}, {Name: "DEVICEFIT", Right: true}, {Name: "FRAGMENTED", Right: true}, {Name: ""},
 	}}
 	nodes := d.Nodes
+	if d.Node == "" { // the closest first
+		nodes = slices.Clone(nodes)
+		slices.SortStableFunc(nodes, func(a, b explain.Node) int { return cmp.Compare(distance(&a), distance(&b)) })
+	}
 	shown := bestNodes
 	if d.Node != "" {
 		shown++
@@ -141,6 +165,14 @@ func tableOf(d *explain.Decision, wide bool) *show.Table {
 		t.Add(rowOf(&nodes[i], d)...)
 	}
 	return t
+}
+
+// distance is how far a node is above its line with the pod, in parts of the line.
+func distance(n *explain.Node) float64 {
+	if n.Load == nil {
+		return math.Inf(1)
+	}
+	return worst(n.Load)
 }
 
 func rowOf(n *explain.Node, d *explain.Decision) []show.Cell {

@@ -43,6 +43,8 @@ type Answer struct {
 	// Profiles are the scheduler's; Ours says that the pod is of one of them.
 	Profiles []string `json:"profiles"`
 	Ours     bool     `json:"ours"`
+	// Observing are the schedulers that Plimsoll observes instead of placing pods.
+	Observing []string `json:"observing,omitempty"`
 	// Preempted is what the API server says of a pod that is evicted.
 	Preempted string `json:"preempted,omitempty"`
 	// Decision is the last one on the pod; absent if the leader has none.
@@ -140,6 +142,9 @@ func (a *asker) pod(ctx context.Context) (*v1.Pod, error) {
 	if apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("%w %s in the namespace %s", ErrNoPod, a.name, a.namespace)
 	}
+	if apierrors.IsForbidden(err) {
+		return nil, fmt.Errorf("%w\nThe rule to add to a Role in the namespace %s:\n  apiGroups: [\"\"]\n  resources: [pods]\n  verbs: [get, list]", err, a.namespace)
+	}
 	return pod, err
 }
 
@@ -154,9 +159,12 @@ func (a *asker) ask(ctx context.Context) (*Answer, error) {
 	if err := a.leader.Get(ctx, status.ProfilePath, nil, &header); err != nil {
 		return nil, err
 	}
-	answer.Profiles = header.Profiles
+	answer.Profiles, answer.Observing = header.Profiles, header.Observing
 	answer.Ours = slices.Contains(header.Profiles, answer.Scheduler)
-	if !answer.Ours {
+	if !answer.Ours { // it may be observed
+		if err := a.decision(ctx, pod, answer); err != nil {
+			return nil, err
+		}
 		return answer, nil
 	}
 	if err := a.group(ctx, pod, answer); err != nil {
