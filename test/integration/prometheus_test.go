@@ -42,7 +42,7 @@ func TestPrometheusSource(t *testing.T) {
 	cool := startExporter(t, p.nodeName("cool"), 1)
 	server := newPrometheus(t, startExporter(t, p.nodeName("hot"), 9), cool, startExporter(t, p.nodeName("free"), 6))
 	s := p.startUnmeasured("prometheus.yaml", func(config map[string]any) {
-		args(config)["expiration"], args(config)["window"] = "15s", "5m"
+		args(config)["expiration"], args(config)["window"] = "15s", "10s"
 		source := args(config)["source"].(map[string]any)
 		source["interval"], source["timeout"] = "1s", "1s"
 		source["prometheus"] = map[string]any{"address": server.address, "window": "10s"}
@@ -50,6 +50,8 @@ func TestPrometheusSource(t *testing.T) {
 	source := newSource(t, server.address, nil)
 	none := func(nodes float64) bool { return nodes == 0 }
 
+	reader := p.token("reader")
+	p.allowDecisions("reader")
 	small := func(name string) *v1.Pod {
 		pod := withCPU(p.pod(name, "plimsoll"), "100m")
 		p.create(pod)
@@ -58,11 +60,12 @@ func TestPrometheusSource(t *testing.T) {
 	check := func(pod *v1.Pod, want, when string) {
 		t.Helper()
 		if got := p.nodeOf(pod); got != want {
-			t.Errorf("%s the pod is on %s, want %s", when, got, want)
+			_, why, err := s.Decisions(t.Context(), reader, "?pod=default/"+pod.Name)
+			t.Errorf("%s the pod is on %s, want %s (%v):\n%s", when, got, want, err, why)
 		}
 	}
 	// A node is fresh from its first scrape on, which says what memory is used. CPU
-	// takes two.
+	// takes two. What was taken for it in between is in the average for a window.
 	waitMeasured := func() {
 		t.Helper()
 		waitReadings(t, source, func(readings map[string]load.Reading) bool {
@@ -74,7 +77,7 @@ func TestPrometheusSource(t *testing.T) {
 			}
 			return measured == 3
 		})
-		s.waitPolls()
+		s.waitMorePolls(15)
 		s.waitMetric(freshNodes, func(nodes float64) bool { return nodes == 3 })
 	}
 	first := small("before-the-first-sample")

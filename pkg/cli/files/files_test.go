@@ -28,7 +28,7 @@ func TestRead(t *testing.T) {
 // Who presses Ctrl-C does not have to wait for input.
 func TestReadEndsWithItsContext(t *testing.T) {
 	silent, writer := io.Pipe()
-	defer writer.Close()
+	defer func() { _ = writer.Close() }()
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := Read(ctx, "-", silent); !errors.Is(err, context.Canceled) {

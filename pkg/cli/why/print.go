@@ -78,10 +78,10 @@ func (a *Answer) foreign() []string {
 // observed tells where Plimsoll would have put a pod of another scheduler.
 func (a *Answer) observed() string {
 	d := a.Decision
-	switch {
-	case d.Node == "":
+	switch d.Node {
+	case "":
 		return fmt.Sprintf("Observed %s ago: it would have waited for %s", ago(d.Time), d.WaitsFor)
-	case d.Node == d.Bound:
+	case d.Bound:
 		return fmt.Sprintf("Observed %s ago: it would have gone to the same node, of %d", ago(d.Time), d.Considered)
 	}
 	return fmt.Sprintf("Observed %s ago: it would have gone to %s, of %d nodes", ago(d.Time), d.Node, d.Considered)
