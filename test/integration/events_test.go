@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
@@ -53,8 +55,10 @@ func TestEventsTellWhatUsersAsk(t *testing.T) {
 			FieldSelector: "involvedObject.name=" + object + ",reason=" + reason,
 		})
 		p.must(err)
-		if len(events.Items) != 1 || events.Items[0].Series != nil {
-			t.Errorf("%s of %s is told %d times, want once: %+v", reason, object, len(events.Items), events.Items)
+		// The schedulers of other tests know this test's nodes, too.
+		told := slices.DeleteFunc(events.Items, func(e v1.Event) bool { return e.ReportingController != p.profile("plimsoll") })
+		if len(told) != 1 || told[0].Series != nil {
+			t.Errorf("%s of %s is told %d times, want once: %+v", reason, object, len(told), told)
 		}
 	}
 }
