@@ -53,7 +53,7 @@ func (m *Model) nodeHandler() cache.ResourceEventHandler {
 			set(node)
 		},
 		DeleteFunc: func(obj any) {
-			if node, ok := lastKnown(obj).(*v1.Node); ok {
+			if node, ok := LastKnown(obj).(*v1.Node); ok {
 				m.RemoveNode(node.Name)
 			}
 		},
@@ -88,16 +88,16 @@ func (m *Model) podHandler() cache.ResourceEventHandler {
 			m.SetPod(pod)
 		},
 		DeleteFunc: func(obj any) {
-			if pod, ok := lastKnown(obj).(*v1.Pod); ok {
+			if pod, ok := LastKnown(obj).(*v1.Pod); ok {
 				m.RemovePod(pod)
 			}
 		},
 	}
 }
 
-// lastKnown returns the object behind a deletion, also behind one that was
+// LastKnown returns the object behind a deletion, also behind one that was
 // noticed only because the object was no longer listed.
-func lastKnown(obj any) any {
+func LastKnown(obj any) any {
 	if tombstone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
 		return tombstone.Obj
 	}

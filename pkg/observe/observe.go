@@ -19,6 +19,8 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/klog/v2"
 	"k8s.io/utils/clock"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 const (
@@ -83,10 +85,7 @@ func (o *Observer) Watch(factory informers.SharedInformerFactory) error {
 			}
 		},
 		DeleteFunc: func(obj any) {
-			if tombstone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
-				obj = tombstone.Obj
-			}
-			if pod, ok := obj.(*v1.Pod); ok {
+			if pod, ok := load.LastKnown(obj).(*v1.Pod); ok {
 				o.forget(pod.UID)
 			}
 		},

@@ -13,6 +13,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
 // learn has the mix of pods learned from those that are created. The resource
@@ -39,10 +40,7 @@ func (pl *DeviceFit) learn(ctx context.Context, factory informers.SharedInformer
 			}
 		},
 		DeleteFunc: func(obj any) {
-			if tombstone, ok := obj.(cache.DeletedFinalStateUnknown); ok {
-				obj = tombstone.Obj
-			}
-			if pod, ok := obj.(*v1.Pod); ok {
+			if pod, ok := load.LastKnown(obj).(*v1.Pod); ok {
 				incomplete.Delete(pod.UID)
 			}
 		},
