@@ -15,7 +15,8 @@ import (
 	"k8s.io/apimachinery/pkg/selection"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/pager"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/cluster"
 )
 
 // selector is an object of the namespace that knows pods by their labels.
@@ -104,18 +105,12 @@ type looker struct {
 	err       error
 }
 
-// list calls each with all objects of a kind, in pages.
+// list calls each with all objects of a kind.
 func list[T any, L runtime.Object](l *looker, resource string, page func(context.Context, metav1.ListOptions) (L, error), each func(*T)) {
 	if l.err != nil {
 		return
 	}
-	err := pager.New(pager.SimplePageFunc(func(options metav1.ListOptions) (runtime.Object, error) {
-		return page(l.ctx, options)
-	})).EachListItem(l.ctx, metav1.ListOptions{}, func(object runtime.Object) error {
-		each(any(object).(*T))
-		return nil
-	})
-	if err != nil {
+	if err := cluster.Each(l.ctx, page, each); err != nil {
 		l.err = fmt.Errorf("list %s in namespace %s, any of which may select the pod: %w", resource, l.namespace, err)
 	}
 }

@@ -8,10 +8,9 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
-	"k8s.io/client-go/tools/pager"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/cluster"
 )
 
 // Isolated is a pod that is isolated.
@@ -31,13 +30,10 @@ type Isolated struct {
 // so longest first. The annotation has no index: all pods are read, in pages.
 func listIsolated(ctx context.Context, client kubernetes.Interface, namespace string, now time.Time) ([]Isolated, error) {
 	all := []Isolated{} // an empty list is no null
-	err := pager.New(pager.SimplePageFunc(func(options metav1.ListOptions) (runtime.Object, error) {
-		return client.CoreV1().Pods(namespace).List(ctx, options)
-	})).EachListItem(ctx, metav1.ListOptions{}, func(object runtime.Object) error {
-		if pod, ok := object.(*v1.Pod); ok && isolated(pod) {
+	err := cluster.Each(ctx, client.CoreV1().Pods(namespace).List, func(pod *v1.Pod) {
+		if isolated(pod) {
 			all = append(all, isolatedOf(pod, now))
 		}
-		return nil
 	})
 	if err != nil {
 		return nil, fmt.Errorf("list pods: %w", err)

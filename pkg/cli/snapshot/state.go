@@ -10,10 +10,9 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/client-go/tools/pager"
 	metricsv1beta1 "k8s.io/metrics/pkg/apis/metrics/v1beta1"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/cluster"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/recording"
 )
 
@@ -30,37 +29,27 @@ type state struct {
 func (t *taker) read(ctx context.Context) (*state, error) {
 	s := &state{}
 	core, metrics := t.client.CoreV1(), t.metrics.MetricsV1beta1()
-	if err := list(ctx, core.Nodes().List, func(node *v1.Node) { s.nodes = append(s.nodes, trimNode(node)) }); err != nil {
+	if err := cluster.Each(ctx, core.Nodes().List, func(node *v1.Node) { s.nodes = append(s.nodes, trimNode(node)) }); err != nil {
 		return nil, fmt.Errorf("list nodes: %w", err)
 	}
-	if err := list(ctx, core.Pods(metav1.NamespaceAll).List, func(pod *v1.Pod) { s.pods = append(s.pods, trimPod(pod)) }); err != nil {
+	if err := cluster.Each(ctx, core.Pods(metav1.NamespaceAll).List, func(pod *v1.Pod) { s.pods = append(s.pods, trimPod(pod)) }); err != nil {
 		return nil, fmt.Errorf("list pods of all namespaces: %w", err)
 	}
 	if len(s.nodes) == 0 || len(s.pods) == 0 {
 		return nil, fmt.Errorf("the cluster has %d nodes and %d pods: there is nothing to simulate", len(s.nodes), len(s.pods))
 	}
-	err := list(ctx, metrics.NodeMetricses().List, func(m *metricsv1beta1.NodeMetrics) { s.nodeMetrics = append(s.nodeMetrics, m) })
+	err := cluster.Each(ctx, metrics.NodeMetricses().List, func(m *metricsv1beta1.NodeMetrics) { s.nodeMetrics = append(s.nodeMetrics, m) })
 	switch {
 	case err != nil && t.prometheus.Address == "":
 		return nil, fmt.Errorf("list what nodes use (nodes.metrics.k8s.io): %w; it needs metrics-server, or --prometheus", err)
 	case err != nil:
 		fmt.Fprintln(t.warn, "warning: what nodes use at present is left out:", err)
 	}
-	err = list(ctx, metrics.PodMetricses(metav1.NamespaceAll).List, func(m *metricsv1beta1.PodMetrics) { s.podMetrics = append(s.podMetrics, m) })
+	err = cluster.Each(ctx, metrics.PodMetricses(metav1.NamespaceAll).List, func(m *metricsv1beta1.PodMetrics) { s.podMetrics = append(s.podMetrics, m) })
 	if err != nil {
 		fmt.Fprintln(t.warn, "warning: what pods use at present (pods.metrics.k8s.io) is left out:", err)
 	}
 	return s, nil
-}
-
-// list calls each with all objects, which are read in pages.
-func list[T any, L runtime.Object](ctx context.Context, page func(context.Context, metav1.ListOptions) (L, error), each func(*T)) error {
-	return pager.New(pager.SimplePageFunc(func(options metav1.ListOptions) (runtime.Object, error) {
-		return page(ctx, options)
-	})).EachListItem(ctx, metav1.ListOptions{}, func(object runtime.Object) error {
-		each(any(object).(*T))
-		return nil
-	})
 }
 
 // write writes the files into a directory.
