@@ -8,7 +8,6 @@ import (
 
 	"k8s.io/component-base/metrics/legacyregistry"
 	"k8s.io/klog/v2"
-	fwk "k8s.io/kube-scheduler/framework"
 	appconfig "k8s.io/kubernetes/cmd/kube-scheduler/app/config"
 	kubescheduler "k8s.io/kubernetes/pkg/scheduler"
 	"k8s.io/kubernetes/pkg/scheduler/backend/cache"
@@ -49,23 +48,16 @@ func observeInstead(ctx context.Context, names []string, cc *appconfig.Completed
 	if !ok || model() == nil {
 		return fmt.Errorf("--observe: the profile %s has none of Plimsoll's plugins, so there is nothing to compare", profile)
 	}
-	logger := klog.FromContext(ctx)
-	refresh := func() ([]fwk.NodeInfo, error) {
-		if err := s.Cache.UpdateSnapshot(logger, snapshot); err != nil {
-			return nil, fmt.Errorf("take a snapshot of the nodes: %w", err)
-		}
-		return snapshot.NodeInfos().List()
-	}
 	metrics := observe.NewMetrics()
 	legacyregistry.MustRegister(metrics.All()...)
 	observer := observe.New(names, profile, &observe.Framework{
-		Profile: s.Profiles[profile], Refresh: refresh, Model: model(), Reporters: reporters.Of(profile),
+		Profile: s.Profiles[profile], Refresh: refreshing(ctx, s, snapshot), Model: model(), Reporters: reporters.Of(profile),
 	}, metrics, clock.RealClock{})
 	if err := observer.Watch(cc.InformerFactory); err != nil {
 		return err
 	}
 	process.InsteadOfScheduling(ctx, s, func() {
-		logger.Info("Observing: this scheduler places no pod, and tells where it would have put those of others", "schedulers", names, "profile", profile)
+		klog.FromContext(ctx).Info("Observing: this scheduler places no pod, and tells where it would have put those of others", "schedulers", names, "profile", profile)
 		observer.Run(ctx)
 	})
 	return nil

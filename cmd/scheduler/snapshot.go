@@ -15,7 +15,12 @@ import (
 // scheduling cycles decide on. Of nodes that have not changed since the last call it
 // takes nothing.
 func snapshotsOf(ctx context.Context, s *kubescheduler.Scheduler) func() ([]fwk.NodeInfo, error) {
-	snapshot, logger := cache.NewEmptySnapshot(), klog.FromContext(ctx)
+	return refreshing(ctx, s, cache.NewEmptySnapshot())
+}
+
+// refreshing returns what brings the snapshot up to date and returns its nodes.
+func refreshing(ctx context.Context, s *kubescheduler.Scheduler, snapshot *cache.Snapshot) func() ([]fwk.NodeInfo, error) {
+	logger := klog.FromContext(ctx)
 	return func() ([]fwk.NodeInfo, error) {
 		if err := s.Cache.UpdateSnapshot(logger, snapshot); err != nil {
 			return nil, fmt.Errorf("take a snapshot of the nodes: %w", err)
