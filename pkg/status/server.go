@@ -183,7 +183,7 @@ func (s *Server) Devices(profile string) (*DeviceKinds, error) {
 		for _, devices := range nodes.Nodes[i].Devices {
 			kind := byName[devices.Resource]
 			if kind == nil { // a device class
-				kind = &DeviceKind{Devices: Devices{Resource: devices.Resource}, Verdict: string(device.Device), Reason: "a device class"}
+				kind = &DeviceKind{Devices: Devices{Resource: devices.Resource}, Verdict: string(device.Device), Reason: deviceClass}
 				byName[devices.Resource] = kind
 			}
 			kind.add(&devices)
@@ -202,15 +202,14 @@ func rank(verdict string) int {
 	return slices.Index([]string{string(device.Device), string(device.Counter), string(device.Excluded)}, verdict)
 }
 
+// deviceClass is the reason for which a device class is taken for a device. The
+// catalogue has none, so that its nodes are counted here.
+const deviceClass = "a device class"
+
 // add counts a node's devices.
 func (k *DeviceKind) add(of *Devices) {
-	k.Allocatable += of.Allocatable
-	k.Used += of.Used
-	k.Free += of.Free
-	k.Fragmented += of.Fragmented
-	k.Stranded += of.Stranded
-	k.Starved += of.Starved
-	if k.Reason == "a device class" {
+	k.Devices.Add(of)
+	if k.Reason == deviceClass {
 		k.Nodes++
 		k.Most = max(k.Most, of.Allocatable)
 	}

@@ -87,6 +87,16 @@ type Devices struct {
 	Starved int64 `json:"starved"`
 }
 
+// Add adds the counts of further devices.
+func (d *Devices) Add(further *Devices) {
+	d.Allocatable += further.Allocatable
+	d.Used += further.Used
+	d.Free += further.Free
+	d.Fragmented += further.Fragmented
+	d.Stranded += further.Stranded
+	d.Starved += further.Starved
+}
+
 // Pods is the answer to PodsPath.
 type Pods struct {
 	Header `json:",inline"`

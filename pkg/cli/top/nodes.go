@@ -206,13 +206,8 @@ func devicesOf(n *status.Node) []show.Cell {
 		return unknown(5)
 	}
 	var sum status.Devices
-	for _, d := range n.Devices {
-		sum.Allocatable += d.Allocatable
-		sum.Used += d.Used
-		sum.Free += d.Free
-		sum.Fragmented += d.Fragmented
-		sum.Stranded += d.Stranded
-		sum.Starved += d.Starved
+	for i := range n.Devices {
+		sum.Add(&n.Devices[i])
 	}
 	starved := show.Text("%d", sum.Starved)
 	if sum.Starved > 0 {
