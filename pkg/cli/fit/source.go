@@ -12,6 +12,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/cluster"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/leader"
 	engine "github.com/plimsoll-scheduler/plimsoll/pkg/fit"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -127,5 +128,6 @@ func copyError(err error) error {
 	if !apierrors.IsForbidden(err) {
 		return fmt.Errorf("copy the cluster: %w", err)
 	}
-	return fmt.Errorf("copy the cluster: %w\nfit takes these rules, in a ClusterRole:\n  apiGroups: [\"\"]\n  resources: [nodes, pods]\n  verbs: [get, list]\nand\n  apiGroups: [metrics.k8s.io]\n  resources: [nodes, pods]\n  verbs: [list]", err)
+	return fmt.Errorf("copy the cluster: %w\nfit takes these rules, in a ClusterRole:\n%s\nand\n%s", err,
+		cluster.Rule{Resources: "nodes, pods", Verbs: "get, list"}, cluster.Rule{Group: "metrics.k8s.io", Resources: "nodes, pods", Verbs: "list"})
 }

@@ -15,6 +15,8 @@ import (
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/cluster"
 )
 
 // forward forwards a free local port to a port of the pod until stop is called, as
@@ -71,7 +73,7 @@ func dialerTo(config *rest.Config, to *v1.Pod) (httpstream.Dialer, error) {
 // forwardError says what is wrong.
 func forwardError(err error, to *v1.Pod) error {
 	if apierrors.IsForbidden(err) || err != nil && strings.Contains(err.Error(), "forbidden") {
-		return denied(err, rule{"", "pods/portforward", "get, create", to.Namespace})
+		return denied(err, to.Namespace, cluster.Rule{Resources: "pods/portforward", Verbs: "get, create"})
 	}
 	return fmt.Errorf("forward a port to the pod %s/%s: %w", to.Namespace, to.Name, err)
 }

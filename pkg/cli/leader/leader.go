@@ -13,6 +13,8 @@ import (
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/cluster"
 )
 
 const (
@@ -62,7 +64,7 @@ func (f *Flags) find(ctx context.Context, client kubernetes.Interface) (*coordin
 	case err == nil:
 		return lease, nil
 	case apierrors.IsForbidden(err):
-		return nil, denied(err, rule{"coordination.k8s.io", "leases", "get", namespace})
+		return nil, denied(err, namespace, cluster.Rule{Group: "coordination.k8s.io", Resources: "leases", Verbs: "get"})
 	case !apierrors.IsNotFound(err) || f.lease != "":
 		return nil, fmt.Errorf("find the leader: %w", err)
 	}
@@ -102,7 +104,7 @@ func pod(ctx context.Context, client kubernetes.Interface, lease *coordinationv1
 	case err == nil:
 		return held, portOf(held), nil
 	case apierrors.IsForbidden(err):
-		return nil, 0, denied(err, rule{"", "pods", "get", lease.Namespace})
+		return nil, 0, denied(err, lease.Namespace, cluster.Rule{Resources: "pods", Verbs: "get"})
 	case !apierrors.IsNotFound(err):
 		return nil, 0, fmt.Errorf("find the leader: %w", err)
 	}
@@ -129,11 +131,7 @@ func portOf(p *v1.Pod) int {
 	return defaultPort
 }
 
-// rule is what somebody may do by RBAC.
-type rule struct{ group, resource, verb, namespace string }
-
-// denied says which rule somebody lacks.
-func denied(err error, lacks rule) error {
-	return fmt.Errorf("%w\nThe rule to add to a Role in the namespace %s (the Role plimsoll:viewer has all that is needed):\n  apiGroups: [%q]\n  resources: [%s]\n  verbs: [%s]",
-		err, lacks.namespace, lacks.group, lacks.resource, lacks.verb)
+// denied says which rule somebody lacks in the namespace.
+func denied(err error, namespace string, lacks cluster.Rule) error {
+	return fmt.Errorf("%w\nThe rule to add to a Role in the namespace %s (the Role plimsoll:viewer has all that is needed):\n%s", err, namespace, lacks)
 }

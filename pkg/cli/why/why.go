@@ -143,7 +143,7 @@ func (a *asker) pod(ctx context.Context) (*v1.Pod, error) {
 		return nil, fmt.Errorf("%w %s in the namespace %s", ErrNoPod, a.name, a.namespace)
 	}
 	if apierrors.IsForbidden(err) {
-		return nil, fmt.Errorf("%w\nThe rule to add to a Role in the namespace %s:\n  apiGroups: [\"\"]\n  resources: [pods]\n  verbs: [get, list]", err, a.namespace)
+		return nil, fmt.Errorf("%w\nThe rule to add to a Role in the namespace %s:\n%s", err, a.namespace, cluster.Rule{Resources: "pods", Verbs: "get, list"})
 	}
 	return pod, err
 }
