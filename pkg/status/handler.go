@@ -49,37 +49,37 @@ func (s *Server) handle(mux *http.ServeMux, path string, further []string, get f
 	mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			w.Header().Set("Allow", "GET, HEAD")
-			answer(w, http.StatusMethodNotAllowed, Failure{path + " can only be read: use GET"})
+			Answer(w, http.StatusMethodNotAllowed, Failure{path + " can only be read: use GET"})
 			return
 		}
 		for name := range r.URL.Query() {
 			if !slices.Contains(known, name) {
-				answer(w, http.StatusBadRequest, Failure{fmt.Sprintf("unknown parameter %q: known here are %s", name, strings.Join(known, ", "))})
+				Answer(w, http.StatusBadRequest, Failure{fmt.Sprintf("unknown parameter %q: known here are %s", name, strings.Join(known, ", "))})
 				return
 			}
 		}
 		profile, err := s.profile(r.URL.Query().Get("profile"))
 		if err != nil {
-			answer(w, http.StatusNotFound, Failure{err.Error()})
+			Answer(w, http.StatusNotFound, Failure{err.Error()})
 			return
 		}
 		if s.Model() == nil {
-			answer(w, http.StatusServiceUnavailable, Failure{"there is no load model yet: the scheduler is starting"})
+			Answer(w, http.StatusServiceUnavailable, Failure{"there is no load model yet: the scheduler is starting"})
 			return
 		}
 		body, err := get(profile, r)
 		if err != nil {
-			answer(w, http.StatusInternalServerError, Failure{err.Error()})
+			Answer(w, http.StatusInternalServerError, Failure{err.Error()})
 			return
 		}
-		answer(w, http.StatusOK, body)
+		Answer(w, http.StatusOK, body)
 	})
 }
 
 // configuration serves the configuration file.
 func (s *Server) configuration(w http.ResponseWriter, _ *http.Request) {
 	if len(s.Configuration) == 0 {
-		answer(w, http.StatusNotFound, Failure{"the scheduler runs without a configuration file (--config)"})
+		Answer(w, http.StatusNotFound, Failure{"the scheduler runs without a configuration file (--config)"})
 		return
 	}
 	w.Header().Set("Content-Type", "application/yaml")
@@ -100,7 +100,8 @@ func (s *Server) profile(name string) (string, error) {
 	return name, nil
 }
 
-func answer(w http.ResponseWriter, code int, body any) {
+// Answer answers with JSON.
+func Answer(w http.ResponseWriter, code int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
 	_ = json.NewEncoder(w).Encode(body) // whoever asked is gone

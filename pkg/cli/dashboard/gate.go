@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"sync"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
 )
 
 // gate keeps out all but the page itself, for who has the token.
@@ -99,7 +101,7 @@ func (g *gate) exchange(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	g.ticket = ""
-	answer(w, http.StatusOK, map[string]string{"token": g.token})
+	status.Answer(w, http.StatusOK, map[string]string{"token": g.token})
 }
 
 func bearer(r *http.Request) string {

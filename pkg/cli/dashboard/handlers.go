@@ -2,7 +2,6 @@ package dashboard
 
 import (
 	"embed"
-	"encoding/json"
 	"fmt"
 	"io/fs"
 	"net/http"
@@ -43,7 +42,7 @@ func handlers(feed *feed, gate *gate) http.Handler {
 				refuse(w, codeOf(err), err.Error())
 				return
 			}
-			answer(w, http.StatusOK, body)
+			status.Answer(w, http.StatusOK, body)
 		}))
 	}
 	api("/api/state", func(r *http.Request) (any, error) { return feed.state(r.FormValue("profile")) })
@@ -96,11 +95,5 @@ func (b badRequest) Error() string { return string(b) }
 
 // refuse answers with what is wrong.
 func refuse(w http.ResponseWriter, code int, wrong string) {
-	answer(w, code, status.Failure{Error: wrong})
-}
-
-func answer(w http.ResponseWriter, code int, body any) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(code)
-	_ = json.NewEncoder(w).Encode(body) // whoever asked is gone
+	status.Answer(w, code, status.Failure{Error: wrong})
 }
