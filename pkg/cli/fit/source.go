@@ -43,7 +43,7 @@ func (o *options) source(ctx context.Context, stderr io.Writer) (*source, error)
 		if err != nil {
 			return nil, fmt.Errorf("--snapshot: %w", err)
 		}
-		s.name, s.snapshot = o.snapshot, &engine.Cluster{Nodes: read.Nodes, Pods: read.Pods, Readings: read.Readings, PodReadings: read.PodReadings, Now: read.Now}
+		s.name, s.snapshot = o.snapshot, (*engine.Cluster)(read)
 		s.namespace = v1.NamespaceDefault
 		return s, nil
 	}
