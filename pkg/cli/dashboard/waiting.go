@@ -12,7 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
 
-	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/why"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/show"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 )
 
@@ -86,7 +86,7 @@ func (w *Waiting) explain(d *explain.Summary) {
 	if d.WaitsSince != nil {
 		w.Since = *d.WaitsSince
 	}
-	w.Reason, w.For = why.Reasons(d.Rejected), d.WaitsFor
+	w.Reason, w.For = show.Counts(d.Rejected), d.WaitsFor
 	if d.Result == explain.Placed {
 		w.Reason = "given to " + d.Node + ", and being bound"
 	}

@@ -25,7 +25,7 @@ func (r *runner) printPlan(p *Plan) error {
 	screen := show.ScreenOf(r.out)
 	what := fmt.Sprintf("pod %s/%s on node %s", p.Namespace, p.Pod, p.Node)
 	if len(p.Devices) > 0 {
-		what += " with " + strings.Join(devices(p.Devices), ", ")
+		what += " with " + show.Counts(p.Devices)
 	}
 	fmt.Fprintln(screen.Out, what)
 	t := &show.Table{Columns: []show.Column{{Name: "WHAT"}, {Name: "WHAT BECOMES OF IT"}}}
@@ -85,17 +85,10 @@ func (r *runner) printList(ctx context.Context, all []Isolated) error {
 		if i.Overdue {
 			until = show.Cell{Text: until.Text + " (overdue)", Level: show.Warn}
 		}
-		t.Add(show.Text("%s", i.Namespace), show.Text("%s", i.Pod), show.Text("%s", i.Node), show.Text("%s", orDash(strings.Join(devices(i.Devices), ", "))),
+		t.Add(show.Text("%s", i.Namespace), show.Text("%s", i.Pod), show.Text("%s", i.Node), show.Text("%s", orDash(show.Counts(i.Devices))),
 			show.Text("%s", i.Phase), show.Text("%s", since), until, show.Text("%s", orDash(by)), show.Text("%s", orDash(reason)))
 	}
 	return r.print(ctx, all, func(s show.Screen) { r.show.PrintTable(s, t) })
-}
-
-func devices(counts map[string]int64) (all []string) {
-	for _, name := range slices.Sorted(maps.Keys(counts)) {
-		all = append(all, fmt.Sprintf("%d %s", counts[name], name))
-	}
-	return all
 }
 
 // listed returns the labels as kubectl prints them.

@@ -2,11 +2,8 @@ package top
 
 import (
 	"context"
-	"fmt"
-	"maps"
 	"math"
 	"slices"
-	"strings"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/leader"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/show"
@@ -83,11 +80,7 @@ func counts(devices map[string]int64) string {
 	if len(devices) == 0 {
 		return "-"
 	}
-	var texts []string
-	for _, name := range slices.Sorted(maps.Keys(devices)) {
-		texts = append(texts, fmt.Sprintf("%d %s", devices[name], name))
-	}
-	return strings.Join(texts, ", ")
+	return show.Counts(devices)
 }
 
 var workloads = subject{

@@ -3,7 +3,6 @@ package why
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -124,18 +123,9 @@ func decided(d *explain.Decision) (lines []string) {
 		lines = append(lines, "It waits for "+d.WaitsFor)
 	}
 	if len(d.Rejected) > 0 {
-		lines = append(lines, fmt.Sprintf("Plimsoll rejected, of %d nodes: %s", d.Considered, Reasons(d.Rejected)))
+		lines = append(lines, fmt.Sprintf("Plimsoll rejected, of %d nodes: %s", d.Considered, show.Counts(d.Rejected)))
 	}
 	return lines
-}
-
-// Reasons writes how many nodes were rejected for which reason.
-func Reasons(rejected map[string]int) string {
-	var reasons []string
-	for _, reason := range slices.Sorted(maps.Keys(rejected)) {
-		reasons = append(reasons, fmt.Sprintf("%d %s", rejected[reason], reason))
-	}
-	return strings.Join(reasons, ", ")
 }
 
 // bestNodes is how many nodes are shown beside the chosen one.
