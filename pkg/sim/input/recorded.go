@@ -62,12 +62,8 @@ func Recorded(path string, m Model, seed uint64, warnings *warning.List) (*sim.S
 	if err != nil {
 		return nil, err
 	}
-	found, err := objectsIn(files)
+	s, err := snapshotBy((*snapshot).takeForReplay, path, files, warnings)
 	if err != nil {
-		return nil, err
-	}
-	s := &snapshot{}
-	if err := warnings.Settle(&found.left, s.takeForReplay(path, found, warnings)); err != nil {
 		return nil, err
 	}
 	r := newReplay(s, recorded, &m)

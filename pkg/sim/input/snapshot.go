@@ -68,12 +68,20 @@ func Snapshot(path string, m Model, seed uint64, warnings *warning.List) (*sim.S
 
 // newSnapshot returns what is in the files.
 func newSnapshot(path string, files []*textfile.File, warnings *warning.List) (*snapshot, error) {
+	return snapshotBy((*snapshot).take, path, files, warnings)
+}
+
+// taking is a way to take what matters from objects.
+type taking func(s *snapshot, path string, from *objects, warnings *warning.List) error
+
+// snapshotBy returns what take takes from the files.
+func snapshotBy(take taking, path string, files []*textfile.File, warnings *warning.List) (*snapshot, error) {
 	found, err := objectsIn(files)
 	if err != nil {
 		return nil, err
 	}
 	s := &snapshot{}
-	if err := warnings.Settle(&found.left, s.take(path, found, warnings)); err != nil {
+	if err := warnings.Settle(&found.left, take(s, path, found, warnings)); err != nil {
 		return nil, err
 	}
 	return s, nil
