@@ -83,7 +83,7 @@ func (c *Client) forward(ctx context.Context, f *Flags) error {
 		return fmt.Errorf("the pod %s/%s, which holds the lease %s/%s, is %s: see kubectl -n %s describe pod %s",
 			leader.Namespace, leader.Name, lease.Namespace, lease.Name, leader.Status.Phase, leader.Namespace, leader.Name)
 	}
-	local, stop, err := forward(ctx, c.config, leader, port)
+	local, stop, err := forward(ctx, c.kube, c.config, leader, port)
 	if err != nil {
 		return err
 	}

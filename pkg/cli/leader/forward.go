@@ -21,8 +21,8 @@ import (
 
 // forward forwards a free local port to a port of the pod until stop is called, as
 // kubectl port-forward does: over a WebSocket, or SPDY where the API server is older.
-func forward(ctx context.Context, config *rest.Config, to *v1.Pod, port int) (local int, stop func(), err error) {
-	dialer, err := dialerTo(config, to)
+func forward(ctx context.Context, client kubernetes.Interface, config *rest.Config, to *v1.Pod, port int) (local int, stop func(), err error) {
+	dialer, err := dialerTo(client, config, to)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -50,11 +50,7 @@ func forward(ctx context.Context, config *rest.Config, to *v1.Pod, port int) (lo
 	return int(ports[0].Local), stop, nil
 }
 
-func dialerTo(config *rest.Config, to *v1.Pod) (httpstream.Dialer, error) {
-	client, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, err
-	}
+func dialerTo(client kubernetes.Interface, config *rest.Config, to *v1.Pod) (httpstream.Dialer, error) {
 	url := client.CoreV1().RESTClient().Post().Resource("pods").Namespace(to.Namespace).Name(to.Name).SubResource("portforward").URL()
 	roundTripper, upgrader, err := spdy.RoundTripperFor(config)
 	if err != nil {
