@@ -208,7 +208,7 @@ const deviceClass = "a device class"
 
 // add counts a node's devices.
 func (k *DeviceKind) add(of *Devices) {
-	k.Devices.Add(of)
+	k.Add(of)
 	if k.Reason == deviceClass {
 		k.Nodes++
 		k.Most = max(k.Most, of.Allocatable)
