@@ -5,7 +5,6 @@ import (
 	"fmt"
 
 	"github.com/spf13/cobra"
-	"k8s.io/apiserver/pkg/server"
 	cliflag "k8s.io/component-base/cli/flag"
 	"k8s.io/component-base/cli/globalflag"
 	basecompatibility "k8s.io/component-base/compatibility"
@@ -111,7 +110,8 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 	if err := process.NameInformers(opts, "plimsoll"); err != nil {
 		return err
 	}
-	ctx := server.SetupSignalContext()
+	var stop graceful
+	ctx := stop.context()
 
 	model := sharedModel{profiles: profiles}
 	shared := plugins.NewShared(profiles, model.get)
@@ -148,6 +148,8 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 		if err := observeInstead(ctx, own.observed, cc, scheduler, model.present, shared.Status); err != nil {
 			return err
 		}
+	} else {
+		stop.of(ctx, scheduler)
 	}
 	readiness := newReadiness(model.awaitFirstPoll)
 	readiness.hold(ctx, cc)

@@ -216,6 +216,9 @@ func (s *Scheduler) Kill() {
 	<-s.ended
 }
 
+// ExitCode returns that of the scheduler, which has ended; -1 if a signal ended it.
+func (s *Scheduler) ExitCode() int { return s.cmd.ProcessState.ExitCode() }
+
 // Log returns what the scheduler has printed so far.
 func (s *Scheduler) Log() (string, error) {
 	content, err := os.ReadFile(s.LogFile)

@@ -105,7 +105,7 @@ plugin: arguments are passed on as they were given.
 {{- $pluginConfig = append $pluginConfig . -}}
 {{- end -}}
 {{- $profile := merge (dict "schedulerName" .Values.schedulerName "pluginConfig" $pluginConfig) .Values.profile -}}
-{{- $lease := merge (dict "resourceName" (include "plimsoll.fullname" .) "resourceNamespace" .Release.Namespace) .Values.leaderElection -}}
+{{- $lease := merge (dict "resourceName" (include "plimsoll.fullname" .) "resourceNamespace" .Release.Namespace) .Values.leaderElection (dict "retryPeriod" "800ms") -}}
 {{- $config := dict "apiVersion" "kubescheduler.config.k8s.io/v1" "kind" "KubeSchedulerConfiguration" -}}
 {{- $config = merge $config (dict "leaderElection" $lease "profiles" (prepend .Values.extraProfiles $profile)) .Values.configuration -}}
 {{ toYaml $config }}

@@ -52,3 +52,18 @@ func InsteadOfScheduling(ctx context.Context, s *scheduler.Scheduler, do func())
 		return nil, nil
 	}
 }
+
+// AroundNext has the scheduler call before when it begins to wait for what to schedule
+// next, which is when it has nothing at hand, and after when it has that. If after
+// returns false, it is not scheduled. Call it before the scheduler runs.
+func AroundNext(s *scheduler.Scheduler, before func(), after func() bool) {
+	next := s.NextPod
+	s.NextPod = func(logger klog.Logger) (*framework.QueuedPodInfo, error) {
+		before()
+		entity, err := next(logger)
+		if !after() {
+			return nil, nil
+		}
+		return entity, err
+	}
+}

@@ -1,0 +1,183 @@
+package integration
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	v1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/watch"
+
+	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
+)
+
+// While 2,000 pods come one after another, the replica that leads is stopped as
+// Kubernetes stops a pod, and the next one killed. Each time a replica that stands by
+// goes on: no pod is lost, none is bound twice, and no node gets more than it has.
+func TestReplicasTakeOverUnderAStreamOfPods(t *testing.T) {
+	t.Parallel()
+	const (
+		nodes   = 25
+		pods    = 2000
+		perNode = 100 // devices, so that there are some to spare
+	)
+	p := &pool{t: t, name: poolName(t), local: local}
+	t.Cleanup(p.remove)
+	for i := range nodes {
+		p.must(local.CreateNodes(t.Context(), p.clusterNode(node{name: fmt.Sprintf("n%02d", i), cores: 200, gpus: perNode})))
+	}
+	replica := func() *scheduler {
+		return p.runScheduler(cluster.SchedulerOptions{
+			Config: filepath.Join(root, "config", "plimsoll.yaml"),
+			Change: ofPool(t, func(config map[string]any) {
+				lease := config["leaderElection"].(map[string]any)
+				lease["resourceName"], lease["resourceNamespace"] = p.name, metav1.NamespaceDefault
+			}),
+		})
+	}
+	first := replica()
+	p.waitToLead(first)
+	second, third := replica(), replica()
+
+	bindings := p.watchBindings()
+	created := make(chan error, 1)
+	go func() {
+		for i := range pods {
+			pod := withGPUs(withCPU(p.pod(fmt.Sprintf("p%04d", i), "plimsoll"), "10m"), "1")
+			if _, err := local.Clientset.CoreV1().Pods(metav1.NamespaceDefault).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
+				created <- err
+				return
+			}
+		}
+		created <- nil
+	}()
+
+	bindings.waitFor(pods / 4)
+	asked := time.Now()
+	p.must(first.Stop())
+	ended := time.Now()
+	before := bindings.count()
+	bindings.waitFor(before + 1)
+	t.Logf("SIGTERM: the leader ended after %v, and the next pod was bound %v later", ended.Sub(asked), bindings.since(ended, before))
+	if code := first.ExitCode(); code != 0 {
+		t.Errorf("the leader that was asked to stop ended with %d", code)
+	}
+	if log, err := first.Log(); err != nil || !strings.Contains(log, "All bindings in flight have ended") {
+		t.Errorf("the log of the leader that was asked to stop does not say that all it had begun was bound: %v", err)
+	}
+
+	bindings.waitFor(pods / 2)
+	leader, standby := second, third
+	if !p.leads(second) {
+		leader, standby = third, second
+	}
+	killed := time.Now()
+	leader.Kill()
+	before = bindings.count()
+	bindings.waitFor(before + 1)
+	t.Logf("SIGKILL: the next pod was bound after %v", bindings.since(killed, before))
+
+	bindings.waitFor(pods)
+	p.must(<-created)
+	if !p.leads(standby) {
+		t.Error("the replica that was left does not lead")
+	}
+	bound, err := p.pods(t.Context(), "")
+	p.must(err)
+	on := map[string]int{}
+	for i := range bound {
+		if on[bound[i].Spec.NodeName]++; bound[i].Spec.NodeName == "" || bindings.nodeOf(bound[i].Name) != bound[i].Spec.NodeName {
+			t.Errorf("pod %s was bound to %q and is on %q", bound[i].Name, bindings.nodeOf(bound[i].Name), bound[i].Spec.NodeName)
+		}
+	}
+	if len(bound) != pods {
+		t.Errorf("%d pods of %d are there", len(bound), pods)
+	}
+	for node, count := range on {
+		if count > perNode {
+			t.Errorf("%s has %d devices, and %d pods that ask for one", node, perNode, count)
+		}
+	}
+}
+
+func (p *pool) leads(s *scheduler) bool {
+	p.t.Helper()
+	leads, _, err := s.metric(p.t.Context(), "leader_election_master_status")
+	p.must(err)
+	return leads == 1
+}
+
+func (p *pool) waitToLead(s *scheduler) {
+	p.t.Helper()
+	p.wait("the scheduler to lead", func(context.Context) (bool, error) { return p.leads(s), nil })
+}
+
+// bindings are those of the pool's pods, as a watch shows them.
+type bindings struct {
+	p *pool
+
+	mu    sync.Mutex
+	nodes map[string]string // by pod
+	times []time.Time       // of the bindings, in order
+}
+
+// watchBindings watches the pool's pods until the test ends. A pod that changes its
+// node is an error.
+func (p *pool) watchBindings() *bindings {
+	p.t.Helper()
+	b := &bindings{p: p, nodes: map[string]string{}}
+	w, err := p.local.Clientset.CoreV1().Pods(metav1.NamespaceDefault).Watch(p.t.Context(), metav1.ListOptions{LabelSelector: "pool=" + p.name})
+	p.must(err)
+	p.t.Cleanup(w.Stop)
+	go func() {
+		for event := range w.ResultChan() {
+			if pod, ok := event.Object.(*v1.Pod); ok && event.Type != watch.Deleted && pod.Spec.NodeName != "" {
+				b.see(pod.Name, pod.Spec.NodeName)
+			}
+		}
+	}()
+	return b
+}
+
+func (b *bindings) see(pod, node string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch before, seen := b.nodes[pod]; {
+	case !seen:
+		b.nodes[pod] = node
+		b.times = append(b.times, time.Now())
+	case before != node:
+		b.p.t.Errorf("pod %s was on %s and is on %s", pod, before, node)
+	}
+}
+
+func (b *bindings) count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.times)
+}
+
+func (b *bindings) nodeOf(pod string) string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.nodes[pod]
+}
+
+// since returns how long after that the binding of this number was seen, from 0 on.
+func (b *bindings) since(then time.Time, number int) time.Duration {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.times[number].Sub(then)
+}
+
+func (b *bindings) waitFor(count int) {
+	b.p.t.Helper()
+	b.p.waitAtMost(5*time.Minute, fmt.Sprintf("%d pods to be bound", count), func(context.Context) (bool, error) {
+		return b.count() >= count, fmt.Errorf("%d are", b.count())
+	})
+}
