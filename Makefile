@@ -136,8 +136,9 @@ fuzz: ## Fuzz all that reads input, one test after the other for FUZZTIME=10m ea
 	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 .PHONY: generate
-generate: ## Write what is made from the code: docs/metrics.md
+generate: ## Write what is made from the code: docs/metrics.md, docs/arguments.md
 	go test ./test/metrics -run TestDocumentIsThatOfTheCode -rewrite
+	go test ./test/arguments -run TestReferenceIsThatOfTheCode -rewrite
 
 .PHONY: lint
 lint: newest ## Check the code and the module files

@@ -53,14 +53,15 @@ const (
 // Prometheus configures the source of type Prometheus.
 type Prometheus struct {
 	// Address is the URL of the server, such as https://prometheus.monitoring:9090,
-	// with the path that it is served under, if any. Required.
+	// with the path that it is served under, if any, and without user and password.
+	// Required.
 	Address string `json:"address"`
-	// BearerTokenFile holds the token to authenticate with. It is read anew for
-	// each query.
+	// BearerTokenFile is the path of a file with the token to authenticate with, such as
+	// /var/run/secrets/kubernetes.io/serviceaccount/token. It is read anew for each query.
 	BearerTokenFile string `json:"bearerTokenFile"`
-	// CAFile holds the certificates (PEM) that the server's must be signed by;
-	// the system's if empty. CertFile and KeyFile are the client's own. All are
-	// read anew when they change.
+	// CAFile is the path of the certificates (PEM) of which one must have signed the
+	// server's; the system's if empty, of which the container image has none. CertFile
+	// and KeyFile are the client's own. All are read anew when they change.
 	CAFile   string `json:"caFile"`
 	CertFile string `json:"certFile"`
 	KeyFile  string `json:"keyFile"`
@@ -72,8 +73,8 @@ type Prometheus struct {
 	// NodeLabel is the label of the answers that has the node's name.
 	NodeLabel string `json:"nodeLabel"`
 	// Window is the range that the expressions look back over: the use they
-	// report was measured within it. 1s to expiration, and at least two scrape
-	// intervals of the server's.
+	// report was measured within it. 1s to expiration, at least two scrape intervals of
+	// the server's, and not longer than the history (NodeLoad's window).
 	Window time.Duration `json:"window"`
 	// Queries are PromQL expressions by resource, whose values are cores and
 	// bytes, one series a node. A resource that is not named keeps its default.

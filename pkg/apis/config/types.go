@@ -121,18 +121,19 @@ type NodeLoadArgs struct {
 // Source configures where measured use is read, and how often.
 type Source struct {
 	Type SourceType `json:"type"`
-	// Interval from one poll to the next. 1s to 10m.
+	// Interval is from one poll, which reads all nodes in one call, to the next. 1s to
+	// 10m.
 	Interval time.Duration `json:"interval"`
-	// Timeout of one poll. At least 1ms, at most Interval.
+	// Timeout is that of one poll. At least 1ms, at most Interval.
 	Timeout time.Duration `json:"timeout"`
-	// Prometheus belongs to type Prometheus: it is given with it, and only then.
+	// Prometheus is given with type PrometheusServer, and only then.
 	Prometheus *Prometheus `json:"prometheus"`
 }
 
 // Filter configures which nodes NodeLoad rejects.
 type Filter struct {
 	WhenUnsatisfiable UnsatisfiablePolicy `json:"whenUnsatisfiable"`
-	// Statistic of the node's history that is compared with the thresholds.
+	// Statistic is what of the node's history is compared with the thresholds.
 	Statistic Statistic `json:"statistic"`
 	// Thresholds are percent of allocatable by resource, 0 to 100. A node whose
 	// predicted use is above is over the line. 0 turns the resource off. A
@@ -161,7 +162,7 @@ type Score struct {
 	// Strategy defaults to LeastExpectedLoss, or to MostHeadroom if arguments are given
 	// that are for that alone.
 	Strategy ScoreStrategy `json:"strategy"`
-	// Statistic of the node's history that nodes are ranked by.
+	// Statistic is what of the node's history nodes are ranked by.
 	Statistic Statistic `json:"statistic"`
 	// Weights by resource, 0 to 100, at least one above 0: how much each counts,
 	// compared with the others. A resource that is not named keeps its default.
@@ -187,9 +188,10 @@ type Band struct {
 
 // Estimate configures how much a pod counts before its use is measured.
 type Estimate struct {
-	// Factors are percent of the request by resource, 0 to 1000.
+	// Factors are percent of the request that a pod is expected to use, by resource, 0
+	// to 1000.
 	Factors map[string]int64 `json:"factors"`
-	// Defaults stand in for the request of a container that has none.
+	// Defaults stand in for the request of each container that has none.
 	Defaults map[string]resource.Quantity `json:"defaults"`
 	// WarmUp is how long a pod runs before a sample is taken to show its use.
 	// 0 to 1h.
@@ -232,7 +234,7 @@ type DeviceFitArgs struct {
 	// "!" excludes what it matches, wherever it stands in the list.
 	//
 	// What a lone * alone matches is a device unless it is taken for a counter,
-	// such as the uses of /dev/kvm: see package device. What another pattern
+	// such as the uses of /dev/kvm (see docs/configuration.md). What another pattern
 	// matches is a device in any case.
 	Resources []string `json:"resources"`
 	Strategy  Strategy `json:"strategy"`
@@ -240,9 +242,10 @@ type DeviceFitArgs struct {
 	// strategy. A resource that is not named counts 1.
 	Weights map[string]int64 `json:"weights"`
 	// HeadroomPerDevice is how much live headroom, by resource, a pod without
-	// devices must leave on a node for each of its free devices. A resource that
-	// is not named, or 0, asks for none.
+	// devices must leave on a node for each of its free devices, such as {cpu: "2"};
+	// else the node is rejected. Pods of DaemonSets and critical ones are exempt. A
+	// resource that is not named, or 0, asks for none.
 	HeadroomPerDevice map[string]resource.Quantity `json:"headroomPerDevice"`
-	// AvoidDeviceNodes makes pods without devices prefer nodes without free devices.
+	// AvoidDeviceNodes has pods without devices prefer nodes without free devices.
 	AvoidDeviceNodes bool `json:"avoidDeviceNodes"`
 }
