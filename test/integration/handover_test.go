@@ -11,7 +11,8 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/informers"
+	"k8s.io/client-go/tools/cache"
 
 	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
 )
@@ -45,45 +46,37 @@ func TestReplicasTakeOverUnderAStreamOfPods(t *testing.T) {
 	second, third := replica(), replica()
 
 	bindings := p.watchBindings()
-	created := make(chan error, 1)
 	go func() {
 		for i := range pods {
 			pod := withGPUs(withCPU(p.pod(fmt.Sprintf("p%04d", i), "plimsoll"), "10m"), "1")
 			if _, err := local.Clientset.CoreV1().Pods(metav1.NamespaceDefault).Create(t.Context(), pod, metav1.CreateOptions{}); err != nil {
-				created <- err
+				bindings.fail(err)
 				return
 			}
 		}
-		created <- nil
 	}()
 
 	bindings.waitFor(pods / 4)
 	asked := time.Now()
 	p.must(first.Stop())
-	ended := time.Now()
-	before := bindings.count()
-	bindings.waitFor(before + 1)
-	t.Logf("SIGTERM: the leader ended after %v, and the next pod was bound %v later", ended.Sub(asked), bindings.since(ended, before))
 	if code := first.ExitCode(); code != 0 {
 		t.Errorf("the leader that was asked to stop ended with %d", code)
 	}
 	if log, err := first.Log(); err != nil || !strings.Contains(log, "All bindings in flight have ended") {
 		t.Errorf("the log of the leader that was asked to stop does not say that all it had begun was bound: %v", err)
 	}
-
 	bindings.waitFor(pods / 2)
+	t.Logf("SIGTERM: between two bindings passed %v at most", bindings.longestPause(asked))
+
 	leader, standby := second, third
 	if !p.leads(second) {
 		leader, standby = third, second
 	}
 	killed := time.Now()
 	leader.Kill()
-	before = bindings.count()
-	bindings.waitFor(before + 1)
-	t.Logf("SIGKILL: the next pod was bound after %v", bindings.since(killed, before))
-
 	bindings.waitFor(pods)
-	p.must(<-created)
+	t.Logf("SIGKILL: between two bindings passed %v at most", bindings.longestPause(killed))
+
 	if !p.leads(standby) {
 		t.Error("the replica that was left does not lead")
 	}
@@ -117,13 +110,14 @@ func (p *pool) waitToLead(s *scheduler) {
 	p.wait("the scheduler to lead", func(context.Context) (bool, error) { return p.leads(s), nil })
 }
 
-// bindings are those of the pool's pods, as a watch shows them.
+// bindings are those of the pool's pods, as an informer shows them.
 type bindings struct {
 	p *pool
 
 	mu    sync.Mutex
 	nodes map[string]string // by pod
 	times []time.Time       // of the bindings, in order
+	err   error
 }
 
 // watchBindings watches the pool's pods until the test ends. A pod that changes its
@@ -131,17 +125,28 @@ type bindings struct {
 func (p *pool) watchBindings() *bindings {
 	p.t.Helper()
 	b := &bindings{p: p, nodes: map[string]string{}}
-	w, err := p.local.Clientset.CoreV1().Pods(metav1.NamespaceDefault).Watch(p.t.Context(), metav1.ListOptions{LabelSelector: "pool=" + p.name})
-	p.must(err)
-	p.t.Cleanup(w.Stop)
-	go func() {
-		for event := range w.ResultChan() {
-			if pod, ok := event.Object.(*v1.Pod); ok && event.Type != watch.Deleted && pod.Spec.NodeName != "" {
-				b.see(pod.Name, pod.Spec.NodeName)
-			}
+	factory := informers.NewSharedInformerFactoryWithOptions(p.local.Clientset, 0, informers.WithTweakListOptions(func(o *metav1.ListOptions) {
+		o.LabelSelector = "pool=" + p.name
+	}))
+	see := func(object any) {
+		if pod := object.(*v1.Pod); pod.Spec.NodeName != "" {
+			b.see(pod.Name, pod.Spec.NodeName)
 		}
-	}()
+	}
+	_, err := factory.Core().V1().Pods().Informer().AddEventHandler(cache.ResourceEventHandlerFuncs{
+		AddFunc: see, UpdateFunc: func(_, object any) { see(object) },
+	})
+	p.must(err)
+	factory.Start(p.t.Context().Done())
+	factory.WaitForCacheSync(p.t.Context().Done())
 	return b
+}
+
+// fail ends waiting.
+func (b *bindings) fail(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.err = err
 }
 
 func (b *bindings) see(pod, node string) {
@@ -156,28 +161,33 @@ func (b *bindings) see(pod, node string) {
 	}
 }
 
-func (b *bindings) count() int {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return len(b.times)
-}
-
 func (b *bindings) nodeOf(pod string) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.nodes[pod]
 }
 
-// since returns how long after that the binding of this number was seen, from 0 on.
-func (b *bindings) since(then time.Time, number int) time.Duration {
+// longestPause returns the longest time between two bindings of which the latter was
+// seen after then.
+func (b *bindings) longestPause(then time.Time) (longest time.Duration) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.times[number].Sub(then)
+	for i := 1; i < len(b.times); i++ {
+		if b.times[i].After(then) {
+			longest = max(longest, b.times[i].Sub(b.times[i-1]))
+		}
+	}
+	return longest
 }
 
 func (b *bindings) waitFor(count int) {
 	b.p.t.Helper()
 	b.p.waitAtMost(5*time.Minute, fmt.Sprintf("%d pods to be bound", count), func(context.Context) (bool, error) {
-		return b.count() >= count, fmt.Errorf("%d are", b.count())
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		if b.err != nil {
+			b.p.t.Fatal(b.err)
+		}
+		return len(b.times) >= count, fmt.Errorf("%d are", len(b.times))
 	})
 }
