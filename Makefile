@@ -108,8 +108,9 @@ unit: ## Run the tests that need no control plane
 	go test $(RACE) $$(go list ./... | grep -v -e /test/integration -e /test/cluster)
 
 .PHONY: smoke
-smoke: tools ## Place a few pods by the local control plane
+smoke: tools ## Place a few pods by the local control plane, and have it check the chart's objects
 	go test $(RACE) -timeout 10m -run '^Test(ControlPlaneIsOfTheMinorThatIsBuiltFor|Placement|FilterAtTheThreshold)$$' ./test/integration
+	GOFLAGS= go -C $(CHART) test -timeout 10m -run '^TestObjectsPassStrictDryRun$$' . -args -tools $(CURDIR)/bin/tools$(if $(MINOR_FLAGS),-$(K8S))
 
 # How often "make bench" runs each profile, and each Go benchmark.
 ROUNDS ?= 3

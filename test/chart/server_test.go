@@ -2,6 +2,7 @@ package chart
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/signal"
@@ -22,13 +23,18 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
 )
 
+// tools is where the programs of the control plane are; of an older minor of Kubernetes
+// they are in a folder of their own.
+var tools = flag.String("tools", "", "the folder with the programs of the control plane, such as ../../bin/tools-1.36")
+
 // local starts the control plane that all tests share, when the first one asks for it.
 var local = sync.OnceValues(func() (*cluster.Cluster, error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	c, err := cluster.Start(ctx, cluster.Options{
-		Log:  os.Stdout,
-		APIs: []string{"admissionregistration.k8s.io/v1beta1"}, // as it is in Kubernetes 1.35
+		Log: os.Stdout, ToolsDir: *tools,
+		APIs:         []string{"admissionregistration.k8s.io/v1beta1"}, // as it is in Kubernetes 1.35
+		FeatureGates: map[string]bool{"MutatingAdmissionPolicy": true}, // which has to be said there
 	})
 	if err != nil {
 		return nil, err
@@ -92,6 +98,24 @@ func (c *client) of(object *unstructured.Unstructured) (dynamic.ResourceInterfac
 	return c.Resource(mapping.Resource).Namespace(object.GetNamespace()), nil
 }
 
+// rendering returns that for the API server.
+func (c *client) rendering() (r rendering) {
+	c.t.Helper()
+	discovery := controlPlane(c.t).Clientset.Discovery()
+	version, err := discovery.ServerVersion()
+	must(c.t, err)
+	r.kubernetes = version.GitVersion
+	const group = "admissionregistration.k8s.io/"
+	for _, served := range []string{"v1", "v1beta1"} {
+		list, err := discovery.ServerResourcesForGroupVersion(group + served)
+		must(c.t, err)
+		for i := range list.APIResources {
+			r.apis = append(r.apis, group+served+"/"+list.APIResources[i].Kind)
+		}
+	}
+	return r
+}
+
 // dryRun has the API server check an object strictly, and returns it as it would be
 // stored.
 func (c *client) dryRun(object *unstructured.Unstructured) (*unstructured.Unstructured, error) {
@@ -139,12 +163,14 @@ dashboard: {enabled: true, annotations: {grafana_folder: Scheduling}}
 	"an existing ConfigMap and ServiceAccount": "{existingConfigMap: mine, serviceAccount: {create: false, name: mine}, rbac: {create: false}}",
 }
 
-// The API server takes all objects, in several settings, and knows each field.
+// The API server takes all objects, in several settings, and knows each field. They are
+// rendered for what it is and serves, as Helm does.
 func TestObjectsPassStrictDryRun(t *testing.T) {
 	c := newClient(t)
+	server := c.rendering()
 	for name, given := range settings {
 		t.Run(name, func(t *testing.T) {
-			for k, object := range render(t, given) {
+			for k, object := range server.render(t, given) {
 				if object.GroupVersionKind().Group == "monitoring.coreos.com" {
 					continue // see TestMonitoringObjects
 				}
