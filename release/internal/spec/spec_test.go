@@ -37,11 +37,18 @@ func file(t *testing.T, text string) string {
 }
 
 func TestOwnFilesAreRight(t *testing.T) {
-	if _, err := ReadImage("../../image.yaml"); err != nil {
-		t.Error(err)
+	image, err := ReadImage("../../image.yaml")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if _, err := ReadPlugin("../../plugin.yaml"); err != nil {
-		t.Error(err)
+	plugin, err := ReadPlugin("../../plugin.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, program := range []string{image.Program.Package, plugin.Package} {
+		if _, err := os.Stat(filepath.Join("../../..", program, "main.go")); err != nil {
+			t.Error(err)
+		}
 	}
 }
 
