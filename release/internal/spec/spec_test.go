@@ -46,7 +46,7 @@ func TestOwnFilesAreRight(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, program := range []string{image.Program.Package, plugin.Package} {
-		if _, err := os.Stat(filepath.Join("../../..", program, "main.go")); err != nil {
+		if _, err := os.Stat(filepath.Join("..", "..", "..", program, "main.go")); err != nil {
 			t.Error(err)
 		}
 	}
