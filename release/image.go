@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -41,6 +42,9 @@ func image(ctx context.Context, args []string) error {
 }
 
 func (f *imageFlags) make(ctx context.Context) error {
+	if f.layout == "" {
+		return errors.New("-layout: must name the folder that gets the OCI layout")
+	}
 	what, err := spec.ReadImage(f.spec)
 	if err != nil {
 		return err

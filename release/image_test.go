@@ -399,6 +399,7 @@ func TestImageRefuses(t *testing.T) {
 	}{
 		{"a platform that the image is not for", []string{"-platforms", "linux/riscv64"}, []string{`"linux/riscv64"`, "[linux/amd64 linux/arm64]", "image.yaml"}},
 		{"no time", []string{"-epoch", ""}, []string{"SOURCE_DATE_EPOCH=", "git log -1"}},
+		{"no folder", []string{"-layout", ""}, []string{"-layout"}},
 		{"no version", []string{"-version", ""}, []string{"-version", "v0.2.0"}},
 		{"an image without a tag", []string{"-image", "tiny"}, []string{`"tiny"`, "NAME:TAG"}},
 		{"an image in no place", []string{"-image", "Tiny:v1"}, []string{`"Tiny:v1"`, "NAME:TAG"}},

@@ -40,6 +40,9 @@ func releasePage(ctx context.Context, args []string) error {
 }
 
 func (f *pageFlags) make(ctx context.Context) error {
+	if f.out == "" {
+		return errors.New("-out: must name the folder that gets the files")
+	}
 	plugin, err := spec.ReadPlugin(f.plugin)
 	if err != nil {
 		return err

@@ -163,6 +163,7 @@ func TestReleasePageRefuses(t *testing.T) {
 		flags []string
 		want  string
 	}{
+		{"no folder", []string{"-out", ""}, "-out: must name"},
 		{"a version that is none", []string{"-version", "1.2.3"}, "VERSION=1.2.3: must be a semantic version"},
 		{"a version that the changelog does not know", []string{"-version", "v1.3.0"}, `make "## Unreleased" into "## 1.3.0 - 2023-11-14"`},
 		{"changes that are in no commit", []string{"-revision", revision + "-dirty"}, "commit or stash"},
