@@ -150,7 +150,10 @@ func (m Maker) files(binary program.Binary) ([]byte, error) {
 	if _, err := files.Write(content); err != nil {
 		return nil, err
 	}
-	return out.Bytes(), files.Close()
+	if err := files.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
 }
 
 func (m Maker) attachToImage(image v1.Image, binary program.Binary) (attest.Subject, []v1.Image, error) {
