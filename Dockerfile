@@ -1,5 +1,6 @@
+# "make image" needs no Docker; this is for those who want it: "make image-docker", or
 # docker build --build-arg VERSION=v0.1.0 -t plimsoll:v0.1.0 .
-# For an older minor of Kubernetes, "make image K8S=1.36" adds flags of the go command.
+# For an older minor of Kubernetes, "make image-docker K8S=1.36" adds flags of the go command.
 FROM --platform=$BUILDPLATFORM golang:1.26 AS build
 WORKDIR /src
 COPY go*.mod go*.sum ./

@@ -1,26 +1,27 @@
 # Needs GNU make, Go, git and a C compiler. "make" alone lists the targets.
 
-# The minor of Kubernetes to build for and to test on: that of go.mod, or an older
-# one of MINORS, which has a module file and a build tag of its own. See "make modules".
+# The minor of Kubernetes to build for and to test on: that of go.mod, or one of OLDER,
+# which has a module file and a build tag of its own. See "make modules".
 NEWEST := $(shell sed -n 's/^\tk8s.io\/kubernetes v\(1\.[0-9]*\)\..*/\1/p' go.mod)
-MINORS := 1.36 1.35
+OLDER := 1.36 1.35
 K8S ?= $(NEWEST)
 ifeq ($(K8S),$(NEWEST))
 MINOR_FLAGS :=
-else ifneq ($(filter $(K8S),$(MINORS)),)
+else ifneq ($(filter $(K8S),$(OLDER)),)
 # Of the go command, in the root of the checkout, and for the tests that call it
 # elsewhere.
 MINOR_FLAGS := -modfile=go-$(K8S).mod -tags=k8s$(subst .,,$(K8S))
 export GOFLAGS := $(GOFLAGS) -modfile=$(CURDIR)/go-$(K8S).mod -tags=k8s$(subst .,,$(K8S))
 TOOLS_OF_MINOR := $(addprefix bin/tools-$(K8S)/,kube-apiserver kube-controller-manager kube-scheduler)
 else
-$(error K8S=$(K8S): must be $(NEWEST), or one of $(MINORS))
+$(error K8S=$(K8S): must be $(NEWEST), or one of $(OLDER))
 endif
 
 COMPONENTS := test/cluster/components
 BENCH := test/perf
 CHART := test/chart
 BROWSER := test/browser
+RELEASE := release
 # The import path of each program of the local control plane, and its file.
 PACKAGES := $(shell sed -n '/^tool (/,/^)/s/^\t//p' $(COMPONENTS)/go.mod)
 # Prometheus without the service discoveries, whose libraries (one a cloud) are
@@ -37,12 +38,13 @@ GITVERSION := k8s.io/component-base/version.gitVersion
 LDFLAGS = -X main.version=$(VERSION) -X $(GITVERSION)=$(KUBERNETES_VERSION)
 LINT := go tool -modfile=go.tools.mod golangci-lint
 
-CONTAINER_TOOL ?= $(if $(shell command -v docker),docker,podman)
-IMAGE ?= plimsoll:$(VERSION)$(if $(MINOR_FLAGS),-k8s$(K8S))
+# What an image is called that is for a minor of Kubernetes.
+image_for = plimsoll:$(VERSION)$(if $(filter-out $(NEWEST),$(1)),-k8s$(1))
+IMAGE ?= $(call image_for,$(K8S))
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## Build the scheduler and the plugin of kubectl: bin/scheduler, bin/kubectl-plimsoll
@@ -98,6 +100,7 @@ ifeq ($(K8S),$(NEWEST))
 	go -C $(BENCH) test ./...
 	go -C $(CHART) test -timeout 20m ./...
 	go -C $(BROWSER) test -timeout 20m ./...
+	go -C $(RELEASE) test ./...
 endif
 
 # What finds data races. It has all of Kubernetes compiled anew: RACE= goes without.
@@ -149,18 +152,20 @@ lint: newest ## Check the code and the module files
 	go -C $(BENCH) vet ./...
 	go -C $(CHART) vet ./...
 	go -C $(BROWSER) vet ./...
+	go -C $(RELEASE) vet ./...
 	go mod tidy -diff
 	go -C $(COMPONENTS) mod tidy -diff
 	go -C $(BENCH) mod tidy -diff
 	go -C $(CHART) mod tidy -diff
 	go -C $(BROWSER) mod tidy -diff
+	go -C $(RELEASE) mod tidy -diff
 	@$(MAKE) --no-print-directory check-modules
 
 .PHONY: check-modules
 check-modules: newest
 	@derived=$$(mktemp -d) && trap 'rm -rf "$$derived"' EXIT && \
 	$(MAKE) --no-print-directory modules DERIVED="$$derived" && \
-	for minor in $(MINORS); do for file in go-$$minor.mod go-$$minor.sum; do \
+	for minor in $(OLDER); do for file in go-$$minor.mod go-$$minor.sum; do \
 		diff -u $$file "$$derived/$$file" || { echo "run make modules: $$file is not what follows from go.mod" >&2; exit 1; }; \
 	done; done
 
@@ -172,7 +177,7 @@ CONTROLLER_RUNTIME_1.35 := v0.23.3
 DERIVED := .
 
 .PHONY: modules
-modules: newest $(MINORS:%=modules-%) ## Derive the module files of the older minors from go.mod
+modules: newest $(OLDER:%=modules-%) ## Derive the module files of the older minors from go.mod
 
 # Everything is as in go.mod but for Kubernetes and what goes with it. Which modules
 # that is made of is in its own go.mod. The programs are those of the local control plane.
@@ -194,9 +199,46 @@ demo: prerequisites $(filter-out bin/tools/prom%,$(TOOLS)) $(TOOLS_OF_MINOR) bui
 	go build -o bin/demo ./test/demo
 	KEEP=$(KEEP) bin/demo
 
+# "make image" also pushes to REGISTRY, such as registry.example.com/team, if there is
+# one. PLATFORMS=linux/amd64 restricts it, and "make release" as well.
+REGISTRY ?=
+PLATFORMS ?=
+IMAGE_DIR ?= bin/image$(if $(MINOR_FLAGS),-$(K8S))
+IMAGE_ARCHIVE ?= $(IMAGE_DIR).tar
+IMAGE_SBOMS ?=
+
+# What is built is dated by its commit, so that it is the same whenever it is built.
+COMMIT_TIME = $(shell git log -1 --format=%ct 2>/dev/null)
+REVISION = $(shell git describe --always --abbrev=40 --exclude='*' --dirty 2>/dev/null)
+MAKE_RELEASE = GOFLAGS= SOURCE_DATE_EPOCH='$(or $(SOURCE_DATE_EPOCH),$(COMMIT_TIME))' go -C $(RELEASE) run .
+OF_THE_BUILD = -version '$(VERSION)' -revision '$(REVISION)' -flags '$(MINOR_FLAGS)' -ldflags '$(LDFLAGS)'
+
 .PHONY: image
-image: ## Build the container image
+image: ## Build the container image: bin/image, bin/image.tar; push it to REGISTRY=
+	@mkdir -p bin
+	$(MAKE_RELEASE) image $(OF_THE_BUILD) -platforms '$(PLATFORMS)' -image '$(IMAGE)' -registry '$(REGISTRY)' \
+		-layout $(abspath $(IMAGE_DIR)) -archive $(abspath $(IMAGE_ARCHIVE)) -sboms '$(abspath $(IMAGE_SBOMS))'
+
+CONTAINER_TOOL ?= $(if $(shell command -v docker),docker,podman)
+
+.PHONY: image-docker
+image-docker: ## Build the container image by the Dockerfile
 	$(CONTAINER_TOOL) build --build-arg VERSION=$(VERSION) --build-arg GOFLAGS='$(MINOR_FLAGS)' -t $(IMAGE) .
+
+# The minors of Kubernetes that "make release" makes images for, and the platforms that
+# it makes the plugin of kubectl for: all by default.
+MINORS ?= $(NEWEST) $(OLDER)
+PLUGIN_PLATFORMS ?=
+RELEASE_DIR := bin/release
+
+.PHONY: release
+release: newest ## Make all files of a release: bin/release (VERSION=v0.2.0)
+	@rm -rf $(RELEASE_DIR) && mkdir -p $(RELEASE_DIR)
+	$(MAKE_RELEASE) page $(OF_THE_BUILD) -platforms '$(PLUGIN_PLATFORMS)' -registry '$(REGISTRY)' \
+		-images '$(foreach minor,$(MINORS),$(call image_for,$(minor)))' -out $(CURDIR)/$(RELEASE_DIR)
+	$(foreach minor,$(MINORS),$(MAKE) --no-print-directory image K8S=$(minor) IMAGE_SBOMS=$(RELEASE_DIR) \
+		IMAGE_ARCHIVE=$(RELEASE_DIR)/$(subst :,-image-,$(call image_for,$(minor))).tar && ) true
+	$(MAKE_RELEASE) sums $(CURDIR)/$(RELEASE_DIR)
 
 .PHONY: clean
 clean: ## Remove what was built
