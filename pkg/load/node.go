@@ -353,17 +353,16 @@ func (ns *nodes) publish() *snapshot {
 	if len(ns.dirty) == 0 && len(ns.freed) == 0 {
 		return ns.published
 	}
-	changed := map[int]*Node{}
+	next := ns.published.next()
 	for slot := range ns.freed {
-		changed[slot] = nil
+		next.put(slot, nil, ns.published)
 	}
 	for n := range ns.dirty {
 		if n.slot < 0 {
 			continue // not known to the API server: nobody can ask for it
 		}
-		changed[n.slot] = n.published()
+		next.put(n.slot, n.published(), ns.published)
 	}
-	index := ns.published.index
 	if ns.reindex {
 		slots := make(map[string]int, len(ns.slots))
 		for slot, n := range ns.slots {
@@ -371,12 +370,12 @@ func (ns *nodes) publish() *snapshot {
 				slots[n.name] = slot
 			}
 		}
-		index = newIndex(slots)
+		next.index = newIndex(slots)
 	}
-	ns.published = ns.published.with(changed, index)
 	if ns.reindex || ns.resized {
-		ns.published.largest = ns.largest()
+		next.largest = ns.largest()
 	}
+	ns.published = next
 	clear(ns.dirty)
 	clear(ns.freed)
 	ns.reindex, ns.resized = false, false

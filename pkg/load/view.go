@@ -1,6 +1,7 @@
 package load
 
 import (
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -242,24 +243,25 @@ type snapshot struct {
 
 func (s *snapshot) at(slot int) *Node { return s.chunks[slot/chunkSize][slot%chunkSize] }
 
-// with returns a version of s in which the given slots hold the given nodes
-// (nil frees a slot). largest is the caller's to set.
-func (s *snapshot) with(changed map[int]*Node, index *index) *snapshot {
-	next := &snapshot{index: index, largest: s.largest, chunks: append([]*chunk(nil), s.chunks...)}
-	copied := map[int]bool{}
-	for slot, node := range changed {
-		i := slot / chunkSize
-		for i >= len(next.chunks) {
-			next.chunks = append(next.chunks, &chunk{})
-			copied[len(next.chunks)-1] = true
-		}
-		if !copied[i] {
-			fresh := *next.chunks[i]
-			next.chunks[i], copied[i] = &fresh, true
-		}
-		next.chunks[i][slot%chunkSize] = node
+// next returns a version of s that is to be changed before it is published.
+func (s *snapshot) next() *snapshot {
+	next := *s
+	next.chunks = slices.Clone(s.chunks)
+	return &next
+}
+
+// put has the slot hold the node, nil to free it, in a version that is not published
+// yet: chunks that it shares with the one before are copied.
+func (s *snapshot) put(slot int, node *Node, before *snapshot) {
+	i := slot / chunkSize
+	for i >= len(s.chunks) {
+		s.chunks = append(s.chunks, &chunk{})
 	}
-	return next
+	if i < len(before.chunks) && s.chunks[i] == before.chunks[i] {
+		fresh := *s.chunks[i]
+		s.chunks[i] = &fresh
+	}
+	s.chunks[i][slot%chunkSize] = node
 }
 
 // index has the slots of all nodes.
