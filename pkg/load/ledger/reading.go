@@ -125,7 +125,7 @@ func (r *Record) believed(size amount.Vector, now time.Time, warmUp time.Duratio
 // uses, also once a container runs again that has long failed.
 func (r *Record) Read(s history.Sample, warmUp time.Duration) bool {
 	began := r.began()
-	if began.IsZero() || s.Start().Before(began) || !s.Timestamp.After(r.LastRead()) {
+	if began.IsZero() || began.After(s.Start()) || !s.Timestamp.After(r.LastRead()) {
 		return false
 	}
 	if len(r.readings) == maxReadings {
