@@ -244,7 +244,7 @@ func (m *Model) SetPod(object *v1.Pod) {
 	states := statesOf(object, &m.config.Estimator, p.Estimate)
 	p.place(states, ours)
 	if p.Observe(states, now, m.config.WarmUp) {
-		p.heard = ours
+		p.heard = p.node.clock.arrived
 	}
 	if newest := p.node.history.Newest(); newest != nil {
 		p.Sampled(newest, now, m.config.WarmUp)

@@ -194,12 +194,12 @@ func (n *node) keepStamps() {
 	}
 }
 
-// doubtStarts takes in that the clock was set back at some time since the sample before,
-// which arrived at known. What was told since to have begun may have, by the new time;
+// doubtStarts takes in that the newest sample shows that the clock was set back at some
+// time since the one before. What was told since to have begun may have, by the new time;
 // so it is taken to begin now.
-func (n *node) doubtStarts(known, now time.Time) {
+func (n *node) doubtStarts(now time.Time) {
 	for _, p := range n.pods {
-		if !p.heard.Before(known) {
+		if p.heard+1 >= n.clock.arrived {
 			p.correct(func(from time.Time) time.Time { return later(from, n.clock.latest(now)) })
 		}
 	}
