@@ -27,7 +27,9 @@ type pod struct {
 	heard    uint64
 	namesake *pod                     // another of the same name, nil if there is none
 	workload *workload.Workload[*pod] // nil while it does not run, or has none
-	demand   demand.Demand            // what it is expected to use, as a distribution
+	// own is what it is expected to use, as a distribution, if that is not what its workload
+	// says: see Model.setDemand.
+	own *demand.Demand
 	// asked is larger the later it was asked for, 0 before.
 	asked  uint64
 	stamps stamps
