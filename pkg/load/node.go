@@ -33,7 +33,7 @@ type node struct {
 	incomplete  time.Time     // since when readings lack a part that was never known
 	believed    amount.Vector // the last value of each resource that was believed
 	clock       nodeClock
-	seenAt      time.Time // see Node.SeenAt
+	seenAt      time.Time // see Node.seenAt
 	history     history.History
 	pods        []*pod           // those on it, in no order
 	departed    []*ledger.Record // those that have left and that samples still show
@@ -240,10 +240,14 @@ func (n *node) object() *v1.Node {
 // published returns the node as views show it.
 func (n *node) published() *Node {
 	result := &Node{
-		Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Own: n.own, Requested: n.requested,
+		Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Requested: n.requested,
 		Demand: n.demand, Unseen: n.unseen, UnseenUse: n.prediction.Unseen,
 		Measured: n.prediction.Measured, Deviation: n.prediction.Deviation, Predicted: n.prediction.Statistics(),
-		SeenAt: n.seenAt, ClockSkew: n.clock.skew, Inherited: n.inherited,
+		seenAt: n.seenAt.UnixNano(), ClockSkew: n.clock.skew, Inherited: n.inherited,
+	}
+	if n.own != (line.Own{}) {
+		own := n.own
+		result.Own = &own
 	}
 	if newest := n.history.Newest(); newest != nil {
 		result.Sampled, result.Sample, result.Covered = true, *newest, n.history.Covered()
