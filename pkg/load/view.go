@@ -36,13 +36,13 @@ func (s State) String() string {
 //
 // Filter and Score look at hundreds of nodes a pod, of which few are in a processor's
 // cache. So what all of them read is in its first 64 bytes, and what LeastExpectedLoss
-// reads besides in two pieces of 64 bytes. (A test says so.)
+// reads besides in one piece of 128. (A test says so.)
 type Node struct {
 	// Slot numbers the node, from 0, below View.Slots. It is stable for as long
 	// as the node exists, and reused after that.
 	Slot int
-	// Sampled says that there is a sample. Sample, Measured, Deviation and Covered are
-	// valid only if there is.
+	// Sampled says that there is a sample. Sample, seenAt, Measured, Deviation and
+	// Covered are valid only if there is.
 	Sampled bool
 	// Inherited says that pods were on it before the model began: see View.Awaits.
 	Inherited bool
@@ -54,16 +54,8 @@ type Node struct {
 	// Predicted is what Measured will be once the pods in flight have been
 	// running for as long as the window.
 	Predicted history.Statistics
-
-	// Allocatable is from the node's status.
-	Allocatable amount.Vector
-	// Requested is what the requests of the pods on the node suggest that they use.
-	Requested amount.Vector
-	// Covered is how much of the window the samples in it stand for.
-	Covered time.Duration
-	// ClockSkew is by how much the node's clock is ahead of ours where that is too
-	// much to be believed, else 0.
-	ClockSkew time.Duration
+	// Measured is each statistic of the samples in the window.
+	Measured history.Statistics
 
 	// Deviation is the standard deviation of the samples in the window.
 	Deviation amount.Vector
@@ -74,8 +66,15 @@ type Node struct {
 	Demand, Unseen demand.Demand
 	UnseenUse      amount.Vector
 
-	// Measured is each statistic of the samples in the window.
-	Measured history.Statistics
+	// Allocatable is from the node's status.
+	Allocatable amount.Vector
+	// Requested is what the requests of the pods on the node suggest that they use.
+	Requested amount.Vector
+	// Covered is how much of the window the samples in it stand for.
+	Covered time.Duration
+	// ClockSkew is by how much the node's clock is ahead of ours where that is too
+	// much to be believed, else 0.
+	ClockSkew time.Duration
 	// Sample is the newest sample.
 	Sample history.Sample
 	Name   string
