@@ -142,6 +142,9 @@ func (v View) AppendStocks(stocks []Stock, node fwk.NodeInfo) ([]Stock, InClasse
 		stocks = v.kinds.appendAway(stocks, first, node)
 	}
 	var in InClasses
+	if !v.classes.Any() {
+		return stocks, in // the node's name is in no cache
+	}
 	offered := v.classes.Node(node.Node().Name)
 	var sum, free int64
 	for _, class := range offered.Classes {

@@ -43,6 +43,7 @@ func (f *fixedClasses) HasSynced() bool         { return !f.unsynced }
 func (f *fixedClasses) Events() []fwk.ClusterEventWithHint {
 	return []fwk.ClusterEventWithHint{{Event: fwk.ClusterEvent{Resource: fwk.ResourceClaim, ActionType: fwk.Update}}}
 }
+func (f *fixedClasses) Any() bool                    { return true }
 func (f *fixedClasses) Node(name string) NodeDevices { return f.nodes[name] }
 func (f *fixedClasses) ClassOf(name v1.ResourceName) (class v1.ResourceName, ok bool) {
 	class, ok = f.classOf[name]

@@ -35,6 +35,8 @@ type ClassInventory interface {
 // ClassView is an immutable picture of a ClassInventory. Its methods take no
 // lock and do not allocate.
 type ClassView interface {
+	// Any reports whether any node may have devices of classes.
+	Any() bool
 	// Node returns the devices of the node; none if it is not known.
 	Node(name string) NodeDevices
 	// ClassOf returns the class whose devices are given to pods that request the
@@ -101,6 +103,8 @@ func (NoClasses) Events() []fwk.ClusterEventWithHint { return nil }
 
 // noDevices is the view of NoClasses.
 type noDevices struct{}
+
+func (noDevices) Any() bool { return false }
 
 func (noDevices) Node(string) NodeDevices { return NodeDevices{} }
 

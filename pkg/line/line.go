@@ -39,7 +39,7 @@ type Rule struct {
 func (r *Rule) percent(resource amount.Resource, own *Own) int64 {
 	general := r.Percent[resource]
 	switch {
-	case !own.Set[resource]:
+	case own == nil || !own.Set[resource]:
 		return general
 	case !r.Band || general == 0:
 		return own.Percent[resource]
@@ -61,8 +61,8 @@ type Line struct {
 	margin, largest amount.Vector
 }
 
-// On returns the line of a node that has thresholds of its own and can allocate
-// this much.
+// On returns the line of a node that has thresholds of its own, nil if it has none, and
+// can allocate this much.
 func (r *Rule) On(own *Own, allocatable amount.Vector) Line {
 	l := Line{largest: r.Largest}
 	for i := range amount.NumResources {

@@ -27,6 +27,8 @@ type nodeClock struct {
 	set time.Duration
 	// newest is the newest sample's end, and arrivedAt when that arrived by our clock.
 	newest, arrivedAt time.Time
+	// arrived is how many samples have arrived, each newer than all before.
+	arrived uint64
 	// most is by how much the ends of samples were ahead of their arrivals, at the most,
 	// since turnedAt, and before in the period before that.
 	most, before time.Duration
@@ -76,6 +78,7 @@ func (c *nodeClock) arrive(timestamp, ours time.Time, goesOn bool, expiration ti
 	}
 	a.newer = true
 	c.newest, c.arrivedAt, c.late = a.end, ours, time.Time{}
+	c.arrived++
 	c.remember(a.end.Sub(ours), ours)
 	ahead, was := timestamp.Sub(ours), c.skew
 	if c.skew = 0; ahead > maxClockSkew || -ahead > expiration && goesOn {

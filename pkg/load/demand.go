@@ -21,18 +21,44 @@ func (m *Model) KnowDemands() {
 func (m *Model) Demand(pod *v1.Pod) demand.Demand {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.demand(pod, m.config.Estimator.Pod(pod))
+	d, _ := m.demand(pod, m.config.Estimator.Pod(pod))
+	return d
 }
 
-func (m *Model) demand(pod *v1.Pod, requested amount.Vector) demand.Demand {
-	said := m.annotations.Of(pod)
-	if use := m.config.Overrides.Estimate(&said, requested); use != requested {
-		return demand.Of(use)
+// demand is Demand for a pod whose requests suggest the use, and whether its annotation
+// says it.
+func (m *Model) demand(pod *v1.Pod, requested amount.Vector) (d demand.Demand, said bool) {
+	annotation := m.annotations.Of(pod)
+	if use := m.config.Overrides.Estimate(&annotation, requested); use != requested {
+		return demand.Of(use), true
 	}
 	if key, ok := m.keyOf(pod); ok {
-		return m.workloads.Demand(key)
+		return m.workloads.Demand(key), false
 	}
-	return m.workloads.Prior().Demand(requested)
+	return m.workloads.Prior().Demand(requested), false
+}
+
+// setDemand takes the pod's demand anew. That of one that runs is its workload's, which
+// most pods are of, so that they need no memory for their own.
+func (m *Model) setDemand(p *pod, object *v1.Pod) {
+	if p.own = nil; !m.knowsDemands {
+		return
+	}
+	if d, said := m.demand(object, p.Requested); said || p.workload == nil {
+		own := d
+		p.own = &own
+	}
+}
+
+// demand returns the pod's demand, if the model knows demands.
+func (p *pod) demand() demand.Demand {
+	switch {
+	case p.own != nil:
+		return *p.own
+	case p.workload != nil:
+		return p.workload.Demand()
+	}
+	return demand.Demand{}
 }
 
 // renewDemands takes in what was learned since the last time, if anybody wants to know:
@@ -63,15 +89,9 @@ func (m *Model) renewNodes(from int) bool {
 	defer m.mu.Unlock()
 	slots := m.nodes.slots
 	for _, n := range slots[min(from, len(slots)):min(from+observed, len(slots))] {
-		if n == nil {
-			continue
+		if n != nil {
+			m.countRequests(n)
 		}
-		for _, p := range n.pods {
-			if p.workload != nil {
-				p.demand = p.workload.Demand()
-			}
-		}
-		m.countRequests(n)
 	}
 	return from+observed < len(slots)
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 )
 
@@ -47,5 +48,20 @@ func TestDemandOfANode(t *testing.T) {
 		f.RemovePod(running(first, f.now.Now().Add(-time.Hour)))
 		f.Unreserve(second)
 		expect(0, 0, "when all have gone")
+	}
+}
+
+// What a pod's annotation says of its use is its demand for as long as it runs, whatever
+// others of its workload use.
+func TestDemandThatAnAnnotationSays(t *testing.T) {
+	f, pods := newPodFixture(t)
+	f.KnowDemands()
+	said := replica("said", "web", "1")
+	said.Annotations = map[string]string{config.EstimateAnnotation: `{"cpu": "3"}`}
+	f.SetPod(running(said, f.now.Now().Add(-time.Hour)))
+	pods.cores["said"] = 1
+	f.runForAt(20*time.Minute, 1)
+	if n, _ := f.node("n"); n.Demand.Mean[amount.CPU] != 3000 {
+		t.Errorf("a demand of %v, want the 3 cores that its annotation says", n.Demand.Mean[amount.CPU])
 	}
 }

@@ -204,6 +204,7 @@ func (m *Model) Reserve(object *v1.Pod, nodeName string) {
 	defer m.mu.Unlock()
 	p := m.track(object, nodeName)
 	p.On(ledger.Reserve)
+	m.setDemand(p, object)
 	m.update(p, p.Phase)
 }
 
@@ -244,12 +245,13 @@ func (m *Model) SetPod(object *v1.Pod) {
 	states := statesOf(object, &m.config.Estimator, p.Estimate)
 	p.place(states, ours)
 	if p.Observe(states, now, m.config.WarmUp) {
-		p.heard = ours
+		p.heard = p.node.clock.arrived
 	}
 	if newest := p.node.history.Newest(); newest != nil {
 		p.Sampled(newest, now, m.config.WarmUp)
 	}
 	m.learnFrom(p, object, now)
+	m.setDemand(p, object)
 	m.agenda.consider(p, m.config.WarmUp)
 	if object.DeletionTimestamp != nil {
 		m.agenda.terminating[p] = true
@@ -288,9 +290,6 @@ func (m *Model) track(object *v1.Pod, nodeName string) *pod {
 	// Both are taken anew each time: a pod may be resized.
 	p.Resize(m.config.Estimator.Pod(object), p.node.clock.latest(m.clock.Now()))
 	p.Estimate = m.estimate(object, p.Requested)
-	if m.knowsDemands {
-		p.demand = m.demand(object, p.Requested)
-	}
 	return p
 }
 
@@ -370,10 +369,12 @@ func (m *Model) countRequests(n *node) {
 	n.requested, n.demand, n.unseen = amount.Vector{}, demand.Demand{}, demand.Demand{}
 	for _, p := range n.pods {
 		n.requested = n.requested.Add(p.Requested)
-		if p.Phase.Unseen() {
-			n.unseen = n.unseen.Add(p.demand)
-		} else {
-			n.demand = n.demand.Add(p.demand)
+		switch {
+		case !m.knowsDemands:
+		case p.Phase.Unseen():
+			n.unseen = n.unseen.Add(p.demand())
+		default:
+			n.demand = n.demand.Add(p.demand())
 		}
 	}
 	m.nodes.touch(n)

@@ -33,7 +33,7 @@ type node struct {
 	incomplete  time.Time     // since when readings lack a part that was never known
 	believed    amount.Vector // the last value of each resource that was believed
 	clock       nodeClock
-	seenAt      time.Time // see Node.SeenAt
+	seenAt      time.Time // see Node.seenAt
 	history     history.History
 	pods        []*pod           // those on it, in no order
 	departed    []*ledger.Record // those that have left and that samples still show
@@ -194,12 +194,12 @@ func (n *node) keepStamps() {
 	}
 }
 
-// doubtStarts takes in that the clock was set back at some time since the sample before,
-// which arrived at known. What was told since to have begun may have, by the new time;
+// doubtStarts takes in that the newest sample shows that the clock was set back at some
+// time since the one before. What was told since to have begun may have, by the new time;
 // so it is taken to begin now.
-func (n *node) doubtStarts(known, now time.Time) {
+func (n *node) doubtStarts(now time.Time) {
 	for _, p := range n.pods {
-		if !p.heard.Before(known) {
+		if p.heard+1 >= n.clock.arrived {
 			p.correct(func(from time.Time) time.Time { return later(from, n.clock.latest(now)) })
 		}
 	}
@@ -240,10 +240,14 @@ func (n *node) object() *v1.Node {
 // published returns the node as views show it.
 func (n *node) published() *Node {
 	result := &Node{
-		Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Own: n.own, Requested: n.requested,
+		Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Requested: n.requested,
 		Demand: n.demand, Unseen: n.unseen, UnseenUse: n.prediction.Unseen,
 		Measured: n.prediction.Measured, Deviation: n.prediction.Deviation, Predicted: n.prediction.Statistics(),
-		SeenAt: n.seenAt, ClockSkew: n.clock.skew, Inherited: n.inherited,
+		seenAt: n.seenAt.UnixNano(), ClockSkew: n.clock.skew, Inherited: n.inherited,
+	}
+	if n.own != (line.Own{}) {
+		own := n.own
+		result.Own = &own
 	}
 	if newest := n.history.Newest(); newest != nil {
 		result.Sampled, result.Sample, result.Covered = true, *newest, n.history.Covered()
@@ -353,17 +357,16 @@ func (ns *nodes) publish() *snapshot {
 	if len(ns.dirty) == 0 && len(ns.freed) == 0 {
 		return ns.published
 	}
-	changed := map[int]*Node{}
+	next := ns.published.next()
 	for slot := range ns.freed {
-		changed[slot] = nil
+		next.put(slot, nil, ns.published)
 	}
 	for n := range ns.dirty {
 		if n.slot < 0 {
 			continue // not known to the API server: nobody can ask for it
 		}
-		changed[n.slot] = n.published()
+		next.put(n.slot, n.published(), ns.published)
 	}
-	index := ns.published.index
 	if ns.reindex {
 		slots := make(map[string]int, len(ns.slots))
 		for slot, n := range ns.slots {
@@ -371,12 +374,12 @@ func (ns *nodes) publish() *snapshot {
 				slots[n.name] = slot
 			}
 		}
-		index = newIndex(slots)
+		next.index = newIndex(slots)
 	}
-	ns.published = ns.published.with(changed, index)
 	if ns.reindex || ns.resized {
-		ns.published.largest = ns.largest()
+		next.largest = ns.largest()
 	}
+	ns.published = next
 	clear(ns.dirty)
 	clear(ns.freed)
 	ns.reindex, ns.resized = false, false

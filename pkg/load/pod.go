@@ -18,17 +18,21 @@ import (
 // has not ended.
 type pod struct {
 	ledger.Record
-	uid      types.UID
-	name     types.NamespacedName
-	node     *node
-	index    int                      // in node.pods
+	uid   types.UID
+	name  types.NamespacedName
+	node  *node
+	index int // in node.pods
+	// heard is how many samples of the node had arrived when it was last told that a
+	// container began.
+	heard    uint64
 	namesake *pod                     // another of the same name, nil if there is none
 	workload *workload.Workload[*pod] // nil while it does not run, or has none
-	demand   demand.Demand            // what it is expected to use, as a distribution
-	// asked is when it was last asked for, and heard when it was last told that a
-	// container began.
-	asked, heard time.Time
-	stamps       stamps
+	// own is what it is expected to use, as a distribution, if that is not what its workload
+	// says: see Model.setDemand.
+	own *demand.Demand
+	// asked is larger the later it was asked for, 0 before.
+	asked  uint64
+	stamps stamps
 }
 
 func nameOf(object *v1.Pod) types.NamespacedName {

@@ -59,6 +59,8 @@ type agenda struct {
 	terminating map[*pod]bool
 	// listed says that all pods have been listed once.
 	listed bool
+	// polls is how often pods were asked for.
+	polls uint64
 }
 
 func newAgenda() agenda {
@@ -99,7 +101,8 @@ func (a *agenda) drop(p *pod) {
 func (a *agenda) next(workloads *workload.Book[*pod], warm func(*pod) bool, now time.Time) []types.NamespacedName {
 	maps.DeleteFunc(a.victims, func(_ *pod, until time.Time) bool { return now.After(until) })
 	starting, preemption := byAsking(a.unread), byAsking(a.leaving())
-	c := choice{taken: make(map[*pod]bool, podBudget), now: now}
+	a.polls++
+	c := choice{taken: make(map[*pod]bool, podBudget), poll: a.polls, now: now}
 	starting = c.take(starting, startingBudget)
 	preemption = c.take(preemption, preemptionBudget)
 	workloads.InTurn(func(w *workload.Workload[*pod]) bool {
@@ -120,6 +123,7 @@ func (a *agenda) next(workloads *workload.Book[*pod], warm func(*pod) bool, now 
 type choice struct {
 	names []types.NamespacedName
 	taken map[*pod]bool
+	poll  uint64
 	now   time.Time
 }
 
@@ -132,7 +136,7 @@ func (c *choice) take(pods []*pod, limit int) (rest []*pod) {
 		if !c.taken[p] {
 			limit--
 			// Those at the end may be cut off by the timeout: next time they come first.
-			c.taken[p], p.asked = true, c.now.Add(-time.Duration(len(c.names)))
+			c.taken[p], p.asked = true, c.poll*podBudget-uint64(len(c.names))
 			c.names = append(c.names, p.name)
 			if p.workload != nil {
 				p.workload.Asked(c.now)
@@ -154,7 +158,7 @@ func (a *agenda) leaving() map[*pod]bool {
 
 func byAsking(pods map[*pod]bool) []*pod {
 	return slices.SortedFunc(maps.Keys(pods), func(a, b *pod) int {
-		return cmp.Or(a.asked.Compare(b.asked), cmp.Compare(a.name.Namespace, b.name.Namespace), cmp.Compare(a.name.Name, b.name.Name))
+		return cmp.Or(cmp.Compare(a.asked, b.asked), cmp.Compare(a.name.Namespace, b.name.Namespace), cmp.Compare(a.name.Name, b.name.Name))
 	})
 }
 

@@ -248,7 +248,7 @@ func (m *Model) drops(logger klog.Logger, n *node, reason dropReason) dropReason
 // tell has the node's clock say when the sample ended, and reports whether that is
 // later than all before.
 func (m *Model) tell(n *node, sample *history.Sample, doubt *doubts, now time.Time) bool {
-	known, goesOn := n.clock.arrivedAt, n.history.Newest() != nil
+	first, goesOn := n.clock.arrived == 0, n.history.Newest() != nil
 	a := n.clock.arrive(sample.Timestamp, now, goesOn, m.config.Expiration)
 	if !a.newer {
 		return false
@@ -263,10 +263,10 @@ func (m *Model) tell(n *node, sample *history.Sample, doubt *doubts, now time.Ti
 		n.keepStamps()
 	}
 	switch {
-	case known.IsZero():
+	case first:
 		n.boundStarts(now)
 	case a.back:
-		n.doubtStarts(known, now)
+		n.doubtStarts(now)
 	}
 	sample.Timestamp = a.end
 	return true

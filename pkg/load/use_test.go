@@ -20,7 +20,7 @@ func viewOf(node, newest time.Duration) (View, *Node) {
 	now := epoch.Add(24 * time.Hour)
 	view := View{Now: now, expiration: expiration, newest: now.Add(-newest)}
 	return view, &Node{
-		Sampled: true, SeenAt: now.Add(-node), Requested: amount.Vector{2000, 9 << 30},
+		Sampled: true, seenAt: now.Add(-node).UnixNano(), Requested: amount.Vector{2000, 9 << 30},
 		Predicted: history.Statistics{Latest: {6000, 1 << 30}, Average: {1000, 1 << 30}},
 	}
 }

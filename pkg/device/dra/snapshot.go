@@ -31,11 +31,11 @@ const shardCount = 256
 // newSnapshot returns one without devices.
 func newSnapshot() *snapshot { return &snapshot{seed: maphash.MakeSeed()} }
 
+// Any reports whether any node has devices.
+func (s *snapshot) Any() bool { return s.nodes > 0 }
+
 // Node returns the devices of the node; none if it is not known.
 func (s *snapshot) Node(name string) device.NodeDevices {
-	if s.nodes == 0 {
-		return device.NodeDevices{} // spares the hash of the name where there are no such devices
-	}
 	return s.shards[s.shardOf(name)][name]
 }
 

@@ -51,8 +51,16 @@ func (h *History) Add(s Sample) {
 	for drop < len(h.samples) && (!h.samples[drop].Timestamp.After(begin) || len(h.samples)-drop >= h.limit) {
 		drop++
 	}
-	h.samples = append(h.samples[:0], h.samples[drop:]...)
-	h.samples = append(h.samples, s)
+	h.samples = Append(append(h.samples[:0], h.samples[drop:]...), s, h.limit)
+}
+
+// Append appends s to fewer samples than the limit, with room for no more than that:
+// there are so many lists of samples that what append leaves unused is worth saving.
+func Append(samples []Sample, s Sample, limit int) []Sample {
+	if len(samples) == cap(samples) {
+		samples = append(make([]Sample, 0, min(2*len(samples)+1, limit)), samples...)
+	}
+	return append(samples, s)
 }
 
 // Clear drops all samples.

@@ -23,7 +23,7 @@ const maxRuns = 4
 // it runs. told says that a status told of the end: else the run ended then at the
 // latest.
 type run struct {
-	from, to time.Time
+	from, to instant
 	told     bool
 }
 
@@ -41,7 +41,7 @@ type container struct {
 	runs []run
 	// failing is since when it has not run for as long as the warm-up; zero while
 	// nothing is wrong with it.
-	failing time.Time
+	failing instant
 	// ended: it does not run and is not to run again.
 	ended bool
 }
@@ -75,9 +75,9 @@ func (c *container) last() *run {
 
 // knownSince returns since when all runs are remembered, zero if none is forgotten. The
 // first of those that are kept may have been kept while later ones were dropped.
-func (c *container) knownSince() time.Time {
+func (c *container) knownSince() instant {
 	if len(c.runs) < maxRuns {
-		return time.Time{}
+		return 0
 	}
 	return c.runs[1].from
 }
@@ -91,11 +91,11 @@ func (c *container) running() *run {
 }
 
 // since returns when the present run began, zero if the container does not run.
-func (c *container) since() time.Time {
+func (c *container) since() instant {
 	if open := c.running(); open != nil {
 		return open.from
 	}
-	return time.Time{}
+	return 0
 }
 
 // observe takes in a state. interrupted says that a run has ended that was not
@@ -111,7 +111,7 @@ func (c *container) observe(s State, now time.Time, warmUp time.Duration) (inter
 		c.stop(open, end, told, warmUp)
 		interrupted = !s.Ended
 	}
-	if before := s.Before; !before.From.IsZero() && (len(c.runs) == 0 || before.From.After(c.last().from)) && (s.Since.IsZero() || before.From.Before(s.Since)) {
+	if before := s.Before; !before.From.IsZero() && (len(c.runs) == 0 || c.last().from.Before(before.From)) && (s.Since.IsZero() || before.From.Before(s.Since)) {
 		c.start(before.From)
 		c.stop(c.running(), before.To, true, warmUp)
 	}
@@ -126,21 +126,21 @@ func (c *container) observe(s State, now time.Time, warmUp time.Duration) (inter
 // it. A run that has not begun by the node's clock says that the clock was set back.
 func (c *container) isAhead(s *State, now time.Time) bool {
 	last, latest := c.last(), s.latest()
-	if last == nil || latest.IsZero() || now.Before(last.from) {
+	if last == nil || latest.IsZero() || last.from.After(now) {
 		return false
 	}
-	return latest.Before(last.from) || last.told && s.Since.Equal(last.from) && !s.Before.From.Equal(last.from)
+	return last.from.After(latest) || last.told && last.from.Equal(s.Since) && !last.from.Equal(s.Before.From)
 }
 
 // endBy returns when the run ended that the state does not say goes on, or until
 // when at the latest, and whether it tells which: a run ends before the next begins.
 func (r *run) endBy(s *State, now time.Time) (end time.Time, told bool) {
 	switch before := s.Before; {
-	case before.From.Equal(r.from):
+	case r.from.Equal(before.From):
 		return before.To, true
-	case before.From.After(r.from):
+	case r.from.Before(before.From):
 		return before.From, false
-	case before.To.After(r.from):
+	case r.from.Before(before.To):
 		return before.To, false
 	case !s.Since.IsZero():
 		return s.Since, false
@@ -151,10 +151,10 @@ func (r *run) endBy(s *State, now time.Time) (end time.Time, told bool) {
 // start begins a run, or goes on with one that was taken to have ended.
 func (c *container) start(from time.Time) {
 	if last := c.last(); last != nil && last.from.Equal(from) && !last.told {
-		last.to = time.Time{}
+		last.to = 0
 		return
 	}
-	c.runs = append(c.runs, run{from: from})
+	c.runs = append(c.runs, run{from: instantOf(from)})
 }
 
 // forget drops the oldest of more runs than are kept, but for the one that the reading
@@ -170,12 +170,9 @@ func (c *container) forget(best *history.Sample) {
 }
 
 func (c *container) stop(r *run, at time.Time, told bool, warmUp time.Duration) {
-	if at.Before(r.from) {
-		at = r.from
-	}
-	r.to, r.told = at, told
-	if c.failing.IsZero() || told && at.Sub(r.from) >= warmUp {
-		c.failing = at
+	r.to, r.told = max(instantOf(at), r.from), told
+	if c.failing.IsZero() || told && r.to >= r.from.Add(warmUp) {
+		c.failing = r.to
 	}
 }
 
@@ -188,7 +185,7 @@ func (c *container) counts(now time.Time) bool {
 	case len(c.runs) == 0 || c.running() != nil:
 		return true
 	}
-	return now.Before(c.failing.Add(Patience))
+	return c.failing.Add(Patience).After(now)
 }
 
 // shownBy returns the run whose full use the sample shows: one that had lasted for
@@ -223,7 +220,7 @@ func (c *container) shareOf(s *history.Sample) (part [amount.NumResources]float6
 		if !r.isIn(s) {
 			continue // also one that began as the sample ended
 		}
-		for resource, share := range s.Share(r.from, r.to) {
+		for resource, share := range s.Share(r.from.Time(), r.to.Time()) {
 			part[resource] += share
 		}
 	}

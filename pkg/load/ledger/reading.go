@@ -125,17 +125,17 @@ func (r *Record) believed(size amount.Vector, now time.Time, warmUp time.Duratio
 // uses, also once a container runs again that has long failed.
 func (r *Record) Read(s history.Sample, warmUp time.Duration) bool {
 	began := r.began()
-	if began.IsZero() || s.Start().Before(began) || !s.Timestamp.After(r.LastRead()) {
+	if began.IsZero() || began.After(s.Start()) || !s.Timestamp.After(r.LastRead()) {
 		return false
 	}
-	r.readings = append(r.readings, s)
-	if len(r.readings) > maxReadings {
+	if len(r.readings) == maxReadings {
 		drop := 0
-		if r.best(warmUp) == &r.readings[0] {
+		if oldest := &r.readings[0]; r.best(warmUp) == oldest && r.countShown(oldest, warmUp) > r.countShown(&s, warmUp) {
 			drop = 1
 		}
 		r.readings = slices.Delete(r.readings, drop, drop+1)
 	}
+	r.readings = history.Append(r.readings, s, maxReadings)
 	return true
 }
 
@@ -150,17 +150,21 @@ func (r *Record) isComplete(one *history.Sample, now time.Time, warmUp time.Dura
 func (r *Record) best(warmUp time.Duration) (best *history.Sample) {
 	most := 1
 	for i := range r.readings {
-		shown := 0
-		for j := range r.containers {
-			if c := &r.containers[j]; !c.ended && c.shownBy(&r.readings[i], warmUp) != nil {
-				shown++
-			}
-		}
-		if shown >= most {
+		if shown := r.countShown(&r.readings[i], warmUp); shown >= most {
 			best, most = &r.readings[i], shown
 		}
 	}
 	return best
+}
+
+// countShown returns how many containers that have not ended the reading shows in full.
+func (r *Record) countShown(one *history.Sample, warmUp time.Duration) (shown int) {
+	for i := range r.containers {
+		if c := &r.containers[i]; !c.ended && c.shownBy(one, warmUp) != nil {
+			shown++
+		}
+	}
+	return shown
 }
 
 // LastRead returns the timestamp of the newest reading, zero if there is none.

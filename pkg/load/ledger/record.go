@@ -33,7 +33,7 @@ type Record struct {
 	sizes      []size           // those before the present one, oldest first
 	// first is when it ran first: of several restarts only the last are remembered.
 	// left is when it left its node.
-	first, left time.Time
+	first, left instant
 }
 
 // On has the record take in an event that carries no facts.
@@ -52,11 +52,11 @@ func (r *Record) Observe(states []State, now time.Time, warmUp time.Duration) (s
 		c := &r.containers[i]
 		before := c.since()
 		interrupted = c.observe(states[i], now, warmUp) || interrupted
-		starts = starts || !c.since().IsZero() && !c.since().Equal(before)
+		starts = starts || !c.since().IsZero() && c.since() != before
 	}
 	r.forgetRuns(warmUp)
 	if began := r.began(); !began.IsZero() {
-		if r.first.IsZero() || began.Before(r.first) {
+		if r.first.IsZero() || began < r.first {
 			r.first = began
 		}
 		r.On(Run)
@@ -87,7 +87,7 @@ func (r *Record) Sampled(s *history.Sample, now time.Time, warmUp time.Duration)
 	case r.runsShownBy(s, now, warmUp):
 		for i := range r.containers {
 			if c := &r.containers[i]; c.running() != nil {
-				c.failing = time.Time{}
+				c.failing = 0
 			}
 		}
 		r.On(ShowAll)
@@ -100,7 +100,7 @@ func (r *Record) Sampled(s *history.Sample, now time.Time, warmUp time.Duration)
 
 // Depart takes in that the pod has left the node, which it used until then.
 func (r *Record) Depart(until time.Time, warmUp time.Duration) {
-	r.left = until
+	r.left = instantOf(until)
 	r.stop(until, warmUp)
 	r.On(Leave)
 }
@@ -129,7 +129,7 @@ func (r *Record) stop(at time.Time, warmUp time.Duration) (ran bool) {
 func (r *Record) Runs(yield func(from, to time.Time) bool) {
 	for i := range r.containers {
 		for _, run := range r.containers[i].runs {
-			if !yield(run.from, run.to) {
+			if !yield(run.from.Time(), run.to.Time()) {
 				return
 			}
 		}
@@ -144,23 +144,23 @@ func (r *Record) Correct(began func(from time.Time) time.Time) {
 			continue
 		}
 		from := open.from
-		if open.from = began(from); open.from.After(from) {
+		if open.from = instantOf(began(from.Time())); open.from > from {
 			r.On(Interrupt)
 		}
-		if r.first.Equal(from) || open.from.Before(r.first) {
+		if r.first == from || open.from < r.first {
 			r.first = open.from
 		}
 	}
 }
 
 // Left returns until when the pod used its node; zero while it is there.
-func (r *Record) Left() time.Time { return r.left }
+func (r *Record) Left() time.Time { return r.left.Time() }
 
 // began returns when the first run of a container began that is remembered, zero
 // if none ran.
-func (r *Record) began() (began time.Time) {
+func (r *Record) began() (began instant) {
 	for i := range r.containers {
-		if runs := r.containers[i].runs; len(runs) > 0 && (began.IsZero() || runs[0].from.Before(began)) {
+		if runs := r.containers[i].runs; len(runs) > 0 && (began.IsZero() || runs[0].from < began) {
 			began = runs[0].from
 		}
 	}
@@ -169,7 +169,8 @@ func (r *Record) began() (began time.Time) {
 
 // RunningSince returns since when all containers run that are to, as large as they
 // are now; zero if one does not run.
-func (r *Record) RunningSince(now time.Time) (since time.Time) {
+func (r *Record) RunningSince(now time.Time) time.Time {
+	since := instant(0)
 	for i := range r.containers {
 		c := &r.containers[i]
 		if !c.counts(now) {
@@ -179,14 +180,12 @@ func (r *Record) RunningSince(now time.Time) (since time.Time) {
 		if open == nil {
 			return time.Time{}
 		}
-		if open.from.After(since) {
-			since = open.from
-		}
+		since = max(since, open.from)
 	}
-	if resized := r.resized(); !since.IsZero() && resized.After(since) {
-		return resized
+	if !since.IsZero() {
+		since = max(since, r.resized())
 	}
-	return since
+	return since.Time()
 }
 
 // countsAtAll reports whether a container of the pod counts.

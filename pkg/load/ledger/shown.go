@@ -40,7 +40,7 @@ func (r *Record) runsShownBy(s *history.Sample, now time.Time, warmUp time.Durat
 		if !c.counts(now) {
 			continue
 		}
-		if open := c.running(); open == nil || s.Start().Before(open.from.Add(warmUp)) {
+		if open := c.running(); open == nil || open.from.Add(warmUp).After(s.Start()) {
 			return false
 		}
 	}
@@ -88,7 +88,7 @@ func (r *Record) isWarm(s *history.Sample, warmUp time.Duration) bool {
 // remembers reports whether it is known which containers ran in the sample's window.
 func (r *Record) remembers(s *history.Sample) bool {
 	for i := range r.containers {
-		if s.Start().Before(r.containers[i].knownSince()) {
+		if r.containers[i].knownSince().After(s.Start()) {
 			return false
 		}
 	}
@@ -200,11 +200,11 @@ func (r *Record) after(one *history.Sample, warmUp time.Duration) (end time.Time
 			ran = ran.Add(c.share)
 			switch ended := run.to; {
 			case ended.IsZero():
-				if !one.Start().Before(run.from.Add(warmUp)) {
+				if !run.from.Add(warmUp).After(one.Start()) {
 					running = running.Add(c.share)
 				}
 			case end.IsZero() || ended.Before(end):
-				if end = ended; one.Timestamp.Before(end) {
+				if end = ended.Time(); one.Timestamp.Before(end) {
 					end = one.Timestamp
 				}
 			}

@@ -12,7 +12,7 @@ const maxSizes = 3
 
 // size is what the pod's requests suggested that it uses, until it was resized.
 type size struct {
-	until     time.Time
+	until     instant
 	requested amount.Vector
 }
 
@@ -27,7 +27,7 @@ func (r *Record) Resize(requested amount.Vector, now time.Time) {
 		r.sizes[1].requested = r.sizes[1].requested.Min(r.sizes[0].requested)
 		r.sizes = append(r.sizes[:0], r.sizes[1:]...)
 	}
-	r.sizes = append(r.sizes, size{until: now, requested: before})
+	r.sizes = append(r.sizes, size{until: instantOf(now), requested: before})
 	if requested.Max(before) != before {
 		r.On(Interrupt)
 	}
@@ -39,7 +39,7 @@ func (r *Record) Resize(requested amount.Vector, now time.Time) {
 func (r *Record) sizeIn(s *history.Sample, warmUp time.Duration) amount.Vector {
 	least := r.Requested
 	for i := range r.sizes {
-		if one := &r.sizes[i]; s.Start().Before(one.until.Add(warmUp)) {
+		if one := &r.sizes[i]; one.until.Add(warmUp).After(s.Start()) {
 			least = least.Min(one.requested)
 		}
 	}
@@ -53,7 +53,7 @@ func (r *Record) isResizedBetween(first, last *history.Sample, warmUp time.Durat
 		first, last = last, first
 	}
 	for i := range r.sizes {
-		if until := r.sizes[i].until; first.Start().Before(until.Add(warmUp)) && until.Before(last.Timestamp) {
+		if until := r.sizes[i].until; until.Add(warmUp).After(first.Start()) && until.Before(last.Timestamp) {
 			return true
 		}
 	}
@@ -61,9 +61,9 @@ func (r *Record) isResizedBetween(first, last *history.Sample, warmUp time.Durat
 }
 
 // resized returns when the pod was last resized, zero if it was not.
-func (r *Record) resized() time.Time {
+func (r *Record) resized() instant {
 	if len(r.sizes) == 0 {
-		return time.Time{}
+		return 0
 	}
 	return r.sizes[len(r.sizes)-1].until
 }

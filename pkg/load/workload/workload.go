@@ -18,7 +18,7 @@ const (
 	// until its next run, and what is scaled to zero for the weekend none for three
 	// days.
 	Grace = 4 * 24 * time.Hour
-	// Limit bounds the memory, at about 0.4 KiB each. Beyond it those are forgotten
+	// Limit bounds the memory, at about 0.5 KiB each. Beyond it those are forgotten
 	// that have had no pods for the longest, and if there are none, new ones are
 	// estimated by their requests.
 	Limit = 20_000

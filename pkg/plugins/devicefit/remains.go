@@ -43,7 +43,7 @@ func (pl *DeviceFit) measure(left *remains, view *load.View, rule *line.Rule, no
 	left.Headroom = fragmentation.Unlimited()
 	var use amount.Vector
 	if use, left.measured = pl.use(view, node); left.measured {
-		l := rule.On(&node.Own, node.Allocatable)
+		l := rule.On(node.Own, node.Allocatable)
 		left.of = l.Limit
 		left.Headroom = l.Headroom(use)
 		left.Most = l.Cap(use)

@@ -68,7 +68,7 @@ func (r rules) Room(view *load.View, node *load.Node, _ anyPod, taken amount.Vec
 		// What its pods request is told by events, but not that devices do not return.
 		return amount.Vector{line.Unlimited, line.Unlimited}, !known || !byRequests || free < had.free
 	}
-	l := r.pl.rule.On(&node.Own, node.Allocatable)
+	l := r.pl.rule.On(node.Own, node.Allocatable)
 	return spare(l.Headroom(use.Add(taken)), r.pl.perDevice, free), true
 }
 

@@ -104,7 +104,7 @@ func (c *crossings) follow(known *crossing, view *load.View, node *load.Node, hi
 
 func (c *crossings) tell(view *load.View, node *load.Node, over bool) {
 	var uses []string
-	l := c.policy.general.On(&node.Own, node.Allocatable)
+	l := c.policy.general.On(node.Own, node.Allocatable)
 	c.policy.againstLine(view, node, func(r amount.Resource, use, line int64) {
 		if !over || use > line {
 			uses = append(uses, fmt.Sprintf("%s is predicted at %s, and the line is at %s (%d %% of allocatable)",

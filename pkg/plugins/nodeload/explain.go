@@ -30,7 +30,7 @@ func (a *account) Describe(e *explain.Entry, node *load.Node, made explain.Outco
 	}
 	forScore, _ := a.policy.use(a.view, node, a.policy.scoreBy)
 	forScore = a.policy.cautious(node, forScore)
-	l := a.ask.rule.On(&node.Own, node.Allocatable)
+	l := a.ask.rule.On(node.Own, node.Allocatable)
 	measured := node.Measured[a.policy.filterBy]
 	of := func(r amount.Resource) explain.Load {
 		return explain.Load{
@@ -79,7 +79,7 @@ func (n *closestNode) look(a *account, node *load.Node, v verdict) {
 	}
 	worst, excess, percent := amount.CPU, int64(0), 0.0
 	use, _ := a.policy.use(a.view, node, a.policy.filterBy)
-	l := a.ask.rule.On(&node.Own, node.Allocatable)
+	l := a.ask.rule.On(node.Own, node.Allocatable)
 	for r, room := range l.Room(l.With(use, a.ask.estimate)) {
 		if room >= 0 || node.Allocatable[r] == 0 {
 			continue

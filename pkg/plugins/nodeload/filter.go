@@ -71,7 +71,7 @@ func (p *policy) verdict(view *load.View, node *load.Node, allocatable amount.Ve
 	case !known:
 		return fits // whether the requests fit is NodeResourcesFit's to say
 	}
-	l := a.rule.On(&node.Own, allocatable)
+	l := a.rule.On(node.Own, allocatable)
 	if r, over := l.OverWith(use.Add(beside), a.estimate); over {
 		return [amount.NumResources]verdict{amount.CPU: overCPU, amount.Memory: overMemory}[r]
 	}

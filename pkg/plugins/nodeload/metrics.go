@@ -88,7 +88,7 @@ func (p *policy) againstLine(view *load.View, node *load.Node, tell func(r amoun
 	if !known {
 		return
 	}
-	l := p.general.On(&node.Own, node.Allocatable)
+	l := p.general.On(node.Own, node.Allocatable)
 	for r := range amount.NumResources {
 		if l.Percent[r] > 0 {
 			tell(r, use[r], l.Limit[r])

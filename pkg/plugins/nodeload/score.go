@@ -51,7 +51,7 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, 
 // scoreOf ranks the node, which is nil if the view does not know it, for what is
 // asked of it, by what is lost there if there is a newcomer.
 func (pl *NodeLoad) scoreOf(view *load.View, node *load.Node, nodeInfo fwk.NodeInfo, a ask, pod *newcomer) int64 {
-	var own line.Own // of the node; none if it is not known
+	var own *line.Own // of the node; nil if it is not known
 	if node != nil {
 		own = node.Own
 	}
@@ -60,7 +60,7 @@ func (pl *NodeLoad) scoreOf(view *load.View, node *load.Node, nodeInfo fwk.NodeI
 	if pod != nil && node != nil {
 		score := p.lossScore(view, node, use, known, nodeInfo, pod)
 		if a.soft {
-			score = belowLine(score, a.excess(a.rule.On(&own, allocatable), use.Add(a.estimate), known))
+			score = belowLine(score, a.excess(a.rule.On(own, allocatable), use.Add(a.estimate), known))
 		}
 		return int64(math.Round(score))
 	}
@@ -72,7 +72,7 @@ func (pl *NodeLoad) scoreOf(view *load.View, node *load.Node, nodeInfo fwk.NodeI
 	default:
 		use = pl.model.Requested(requestedOf(nodeInfo))
 	}
-	return p.score(use.Add(a.estimate), allocatable, &own, a)
+	return p.score(use.Add(a.estimate), allocatable, own, a)
 }
 
 // ScoreExtensions returns nil: scores are on an absolute scale.

@@ -28,7 +28,7 @@ func (pl *NodeLoad) ReportLine(view *load.View) func(to *status.Node, node *load
 		if !known {
 			return
 		}
-		l := rule.On(&node.Own, node.Allocatable)
+		l := rule.On(node.Own, node.Allocatable)
 		if r, over := l.Over(use); over {
 			to.Over = string(r.Name())
 		}

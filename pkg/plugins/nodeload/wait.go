@@ -73,7 +73,7 @@ func (r rules) Room(view *load.View, node *load.Node, of class, taken amount.Vec
 	case of.soft || !known:
 		return room, true
 	}
-	l := of.rule.On(&node.Own, node.Allocatable)
+	l := of.rule.On(node.Own, node.Allocatable)
 	return l.Takes(use.Add(taken)), true
 }
 
