@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/show"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 )
@@ -198,9 +199,9 @@ func loadsOf(l *explain.Loads) []show.Cell {
 	}
 	return []show.Cell{
 		show.Text("%s", show.Bar(20, cpu.Measured/whole, (cpu.InFlight+cpu.Estimate)/whole, float64(cpu.ThresholdPercent)/100)),
-		show.Text("%s", show.Cores(cpu.Measured)), show.Text("%s", show.Cores(cpu.InFlight)), show.Text("%s", show.Cores(cpu.Estimate)),
-		sum(cpu, show.Cores(cpu.Predicted)), show.Text("%s", show.Cores(cpu.Threshold)),
-		sum(memory, show.Bytes(memory.Predicted)), show.Text("%s", show.Bytes(memory.Threshold)),
+		show.Text("%s", amount.Cores(cpu.Measured)), show.Text("%s", amount.Cores(cpu.InFlight)), show.Text("%s", amount.Cores(cpu.Estimate)),
+		sum(cpu, amount.Cores(cpu.Predicted)), show.Text("%s", amount.Cores(cpu.Threshold)),
+		sum(memory, amount.Bytes(memory.Predicted)), show.Text("%s", amount.Bytes(memory.Threshold)),
 	}
 }
 
