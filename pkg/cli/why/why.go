@@ -142,10 +142,7 @@ func (a *asker) pod(ctx context.Context) (*v1.Pod, error) {
 	if apierrors.IsNotFound(err) {
 		return nil, fmt.Errorf("%w %s in the namespace %s", ErrNoPod, a.name, a.namespace)
 	}
-	if apierrors.IsForbidden(err) {
-		return nil, fmt.Errorf("%w\nThe rule to add to a Role in the namespace %s:\n%s", err, a.namespace, cluster.Rule{Resources: "pods", Verbs: "get, list"})
-	}
-	return pod, err
+	return pod, cluster.Lacking(err, a.namespace, cluster.Rule{Resources: "pods", Verbs: "get, list"})
 }
 
 // ask returns all that is known of the pod now.
@@ -205,7 +202,7 @@ func (a *asker) group(ctx context.Context, pod *v1.Pod, answer *Answer) error {
 	answer.Group, answer.Members = pod.Namespace+"/"+group, &Members{}
 	list, err := a.kube.CoreV1().Pods(pod.Namespace).List(ctx, metav1.ListOptions{})
 	if err != nil {
-		return fmt.Errorf("find the pods of the group %s: %w", answer.Group, err)
+		return cluster.Lacking(fmt.Errorf("find the pods of the group %s: %w", answer.Group, err), a.namespace, cluster.Rule{Resources: "pods", Verbs: "get, list"})
 	}
 	for i := range list.Items {
 		if compat.PodGroupOf(&list.Items[i]) != group {
