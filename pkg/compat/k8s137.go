@@ -5,6 +5,7 @@ package compat
 import (
 	"context"
 
+	v1 "k8s.io/api/core/v1"
 	resourceapi "k8s.io/api/resource/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
@@ -60,4 +61,14 @@ func WhenAssignedPodsChange(hint fwk.QueueingHintFn) fwk.ClusterEventWithHint {
 		Event:          fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add | fwk.Delete | fwk.UpdatePodScaleDown},
 		QueueingHintFn: hint,
 	}
+}
+
+// GangSize returns how many pods of the pod's group get nodes at once, or none does; 0 if
+// the group has no such policy.
+func GangSize(ctx context.Context, client kubernetes.Interface, pod *v1.Pod) (int, error) {
+	group, err := client.SchedulingV1beta1().PodGroups(pod.Namespace).Get(ctx, PodGroupOf(pod), metav1.GetOptions{})
+	if err != nil || group.Spec.SchedulingPolicy.Gang == nil {
+		return 0, err
+	}
+	return int(group.Spec.SchedulingPolicy.Gang.MinCount), nil
 }

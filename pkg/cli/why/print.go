@@ -41,18 +41,14 @@ func printAnswer(screen show.Screen, output *show.Flags, a *Answer) {
 func (a *Answer) Lines() []string {
 	lines := []string{fmt.Sprintf("Pod %s, of the scheduler %s", a.Pod, a.Scheduler)}
 	if !a.Ours {
-		return append(lines, a.foreign()...)
+		return append(append(lines, a.foreign()...), a.ending()...)
 	}
 	if len(a.Observing) > 0 && a.Node == "" {
 		return append(lines, fmt.Sprintf("It waits for ever: this scheduler places no pod, it only observes those of %s (--observe).", strings.Join(a.Observing, ", ")))
 	}
 	lines = append(lines, a.state())
-	if a.Preempted != "" {
-		lines = append(lines, "It is being evicted: "+a.Preempted)
-	}
-	if a.Group != "" {
-		lines = append(lines, fmt.Sprintf("It is scheduled with its group %s, of which %d of %d pods have a node", a.Group, a.Members.Placed, a.Members.All))
-	}
+	lines = append(lines, a.ending()...)
+	lines = append(lines, a.grouped()...)
 	if a.Decision == nil {
 		return append(lines, "There is no decision to explain: "+a.NoDecision)
 	}
@@ -97,10 +93,73 @@ func (a *Answer) state() string {
 	case a.Phase != "Pending":
 		return fmt.Sprintf("It has no node, and is %s", a.Phase)
 	case a.Nominated != "":
-		return fmt.Sprintf("It waits for pods to leave the node %s that it preempts there", a.Nominated)
+		return a.preempting()
 	default:
 		return "It has waited " + since(a)
 	}
+}
+
+// preempting tells of a pod that waits for those that it preempts.
+func (a *Answer) preempting() string {
+	text := fmt.Sprintf("It preempts pods on the node %s, and ", a.Nominated)
+	switch {
+	case a.LeavingUnknown:
+		return text + "waits for them to leave (which they are is not known: you may not list the pods of all namespaces)"
+	case len(a.Leaving) == 0:
+		return text + "they have left: it is about to be tried there"
+	}
+	shown := a.Leaving[:min(len(a.Leaving), mostLeaving)]
+	text += fmt.Sprintf("waits for %d of them to leave: %s", len(a.Leaving), strings.Join(shown, ", "))
+	if len(shown) < len(a.Leaving) {
+		text += ", ..."
+	}
+	return text
+}
+
+// mostLeaving is how many of the pods that leave are named.
+const mostLeaving = 5
+
+// ending tells of a pod that is evicted or deleted.
+func (a *Answer) ending() (lines []string) {
+	if a.Preempted != "" {
+		text := "It is being evicted: " + a.Preempted
+		if a.PreemptedBy != "" {
+			text += " (" + a.PreemptedBy + ")"
+		}
+		lines = append(lines, text)
+	}
+	switch {
+	case a.Deleted == nil:
+	case len(a.Finalizers) > 0:
+		lines = append(lines, "It is being deleted, and it is kept by the finalizer "+strings.Join(a.Finalizers, ", "))
+	case time.Now().Before(*a.Deleted):
+		lines = append(lines, fmt.Sprintf("It is being deleted, and has %s to end", duration.HumanDuration(time.Until(*a.Deleted))))
+	default:
+		lines = append(lines, "It is being deleted")
+	}
+	return lines
+}
+
+// grouped tells of the pod's group.
+func (a *Answer) grouped() (lines []string) {
+	if a.Group == "" {
+		return nil
+	}
+	text := fmt.Sprintf("It is scheduled with its group %s, of which %d of %d pods have a node", a.Group, a.Members.Placed, a.Members.All)
+	switch atOnce := a.Members.AtOnce; {
+	case atOnce == 0:
+	case atOnce == a.Members.All:
+		text += ": all of them or none get one"
+	case a.Members.All < atOnce:
+		text += fmt.Sprintf(": none gets one before there are %d", atOnce)
+	default:
+		text += fmt.Sprintf(": at least %d of them or none get one", atOnce)
+	}
+	lines = append(lines, text)
+	if m := a.Members; m.Waiting != "" && m.Waiting != a.Pod {
+		lines = append(lines, fmt.Sprintf("The group waits because of %s, which waits for %s", m.Waiting, m.WaitsFor))
+	}
+	return lines
 }
 
 // since says for how long a pod has waited.
