@@ -18,13 +18,13 @@ import (
 // closest is how many nodes are named whose load would have to fall.
 const closest = 3
 
-// help returns what would help a pod that waits. args are NodeLoad's, nil if they are not
-// known.
-func help(pod *v1.Pod, answer *Answer, args *config.NodeLoadArgs) []string {
-	if answer.Decision == nil {
+// help returns what would help a pod that waits, by a decision that says why it does; nil
+// if there is none. args are NodeLoad's, nil if they are not known.
+func help(pod *v1.Pod, decision *explain.Decision, args *config.NodeLoadArgs) []string {
+	if decision == nil {
 		return nil
 	}
-	over := overLine(answer.Decision.Nodes)
+	over := overLine(decision.Nodes)
 	if len(over) == 0 {
 		return nil
 	}

@@ -2,7 +2,9 @@ package why
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -12,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/cluster"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/leader"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 )
@@ -74,6 +77,20 @@ func (a *asker) blocking(ctx context.Context, group *Members, waiting map[string
 		}
 	}
 	return nil
+}
+
+// decisive returns the decision that says why the pod waits: its own, or that on the
+// member of its group that finds no node.
+func (a *asker) decisive(ctx context.Context, answer *Answer) (*explain.Decision, error) {
+	if answer.Members == nil || answer.Members.Waiting == "" || answer.Members.Waiting == answer.Pod {
+		return answer.Decision, nil
+	}
+	decision := &explain.Decision{}
+	err := a.leader.Get(ctx, explain.Path, url.Values{"pod": {answer.Members.Waiting}}, decision)
+	if errors.Is(err, leader.ErrNotFound) { // it has ended meanwhile
+		return answer.Decision, nil
+	}
+	return decision, err
 }
 
 // leaving finds the pods on the node that the pod is nominated to that are about to be

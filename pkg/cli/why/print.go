@@ -52,7 +52,7 @@ func (a *Answer) Lines() []string {
 	if a.Decision == nil {
 		return append(lines, "There is no decision to explain: "+a.NoDecision)
 	}
-	return append(lines, decided(a.Decision)...)
+	return append(lines, a.decided()...)
 }
 
 // foreign tells of a pod that is not ours.
@@ -173,13 +173,16 @@ func since(a *Answer) string {
 func ago(t time.Time) string { return duration.HumanDuration(max(0, time.Since(t))) }
 
 // decided tells of the last decision.
-func decided(d *explain.Decision) (lines []string) {
+func (a *Answer) decided() (lines []string) {
+	d := a.Decision
 	switch {
 	case d.Result == explain.Placed:
 		lines = append(lines, fmt.Sprintf("%s was chosen of %d nodes, %s ago", d.Node, d.Considered, ago(d.Time)))
+	case d.Result == explain.TakenBack && a.Group != "":
+		lines = append(lines, fmt.Sprintf("%s was chosen %s ago, and taken back, because not enough of its group found a node, or it could not be bound there", d.Node, ago(d.Time)))
 	case d.Result == explain.TakenBack:
-		lines = append(lines, fmt.Sprintf("%s was chosen %s ago, and taken back: it could not be bound there, or the rest of its group found no place", d.Node, ago(d.Time)))
-	case d.WaitsFor != "":
+		lines = append(lines, fmt.Sprintf("%s was chosen %s ago, and taken back, because it could not be bound there", d.Node, ago(d.Time)))
+	case d.WaitsFor != "" && a.Nominated == "":
 		lines = append(lines, "It waits for "+d.WaitsFor)
 	}
 	if len(d.Rejected) > 0 {

@@ -178,7 +178,11 @@ func (a *asker) ask(ctx context.Context) (*Answer, error) {
 		return nil, err
 	}
 	if answer.Node == "" && answer.Phase == string(v1.PodPending) && answer.Nominated == "" {
-		answer.Help = help(pod, answer, a.arguments(ctx, answer.Scheduler))
+		decision, err := a.decisive(ctx, answer)
+		if err != nil {
+			return nil, err
+		}
+		answer.Help = help(pod, decision, a.arguments(ctx, answer.Scheduler))
 	}
 	return answer, nil
 }
