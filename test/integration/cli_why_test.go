@@ -59,14 +59,14 @@ func TestWhyOfPreemption(t *testing.T) {
 	p.create(preemptor)
 	p.wait("the victim to be evicted", func(context.Context) (bool, error) { return p.isGone(victim), nil })
 	p.whyOf(s, preemptor.Name, "It preempts pods on the node "+p.nodeName("n"), "waits for 1 of them to leave: default/"+victim.Name)
-	p.whyOf(s, victim.Name, "It is being evicted", "preempt", "it is kept by the finalizer "+finalizer)
+	p.whyOf(s, victim.Name, "It is being evicted", "(by pod default/"+preemptor.Name+" on node "+p.nodeName("n")+")", "it is kept by the finalizer "+finalizer)
 
 	p.must(release(t.Context()))
 	if got := p.nodeOf(preemptor); got != "n" {
 		t.Errorf("the preemptor is on %s", got)
 	}
 	p.whyOf(s, preemptor.Name, "It is on the node "+p.nodeName("n"))
-	p.whyOf(s, victim.Name, "there is no pod "+victim.Name, "was preempted", p.nodeName("n"))
+	p.whyOf(s, victim.Name, "there is no pod "+victim.Name, "was preempted", "by pod default/"+preemptor.Name+" on node "+p.nodeName("n"))
 }
 
 // What is short may be memory: it is named, with its numbers, by why and by the event.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -147,11 +148,39 @@ func (a *asker) preemptedBy(ctx context.Context, uid string) (at time.Time, text
 			continue
 		}
 		at, text, ok = when, event.Message, true
-		if by := event.Related; by != nil && by.Kind == "Pod" {
-			text = strings.Replace(text, "pod "+string(by.UID), "the pod "+by.Namespace+"/"+by.Name, 1)
+	}
+	return at, a.named(ctx, strings.TrimPrefix(text, "Preempted ")), ok
+}
+
+// byPod is how the event tells which pod preempted another: by its UID, and the node.
+var byPod = regexp.MustCompile(`pod ([0-9a-f-]{36}) on node (\S+)`)
+
+// named returns the text with the name of the pod instead of its UID, if it is found: on
+// the node, or in the namespace of the pod that was preempted.
+func (a *asker) named(ctx context.Context, text string) string {
+	found := byPod.FindStringSubmatch(text)
+	if found == nil {
+		return text
+	}
+	name := ""
+	look := func(pod *v1.Pod) {
+		if string(pod.UID) == found[1] {
+			name = pod.Namespace + "/" + pod.Name
 		}
 	}
-	return at, strings.TrimPrefix(text, "Preempted "), ok
+	on, err := a.kube.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("spec.nodeName", found[2]).String()})
+	if err == nil { // else the user may not see them
+		for i := range on.Items {
+			look(&on.Items[i])
+		}
+	}
+	if name == "" {
+		_ = cluster.Each(ctx, a.kube.CoreV1().Pods(a.namespace).List, look) // the UID is said if it fails
+	}
+	if name == "" {
+		return text
+	}
+	return strings.Replace(text, found[1], name, 1)
 }
 
 // noPod says that there is no pod, and why if it was preempted.
