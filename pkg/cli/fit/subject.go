@@ -58,7 +58,8 @@ func (o *options) subject(ctx context.Context, from *source, stdin io.Reader) (*
 			return nil, err
 		}
 	}
-	return s, s.look(ctx, from)
+	err = s.look(ctx, from)
+	return s, err
 }
 
 // read reads the file.
