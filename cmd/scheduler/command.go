@@ -26,6 +26,7 @@ import (
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/compat/process"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device/dra"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
@@ -116,8 +117,7 @@ func runScheduler(cmd *cobra.Command, opts *options.Options, profiles config.Pro
 	model := sharedModel{profiles: profiles}
 	shared := plugins.NewShared(profiles, model.get)
 	if gate.Enabled(features.DynamicResourceAllocation) {
-		inventory := sharedInventory{features: deviceFeatures(gate)}
-		shared.Inventory = inventory.get
+		shared.Inventory = dra.Shared(gate)
 	}
 	legacyregistry.MustRegister(shared.Metrics()...)
 	legacyregistry.CustomMustRegister(shared.Collectors()...)

@@ -3,7 +3,10 @@
 package compat
 
 import (
+	"context"
+
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
 )
@@ -42,3 +45,6 @@ func WhenAssignedPodsChange(hint fwk.QueueingHintFn) fwk.ClusterEventWithHint {
 		},
 	}
 }
+
+// GangSize returns 0: it is not known how many pods of a group get nodes at once.
+func GangSize(context.Context, kubernetes.Interface, *v1.Pod) (int, error) { return 0, nil }

@@ -8,7 +8,9 @@ import (
 	v1 "k8s.io/api/core/v1"
 	resourcev1 "k8s.io/api/resource/v1"
 	resourceapi "k8s.io/api/resource/v1alpha3"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/component-base/featuregate"
 	"k8s.io/dynamic-resource-allocation/cel"
@@ -60,6 +62,11 @@ type (
 // DeviceTaintRules returns the informer of the rules that taint devices.
 func DeviceTaintRules(factory informers.SharedInformerFactory) cache.SharedIndexInformer {
 	return factory.Resource().V1alpha3().DeviceTaintRules().Informer()
+}
+
+// ListDeviceTaintRules lists them.
+func ListDeviceTaintRules(client kubernetes.Interface) func(context.Context, metav1.ListOptions) (*resourceapi.DeviceTaintRuleList, error) {
+	return client.ResourceV1alpha3().DeviceTaintRules().List
 }
 
 // PodGroupOf returns nothing: the pods of a group are scheduled one by one.

@@ -3,8 +3,12 @@
 package compat
 
 import (
+	"context"
+
 	resourceapi "k8s.io/api/resource/v1beta2"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 	fwk "k8s.io/kube-scheduler/framework"
 )
@@ -28,4 +32,9 @@ type (
 // DeviceTaintRules returns the informer of the rules that taint devices.
 func DeviceTaintRules(factory informers.SharedInformerFactory) cache.SharedIndexInformer {
 	return factory.Resource().V1beta2().DeviceTaintRules().Informer()
+}
+
+// ListDeviceTaintRules lists them.
+func ListDeviceTaintRules(client kubernetes.Interface) func(context.Context, metav1.ListOptions) (*resourceapi.DeviceTaintRuleList, error) {
+	return client.ResourceV1beta2().DeviceTaintRules().List
 }

@@ -3,8 +3,13 @@
 package compat
 
 import (
+	"context"
+
+	v1 "k8s.io/api/core/v1"
 	resourceapi "k8s.io/api/resource/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/informers"
+	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/cache"
 	fwk "k8s.io/kube-scheduler/framework"
 )
@@ -39,6 +44,11 @@ func DeviceTaintRules(factory informers.SharedInformerFactory) cache.SharedIndex
 	return factory.Resource().V1().DeviceTaintRules().Informer()
 }
 
+// ListDeviceTaintRules lists them.
+func ListDeviceTaintRules(client kubernetes.Interface) func(context.Context, metav1.ListOptions) (*resourceapi.DeviceTaintRuleList, error) {
+	return client.ResourceV1().DeviceTaintRules().List
+}
+
 // WhenOwnPodChanges returns the event that a pod that waits was changed itself.
 func WhenOwnPodChanges(hint fwk.QueueingHintFn) fwk.ClusterEventWithHint {
 	return fwk.ClusterEventWithHint{Event: fwk.ClusterEvent{Resource: fwk.TargetPod, ActionType: fwk.Update}, QueueingHintFn: hint}
@@ -51,4 +61,14 @@ func WhenAssignedPodsChange(hint fwk.QueueingHintFn) fwk.ClusterEventWithHint {
 		Event:          fwk.ClusterEvent{Resource: fwk.AssignedPod, ActionType: fwk.Add | fwk.Delete | fwk.UpdatePodScaleDown},
 		QueueingHintFn: hint,
 	}
+}
+
+// GangSize returns how many pods of the pod's group get nodes at once, or none does; 0 if
+// the group has no such policy.
+func GangSize(ctx context.Context, client kubernetes.Interface, pod *v1.Pod) (int, error) {
+	group, err := client.SchedulingV1beta1().PodGroups(pod.Namespace).Get(ctx, PodGroupOf(pod), metav1.GetOptions{})
+	if err != nil || group.Spec.SchedulingPolicy.Gang == nil {
+		return 0, err
+	}
+	return int(group.Spec.SchedulingPolicy.Gang.MinCount), nil
 }

@@ -12,11 +12,14 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
+	utilfeature "k8s.io/apiserver/pkg/util/feature"
 	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device/dra"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/kube"
 )
@@ -28,7 +31,11 @@ type Cluster struct {
 	// Readings are what nodes were measured to use, and PodReadings what pods were.
 	Readings    []load.Reading
 	PodReadings []load.PodReading
-	Now         time.Time
+	// Objects are volumes, resource slices and all else that pods refer to (see
+	// kube.Cluster's Add). Where there are none, a pod with a volume or a claim fits
+	// nowhere.
+	Objects []runtime.Object
+	Now     time.Time
 }
 
 // Question is what is to be tried.
@@ -37,6 +44,8 @@ type Question struct {
 	Profile *schedconfig.KubeSchedulerProfile
 	// Pod is what is tried: it need not exist, and is tried as if it had no node.
 	Pod *v1.Pod
+	// Own is what each has of its own.
+	Own Own
 	// Limit is how many are tried at the most, at least 1.
 	Limit int
 }
@@ -119,9 +128,17 @@ type trial struct {
 func (t *trial) copy(ctx context.Context, from *Cluster) (err error) {
 	t.clock = clocktesting.NewFakeClock(from.Now.Add(-warmUp))
 	source := &readings{}
-	t.cluster, err = kube.New(ctx, kube.Options{Clock: t.clock, Profiles: []schedconfig.KubeSchedulerProfile{*t.question.Profile}, Source: source})
+	t.cluster, err = kube.New(ctx, kube.Options{
+		Clock: t.clock, Profiles: []schedconfig.KubeSchedulerProfile{*withoutBinding(t.question.Profile)}, Source: source,
+		Inventory: dra.Shared(utilfeature.DefaultFeatureGate), // by the gates that kube-scheduler's plugins go by here
+	})
 	if err != nil {
 		return err
+	}
+	for _, object := range from.Objects {
+		if err := t.cluster.Add(object.DeepCopyObject()); err != nil {
+			return err
+		}
 	}
 	for _, node := range from.Nodes {
 		if err := t.cluster.AddNode(node.DeepCopy()); err != nil {
@@ -155,6 +172,11 @@ func (t *trial) copy(ctx context.Context, from *Cluster) (err error) {
 func (t *trial) fill(ctx context.Context, soft bool) (*kube.Decision, error) {
 	for t.placed < t.question.Limit {
 		pod := t.pod(soft)
+		for _, own := range t.question.Own.of(pod) {
+			if err := t.cluster.Add(own); err != nil {
+				return nil, err
+			}
+		}
 		if err := t.cluster.AddPod(pod); err != nil {
 			return nil, err
 		}

@@ -84,7 +84,7 @@ func (f *fake) wait(t *testing.T, names ...string) {
 		f.mu.Lock()
 		f.decisions = append(f.decisions, explain.Summary{
 			Pod: pod.Namespace + "/" + pod.Name, UID: pod.UID, Profile: "plimsoll", Time: time.Now(), Result: explain.Waits, WaitsSince: &since,
-			WaitsFor:   "the predicted use of one of 412 node(s) to fall below its line; closest is gpu-pool-b-013, whose cpu has to fall by 1300m (2.0 % of allocatable)",
+			WaitsFor:   "the predicted use of one of 412 node(s) to fall below its line; closest is gpu-pool-b-013, whose cpu has to fall by 1.30 cores (2.0 % of allocatable): with the pod it is predicted at 49.3 cores, and the line is at 48.0 cores",
 			Considered: 750, Rejected: map[string]int{"node(s) over the cpu load line": 412},
 		})
 		f.mu.Unlock()

@@ -34,7 +34,7 @@ func TestEventsTellWhatUsersAsk(t *testing.T) {
 	p.rejected(waits)
 	p.waitDescribed("pod", p.podName("placed"), "ChosenByLoad", p.nodeName("cool")+", of 3 node(s): cpu at ", "of its load line with the pod; scores: NodeLoad ", "of the next best, "+p.nodeName("warm"))
 	p.waitDescribed("pod", p.podName("waits"), "WaitsForLoad",
-		"waits for the predicted use of one of 1 node(s) to fall below its line; closest is "+p.nodeName("hot")+", whose cpu has to fall by ", " % of allocatable)")
+		"waits for the predicted use of one of 1 node(s) to fall below its line; closest is "+p.nodeName("hot")+", whose cpu has to fall by ", " cores (", " % of allocatable): with the pod it is predicted at ", " cores, and the line is at 7.50 cores")
 
 	for i := range 3 { // each is a reason to try the pod again
 		before, _, err := leader.metric(t.Context(), attempts)
@@ -43,7 +43,7 @@ func TestEventsTellWhatUsersAsk(t *testing.T) {
 		p.must(err)
 		leader.waitMetric(attempts, func(now float64) bool { return now > before })
 	}
-	p.waitDescribed("node", p.nodeName("hot"), "OverLoadLine", "over the load line of profile "+p.profile("plimsoll")+": cpu is predicted at ", "and the line is at 7500m (75 % of allocatable)")
+	p.waitDescribed("node", p.nodeName("hot"), "OverLoadLine", "over the load line of profile "+p.profile("plimsoll")+": cpu is predicted at ", "and the line is at 7.50 cores (75 % of allocatable)")
 	p.setUse("hot", "1")
 	p.waitDescribed("node", p.nodeName("hot"), "BelowLoadLine", "below the load line again of profile "+p.profile("plimsoll"))
 

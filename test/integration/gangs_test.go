@@ -5,6 +5,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -84,6 +85,11 @@ func TestGangWaitsAsAWhole(t *testing.T) {
 		t.Errorf("the decision on a pod of the gang that waits: %+v", got.Summary)
 	}
 
+	screen := p.whyOf(s, pods[0].Name, "It is scheduled with its group default/"+p.podName("gang"), "0 of 3 pods have a node", "all of them or none get one")
+	if !strings.Contains(screen, "closest is "+p.nodeName("b")) && !strings.Contains(screen, "closest is "+p.nodeName("a")) {
+		t.Errorf("why does not name a node and what has to fall:\n%s", screen)
+	}
+
 	p.setUse("b", "1")
 	p.waitUsage(node{name: "b", uses: "1"})
 	shown := time.Now()
@@ -94,6 +100,7 @@ func TestGangWaitsAsAWhole(t *testing.T) {
 	if got := p.decision(s, reader, pods[0]); got.Result != explain.Placed || got.Node == "" {
 		t.Errorf("the decision on a pod of the gang that runs: %+v", got.Summary)
 	}
+	p.whyOf(s, pods[0].Name, "It is on the node ", "3 of 3 pods have a node")
 }
 
 // Of two zones in which a gang fits, it gets the one that has headroom to feed

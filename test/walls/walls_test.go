@@ -64,7 +64,7 @@ var allowed = map[string][]string{
 	// The simulated world knows no scheduler, and the scheduler of the simulation
 	// no world.
 	"pkg/sim/world":             {},
-	"pkg/sim/kube":              {"pkg/amount", "pkg/compat/process", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/plugins", "pkg/waiting"},
+	"pkg/sim/kube":              {"pkg/amount", "pkg/compat", "pkg/compat/process", "pkg/device", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/plugins", "pkg/waiting"},
 	"pkg/sim/peers/koordinator": {"pkg/compat"},
 	"pkg/sim/peers":             {"pkg/sim/world", "pkg/sim/peers/koordinator"},
 	"pkg/sim":                   {"pkg/amount", "pkg/load", "pkg/load/workload", "pkg/sim/world", "pkg/sim/kube", "pkg/sim/peers"},
@@ -74,7 +74,7 @@ var allowed = map[string][]string{
 	"pkg/sim/input/warning":     {},
 	"pkg/sim/input/csvfile":     {"pkg/sim/input/textfile", "pkg/sim/input/warning"},
 	"pkg/sim/input/manifest":    {"pkg/sim/input/textfile", "pkg/sim/input/warning"},
-	"pkg/fit":                   {"pkg/amount", "pkg/apis/config", "pkg/load", "pkg/sim/kube"},
+	"pkg/fit":                   {"pkg/amount", "pkg/apis/config", "pkg/device/dra", "pkg/load", "pkg/sim/kube"},
 	"pkg/sim/policy":            {"config", "pkg/apis/config", "pkg/configfile", "pkg/sim", "pkg/sim/peers/koordinator"},
 	"pkg/sim/report":            {"pkg/sim"},
 
@@ -82,8 +82,8 @@ var allowed = map[string][]string{
 	"pkg/cli/cluster":  {},
 	"pkg/cli/leader":   {"pkg/status", "pkg/cli/cluster"},
 	"pkg/cli/show":     {},
-	"pkg/cli/top":      {"pkg/status", "pkg/cli/cluster", "pkg/cli/leader", "pkg/cli/show"},
-	"pkg/cli/why":      {"pkg/apis/config", "pkg/compat", "pkg/configfile", "pkg/explain", "pkg/status", "pkg/cli/cluster", "pkg/cli/leader", "pkg/cli/show"},
+	"pkg/cli/top":      {"pkg/amount", "pkg/status", "pkg/cli/cluster", "pkg/cli/leader", "pkg/cli/show"},
+	"pkg/cli/why":      {"pkg/amount", "pkg/apis/config", "pkg/compat", "pkg/configfile", "pkg/explain", "pkg/status", "pkg/cli/cluster", "pkg/cli/leader", "pkg/cli/show"},
 	"pkg/cli/validate": {"pkg/cli/files", "config", "pkg/apis/config", "pkg/annotation", "pkg/configfile", "pkg/cli/show", "pkg/cli/podtemplate"},
 	"pkg/cli/fit": {"pkg/cli/files", "config", "pkg/amount", "pkg/compat", "pkg/annotation", "pkg/apis/config", "pkg/configfile", "pkg/load", "pkg/load/workload", "pkg/load/metricsserver",
 		"pkg/status", "pkg/fit", "pkg/sim/input", "pkg/sim/input/warning", "pkg/cli/cluster", "pkg/cli/leader", "pkg/cli/show", "pkg/cli/podtemplate"},

@@ -57,7 +57,8 @@ created: the API server is asked for a dry run, so that the pod has what admissi
 would give it.
 
 Pods that wait for a node are not counted: they may come first. Volumes and resource
-claims are not looked at.
+claims are looked at, those of templates as new ones of each replica's own, but not
+with --snapshot. What was not looked at is said below the answer.
 
 The exit status is 0 only if all replicas fit.`,
 		Example: `  kubectl plimsoll fit -f deployment.yaml
@@ -157,7 +158,7 @@ func (o *options) ask(ctx context.Context, stdin io.Reader, stderr io.Writer) (*
 	if err != nil {
 		return nil, err
 	}
-	answer, err := engine.Try(ctx, copied, &engine.Question{Profile: profile, Pod: subject.pod, Limit: max(o.most, r.Replicas)})
+	answer, err := engine.Try(ctx, copied, &engine.Question{Profile: profile, Pod: subject.pod, Own: subject.own, Limit: max(o.most, r.Replicas)})
 	if err != nil {
 		return nil, err
 	}

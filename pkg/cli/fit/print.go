@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/show"
 )
 
@@ -13,7 +14,7 @@ import (
 func printReport(screen show.Screen, output *show.Flags, r *Report) {
 	out := screen.Out
 	fmt.Fprintf(out, "%s, by the profile %s, on %s; one is expected to use %s cores and %s\n\n",
-		r.Pod, r.Profile, r.From, show.Cores(r.Estimate.CPU), show.Bytes(r.Estimate.Memory))
+		r.Pod, r.Profile, r.From, amount.Cores(r.Estimate.CPU), amount.Bytes(r.Estimate.Memory))
 	t := &show.Table{Empty: "No node takes it.", Columns: []show.Column{{Name: "NODE"}, {Name: "REPLICAS", Right: true}, {Name: "WHICH"}}}
 	for i := range r.Nodes {
 		wanted := slices.DeleteFunc(slices.Clone(r.Nodes[i].Order), func(n int) bool { return n > r.Replicas })

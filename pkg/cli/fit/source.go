@@ -10,6 +10,7 @@ import (
 	v1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/client-go/kubernetes"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/cluster"
@@ -26,10 +27,12 @@ type source struct {
 	name string
 	// kube, leader and metrics are nil for a snapshot; leader also if the configuration
 	// is a file.
-	kube      kubernetes.Interface
-	leader    *leader.Client
-	metrics   *metricsserver.Source
-	snapshot  *engine.Cluster
+	kube     kubernetes.Interface
+	leader   *leader.Client
+	metrics  *metricsserver.Source
+	snapshot *engine.Cluster
+	// objects are what the pod refers to, and all of their kinds.
+	objects   []runtime.Object
 	namespace string
 }
 
@@ -43,7 +46,7 @@ func (o *options) source(ctx context.Context, stderr io.Writer) (*source, error)
 		if err != nil {
 			return nil, fmt.Errorf("--snapshot: %w", err)
 		}
-		s.name, s.snapshot = o.snapshot, (*engine.Cluster)(read)
+		s.name, s.snapshot = o.snapshot, &engine.Cluster{Nodes: read.Nodes, Pods: read.Pods, Readings: read.Readings, PodReadings: read.PodReadings, Now: read.Now}
 		s.namespace = v1.NamespaceDefault
 		return s, nil
 	}
@@ -80,7 +83,7 @@ func (s *source) podNamed(ctx context.Context, name string) (*v1.Pod, error) {
 		if apierrors.IsNotFound(err) {
 			return nil, fmt.Errorf("there is no such pod in the namespace %s (for another one say -n)", s.namespace)
 		}
-		return pod, err
+		return pod, cluster.Lacking(err, s.namespace, cluster.Rule{Resources: "pods", Verbs: "get, list"})
 	}
 	for _, pod := range s.snapshot.Pods {
 		if pod.Name == name {
@@ -103,7 +106,7 @@ func (s *source) copy(ctx context.Context) (*engine.Cluster, error) {
 	if err != nil {
 		return nil, copyError(err)
 	}
-	c := &engine.Cluster{Now: time.Now()}
+	c := &engine.Cluster{Now: time.Now(), Objects: s.objects}
 	for i := range nodes.Items {
 		c.Nodes = append(c.Nodes, &nodes.Items[i])
 	}
@@ -125,9 +128,6 @@ func (s *source) copy(ctx context.Context) (*engine.Cluster, error) {
 
 // copyError says which rights it takes, if they are lacking.
 func copyError(err error) error {
-	if !apierrors.IsForbidden(err) {
-		return fmt.Errorf("copy the cluster: %w", err)
-	}
-	return fmt.Errorf("copy the cluster: %w\nfit takes these rules, in a ClusterRole:\n%s\nand\n%s", err,
+	return cluster.Lacking(fmt.Errorf("copy the cluster: %w", err), metav1.NamespaceAll,
 		cluster.Rule{Resources: "nodes, pods", Verbs: "get, list"}, cluster.Rule{Group: "metrics.k8s.io", Resources: "nodes, pods", Verbs: "list"})
 }

@@ -11,16 +11,17 @@ import (
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/yaml"
 	corev1 "k8s.io/kubernetes/pkg/apis/core/v1"
 	"k8s.io/utils/ptr"
 	sigsyaml "sigs.k8s.io/yaml"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/cluster"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/files"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/podtemplate"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
+	engine "github.com/plimsoll-scheduler/plimsoll/pkg/fit"
 )
 
 // subject is the pod that is tried.
@@ -29,6 +30,10 @@ type subject struct {
 	pod      *v1.Pod
 	replicas int // 0 if nothing says
 	notes    []string
+	// own is what each replica has of its own, and likeName the name of the pod that
+	// they are like, if they are.
+	own      engine.Own
+	likeName string
 }
 
 // subject returns the pod of the flags, complete as the API server would make it.
@@ -53,8 +58,8 @@ func (o *options) subject(ctx context.Context, from *source, stdin io.Reader) (*
 			return nil, err
 		}
 	}
-	s.look()
-	return s, nil
+	err = s.look(ctx, from)
+	return s, err
 }
 
 // read reads the file.
@@ -133,6 +138,12 @@ func subjectOf(kind *metav1.PartialObjectMetadata, document []byte) (*subject, e
 	pod.Namespace, pod.Name = kind.Namespace, ""
 	pod.OwnerReferences = []metav1.OwnerReference{{APIVersion: kind.APIVersion, Kind: kind.Kind, Name: kind.Name, UID: "fit", Controller: ptr.To(true)}}
 	s := &subject{name: name, pod: pod}
+	for _, claim := range maker.Volumes() {
+		s.setOwn(claim.Name, claim.Spec)
+		pod.Spec.Volumes = append(slices.DeleteFunc(pod.Spec.Volumes, func(v v1.Volume) bool { return v.Name == claim.Name }), v1.Volume{
+			Name: claim.Name, VolumeSource: v1.VolumeSource{PersistentVolumeClaim: &v1.PersistentVolumeClaimVolumeSource{ClaimName: claim.Name}},
+		})
+	}
 	if replicas := maker.Replicas(); replicas != nil {
 		s.replicas = int(*replicas)
 	}
@@ -146,7 +157,7 @@ func (s *source) like(ctx context.Context, name string) (*subject, error) {
 		return nil, fmt.Errorf("--like %s: %w", name, err)
 	}
 	pod = pod.DeepCopy()
-	return &subject{name: "a pod like " + pod.Namespace + "/" + pod.Name, pod: pod}, nil
+	return &subject{name: "a pod like " + pod.Namespace + "/" + pod.Name, pod: pod, likeName: pod.Name}, nil
 }
 
 // complete has the API server complete the pod by a dry run, so that it has its defaults,
@@ -165,7 +176,7 @@ func (s *source) complete(ctx context.Context, to *subject) error {
 		owners := to.pod.OwnerReferences
 		to.pod = made
 		to.pod.OwnerReferences = owners
-	case apierrors.IsForbidden(err) && !isQuota(err):
+	case cluster.IsLacking(err):
 		corev1.SetObjectDefaults_Pod(to.pod)
 		to.notes = append(to.notes, "you may not create pods here, so no dry run was made: what admission would change in the pod is not known ("+err.Error()+")")
 	default:
@@ -174,28 +185,17 @@ func (s *source) complete(ctx context.Context, to *subject) error {
 	return nil
 }
 
-// isQuota reports whether a pod is forbidden because of a quota or a policy, and not because
-// the user has no right to make pods.
-func isQuota(err error) bool {
-	status := apierrors.APIStatus(nil)
-	return errors.As(err, &status) && !strings.Contains(status.Status().Message, "cannot create resource")
-}
-
-// look notes what is not looked at.
-func (s *subject) look() {
-	if slices.ContainsFunc(s.pod.Spec.Volumes, func(v v1.Volume) bool { return v.PersistentVolumeClaim != nil || v.Ephemeral != nil }) {
-		s.notes = append(s.notes, "the pod has persistent volumes: they are not looked at, and may rule out nodes")
-		s.pod.Spec.Volumes = slices.DeleteFunc(slices.Clone(s.pod.Spec.Volumes), func(v v1.Volume) bool { return v.PersistentVolumeClaim != nil || v.Ephemeral != nil })
+// look has what the pod refers to looked at, or notes what is not.
+func (s *subject) look(ctx context.Context, from *source) error {
+	if err := s.volumes(ctx, from); err != nil {
+		return err
 	}
-	if len(s.pod.Spec.ResourceClaims) > 0 {
-		s.notes = append(s.notes, "the pod has resource claims: they are not looked at, and may rule out nodes")
-		s.pod.Spec.ResourceClaims = nil
-		for i := range s.pod.Spec.Containers {
-			s.pod.Spec.Containers[i].Resources.Claims = nil
-		}
+	if err := s.claims(ctx, from); err != nil {
+		return err
 	}
 	if compat.PodGroupOf(s.pod) != "" {
 		s.notes = append(s.notes, "the pod is of a pod group: each is tried alone")
 		compat.LeavePodGroup(s.pod)
 	}
+	return nil
 }

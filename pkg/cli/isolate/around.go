@@ -3,6 +3,7 @@ package isolate
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	appsv1 "k8s.io/api/apps/v1"
 	batchv1 "k8s.io/api/batch/v1"
@@ -111,7 +112,9 @@ func list[T any, L runtime.Object](l *looker, resource string, page func(context
 		return
 	}
 	if err := cluster.Each(l.ctx, page, each); err != nil {
-		l.err = fmt.Errorf("list %s in namespace %s, any of which may select the pod: %w", resource, l.namespace, err)
+		name, group, _ := strings.Cut(resource, ".")
+		err = fmt.Errorf("list %s in namespace %s, any of which may select the pod: %w", resource, l.namespace, err)
+		l.err = lacking(err, l.namespace, cluster.Rule{Group: group, Resources: name, Verbs: "list"})
 	}
 }
 

@@ -10,7 +10,12 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/client-go/kubernetes"
 	resourcehelper "k8s.io/component-helpers/resource"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/cluster"
 )
+
+// daemonRules are what it takes to know what fits on a node.
+var daemonRules = cluster.Rule{Resources: "nodes, pods", Verbs: "get, list"}
 
 // checkDaemon returns why a pod of a DaemonSet cannot be isolated: another comes on the
 // same node, and has to fit beside it. It says nothing of other pods.
@@ -20,13 +25,13 @@ func checkDaemon(ctx context.Context, client kubernetes.Interface, pod *v1.Pod) 
 	}
 	node, err := client.CoreV1().Nodes().Get(ctx, pod.Spec.NodeName, metav1.GetOptions{})
 	if err != nil {
-		return fmt.Errorf("pod %s is of a DaemonSet, and whether another fits beside it on its node cannot be told: %w", nameOf(pod), err)
+		return fmt.Errorf("pod %s is of a DaemonSet, and whether another fits beside it on its node cannot be told: %w", nameOf(pod), lacking(err, metav1.NamespaceAll, daemonRules))
 	}
 	others, err := client.CoreV1().Pods(metav1.NamespaceAll).List(ctx, metav1.ListOptions{
 		FieldSelector: fields.OneTermEqualSelector("spec.nodeName", node.Name).String(),
 	})
 	if err != nil {
-		return fmt.Errorf("pod %s is of a DaemonSet, and whether another fits beside it on node %s cannot be told: %w", nameOf(pod), node.Name, err)
+		return fmt.Errorf("pod %s is of a DaemonSet, and whether another fits beside it on node %s cannot be told: %w", nameOf(pod), node.Name, lacking(err, metav1.NamespaceAll, daemonRules))
 	}
 	if lacks := lacksBeside(pod, node, others.Items); lacks != "" {
 		return fmt.Errorf("pod %s is of a DaemonSet, which would make another on node %s, and that has not %s: make room there, or delete the pod", nameOf(pod), node.Name, lacks)

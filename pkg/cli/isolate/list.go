@@ -36,7 +36,7 @@ func listIsolated(ctx context.Context, client kubernetes.Interface, namespace st
 		}
 	})
 	if err != nil {
-		return nil, fmt.Errorf("list pods: %w", err)
+		return nil, lacking(fmt.Errorf("list pods: %w", err), namespace, cluster.Rule{Resources: "pods", Verbs: "list"})
 	}
 	slices.SortStableFunc(all, func(a, b Isolated) int {
 		if a.Record == nil || b.Record == nil {

@@ -10,6 +10,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/kubernetes"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/cluster"
 )
 
 // attempts is how often a change is tried: each is lost only if the pod changed between
@@ -21,6 +23,14 @@ type operation struct {
 	Op    string `json:"op"`
 	Path  string `json:"path"`
 	Value any    `json:"value"`
+}
+
+// verb is what the user must be allowed to do to pods for it.
+func (p *Plan) verb() string {
+	if p.Action == actionDelete {
+		return "delete"
+	}
+	return "patch"
 }
 
 // apply does what the plan says to the pod that it was made of, and to no other version
@@ -54,8 +64,11 @@ func change(ctx context.Context, client kubernetes.Interface, namespace, name st
 	var failed error
 	for range attempts {
 		pod, err := client.CoreV1().Pods(namespace).Get(ctx, name, metav1.GetOptions{})
+		if apierrors.IsNotFound(err) {
+			return nil, fmt.Errorf("there is no pod %s in the namespace %s (for another one say -n)", name, namespace)
+		}
 		if err != nil {
-			return nil, err
+			return nil, lacking(err, namespace, cluster.Rule{Resources: "pods", Verbs: "get"})
 		}
 		if before != nil && before.ResourceVersion == pod.ResourceVersion {
 			return nil, failed // it was not because the pod had changed
@@ -73,7 +86,7 @@ func change(ctx context.Context, client kubernetes.Interface, namespace, name st
 		}
 		// A failed test of a patch is answered as an invalid object is.
 		if !apierrors.IsConflict(failed) && !apierrors.IsInvalid(failed) {
-			return nil, failed
+			return nil, lacking(failed, namespace, cluster.Rule{Resources: "pods", Verbs: p.verb()})
 		}
 		before = pod
 	}

@@ -5,10 +5,21 @@ import (
 
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/cluster"
 )
 
 // mirrorAnnotation marks static pods.
 const mirrorAnnotation = "kubernetes.io/config.mirror"
+
+// lacking returns the error, with the rules to add and where all are listed, if it is
+// that the user lacks a right.
+func lacking(err error, namespace string, rules ...cluster.Rule) error {
+	if !cluster.IsLacking(err) {
+		return err
+	}
+	return fmt.Errorf("%w\n(docs/cli-isolate.md lists all rights that isolate takes.)", cluster.Lacking(err, namespace, rules...))
+}
 
 // refuse returns why the pod cannot be isolated, whatever selects it; nil if it can.
 func refuse(pod *v1.Pod) error {

@@ -17,31 +17,34 @@ type Maker struct {
 	// Replicas is how many pods it is to have; nil if it does not say, or has no such
 	// number.
 	Replicas func() *int32
+	// Volumes are the templates of the claims to volumes that each pod gets of its own.
+	Volumes func() []v1.PersistentVolumeClaim
 }
 
 // Of returns an empty object of the kind, nil if that makes no pods.
 func Of(kind string) *Maker {
 	const path = "spec.template."
 	none := func() *int32 { return nil }
+	shared := func() []v1.PersistentVolumeClaim { return nil }
 	switch kind {
 	case "Deployment":
 		o := &appsv1.Deployment{}
-		return &Maker{o, &o.Spec.Template, path, func() *int32 { return o.Spec.Replicas }}
+		return &Maker{o, &o.Spec.Template, path, func() *int32 { return o.Spec.Replicas }, shared}
 	case "StatefulSet":
 		o := &appsv1.StatefulSet{}
-		return &Maker{o, &o.Spec.Template, path, func() *int32 { return o.Spec.Replicas }}
+		return &Maker{o, &o.Spec.Template, path, func() *int32 { return o.Spec.Replicas }, func() []v1.PersistentVolumeClaim { return o.Spec.VolumeClaimTemplates }}
 	case "ReplicaSet":
 		o := &appsv1.ReplicaSet{}
-		return &Maker{o, &o.Spec.Template, path, func() *int32 { return o.Spec.Replicas }}
+		return &Maker{o, &o.Spec.Template, path, func() *int32 { return o.Spec.Replicas }, shared}
 	case "DaemonSet":
 		o := &appsv1.DaemonSet{}
-		return &Maker{o, &o.Spec.Template, path, none}
+		return &Maker{o, &o.Spec.Template, path, none, shared}
 	case "Job":
 		o := &batchv1.Job{}
-		return &Maker{o, &o.Spec.Template, path, func() *int32 { return o.Spec.Parallelism }}
+		return &Maker{o, &o.Spec.Template, path, func() *int32 { return o.Spec.Parallelism }, shared}
 	case "CronJob":
 		o := &batchv1.CronJob{}
-		return &Maker{o, &o.Spec.JobTemplate.Spec.Template, "spec.jobTemplate.spec.template.", func() *int32 { return o.Spec.JobTemplate.Spec.Parallelism }}
+		return &Maker{o, &o.Spec.JobTemplate.Spec.Template, "spec.jobTemplate.spec.template.", func() *int32 { return o.Spec.JobTemplate.Spec.Parallelism }, shared}
 	}
 	return nil
 }

@@ -30,10 +30,10 @@ func (t *taker) read(ctx context.Context) (*state, error) {
 	s := &state{}
 	core, metrics := t.client.CoreV1(), t.metrics.MetricsV1beta1()
 	if err := cluster.Each(ctx, core.Nodes().List, func(node *v1.Node) { s.nodes = append(s.nodes, trimNode(node)) }); err != nil {
-		return nil, fmt.Errorf("list nodes: %w", err)
+		return nil, lacking(fmt.Errorf("list nodes: %w", err))
 	}
 	if err := cluster.Each(ctx, core.Pods(metav1.NamespaceAll).List, func(pod *v1.Pod) { s.pods = append(s.pods, trimPod(pod)) }); err != nil {
-		return nil, fmt.Errorf("list pods of all namespaces: %w", err)
+		return nil, lacking(fmt.Errorf("list pods of all namespaces: %w", err))
 	}
 	if len(s.nodes) == 0 || len(s.pods) == 0 {
 		return nil, fmt.Errorf("the cluster has %d nodes and %d pods: there is nothing to simulate", len(s.nodes), len(s.pods))
@@ -41,15 +41,21 @@ func (t *taker) read(ctx context.Context) (*state, error) {
 	err := cluster.Each(ctx, metrics.NodeMetricses().List, func(m *metricsv1beta1.NodeMetrics) { s.nodeMetrics = append(s.nodeMetrics, m) })
 	switch {
 	case err != nil && t.prometheus.Address == "":
-		return nil, fmt.Errorf("list what nodes use (nodes.metrics.k8s.io): %w; it needs metrics-server, or --prometheus", err)
+		return nil, lacking(fmt.Errorf("list what nodes use (nodes.metrics.k8s.io): %w; it needs metrics-server, or --prometheus", err))
 	case err != nil:
-		fmt.Fprintln(t.warn, "warning: what nodes use at present is left out:", err)
+		fmt.Fprintln(t.warn, "warning: what nodes use at present is left out:", lacking(err))
 	}
 	err = cluster.Each(ctx, metrics.PodMetricses(metav1.NamespaceAll).List, func(m *metricsv1beta1.PodMetrics) { s.podMetrics = append(s.podMetrics, m) })
 	if err != nil {
-		fmt.Fprintln(t.warn, "warning: what pods use at present (pods.metrics.k8s.io) is left out:", err)
+		fmt.Fprintln(t.warn, "warning: what pods use at present (pods.metrics.k8s.io) is left out:", lacking(err))
 	}
 	return s, nil
+}
+
+// lacking returns the error, with the rules that a snapshot takes if the user lacks one.
+func lacking(err error) error {
+	return cluster.Lacking(err, metav1.NamespaceAll,
+		cluster.Rule{Resources: "nodes, pods", Verbs: "list"}, cluster.Rule{Group: "metrics.k8s.io", Resources: "nodes, pods", Verbs: "list"})
 }
 
 // write writes the files into a directory.

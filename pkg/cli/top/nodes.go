@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/leader"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/show"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
@@ -169,14 +170,14 @@ func cpuOf(n *status.Node) []show.Cell {
 	if u.LinePercent > 0 {
 		line = fmt.Sprintf("%d%%", u.LinePercent)
 	}
-	headroom := show.Cell{Text: show.Cores(u.Headroom)}
+	headroom := show.Cell{Text: amount.Cores(u.Headroom)}
 	if u.Headroom < 0 {
 		headroom.Level = show.Bad
 	}
 	return []show.Cell{
 		show.Text("%s", show.Bar(barWidth, u.Measured/whole, u.InFlight/whole, float64(u.LinePercent)/100)),
-		show.Text("%s", show.Cores(u.Measured)), show.Text("%s", show.Percent(u.Measured, n.CPU.Allocatable)),
-		show.Text("%s", show.Cores(u.InFlight)), show.Text("%s", line), headroom,
+		show.Text("%s", amount.Cores(u.Measured)), show.Text("%s", show.Percent(u.Measured, n.CPU.Allocatable)),
+		show.Text("%s", amount.Cores(u.InFlight)), show.Text("%s", line), headroom,
 	}
 }
 
@@ -189,7 +190,7 @@ func memoryOf(n *status.Node) []show.Cell {
 	if u.LinePercent > 0 {
 		line = fmt.Sprintf("%d%%", u.LinePercent)
 	}
-	return []show.Cell{show.Text("%s", show.Bytes(u.Measured)), show.Text("%s", show.Percent(u.Measured, n.Memory.Allocatable)), show.Text("%s", line)}
+	return []show.Cell{show.Text("%s", amount.Bytes(u.Measured)), show.Text("%s", show.Percent(u.Measured, n.Memory.Allocatable)), show.Text("%s", line)}
 }
 
 // unknown are so many cells of which nothing is known.

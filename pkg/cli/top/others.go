@@ -5,6 +5,7 @@ import (
 	"math"
 	"slices"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/leader"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/show"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
@@ -69,8 +70,8 @@ func tableOfPods(_ show.Screen, answer any) *show.Table {
 			phase.Level = show.Plain
 		}
 		t.Add(show.Text("%s", p.Namespace), show.Text("%s", p.Name), show.Text("%s", p.Node), phase, show.Text("%s", by),
-			show.Text("%s", show.Cores(p.CPU.Expected)), show.Text("%s", show.Cores(p.CPU.Requested)),
-			show.Text("%s", show.Bytes(p.Memory.Expected)), show.Text("%s", show.Bytes(p.Memory.Requested)), show.Text("%s", counts(p.Devices)))
+			show.Text("%s", amount.Cores(p.CPU.Expected)), show.Text("%s", amount.Cores(p.CPU.Requested)),
+			show.Text("%s", amount.Bytes(p.Memory.Expected)), show.Text("%s", amount.Bytes(p.Memory.Requested)), show.Text("%s", counts(p.Devices)))
 	}
 	return t
 }
@@ -134,8 +135,8 @@ func tableOfWorkloads(_ show.Screen, answer any) *show.Table {
 			return show.Text("%s ±%s", write(l.Mean), write(l.Deviation))
 		}
 		t.Add(show.Text("%s", w.Namespace), show.Text("%s/%s", w.Kind, w.Name), show.Text("%s", w.Containers), show.Text("%d", w.Pods), show.Text("%s", show.Seconds(&seconds)),
-			show.Text("%s", show.Cores(w.CPU.Requested)), used(&w.CPU, show.Cores), show.Text("%s", show.Cores(w.CPU.Estimate)), show.Text("%s", show.Cores(w.CPU.Error)),
-			show.Text("%s", show.Bytes(w.Memory.Requested)), used(&w.Memory, show.Bytes), show.Text("%s", show.Bytes(w.Memory.Estimate)), show.Text("%s", show.Bytes(w.Memory.Error)))
+			show.Text("%s", amount.Cores(w.CPU.Requested)), used(&w.CPU, amount.Cores), show.Text("%s", amount.Cores(w.CPU.Estimate)), show.Text("%s", amount.Cores(w.CPU.Error)),
+			show.Text("%s", amount.Bytes(w.Memory.Requested)), used(&w.Memory, amount.Bytes), show.Text("%s", amount.Bytes(w.Memory.Estimate)), show.Text("%s", amount.Bytes(w.Memory.Error)))
 	}
 	return t
 }

@@ -10,21 +10,21 @@ import (
 	v1 "k8s.io/api/core/v1"
 	resourcehelper "k8s.io/component-helpers/resource"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/show"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 )
 
 // closest is how many nodes are named whose load would have to fall.
 const closest = 3
 
-// help returns what would help a pod that waits. args are NodeLoad's, nil if they are not
-// known.
-func help(pod *v1.Pod, answer *Answer, args *config.NodeLoadArgs) []string {
-	if answer.Decision == nil {
+// help returns what would help a pod that waits, by a decision that says why it does; nil
+// if there is none. args are NodeLoad's, nil if they are not known.
+func help(pod *v1.Pod, decision *explain.Decision, args *config.NodeLoadArgs) []string {
+	if decision == nil {
 		return nil
 	}
-	over := overLine(answer.Decision.Nodes)
+	over := overLine(decision.Nodes)
 	if len(over) == 0 {
 		return nil
 	}
@@ -81,11 +81,11 @@ func excess(n *explain.Node) string {
 	var texts []string
 	if cpu := above(&n.Load.CPU); cpu > 0 {
 		texts = append(texts, fmt.Sprintf("%s cores (to %s of CPU, from %s with what is in flight)",
-			show.Cores(cpu), show.Cores(n.Load.CPU.Predicted-n.Load.CPU.Estimate-cpu), show.Cores(n.Load.CPU.Predicted-n.Load.CPU.Estimate)))
+			amount.Cores(cpu), amount.Cores(n.Load.CPU.Predicted-n.Load.CPU.Estimate-cpu), amount.Cores(n.Load.CPU.Predicted-n.Load.CPU.Estimate)))
 	}
 	if memory := above(&n.Load.Memory); memory > 0 {
 		texts = append(texts, fmt.Sprintf("%s of memory (to %s, from %s with what is in flight)",
-			show.Bytes(memory), show.Bytes(n.Load.Memory.Predicted-n.Load.Memory.Estimate-memory), show.Bytes(n.Load.Memory.Predicted-n.Load.Memory.Estimate)))
+			amount.Bytes(memory), amount.Bytes(n.Load.Memory.Predicted-n.Load.Memory.Estimate-memory), amount.Bytes(n.Load.Memory.Predicted-n.Load.Memory.Estimate)))
 	}
 	return strings.Join(texts, " and ")
 }
@@ -98,8 +98,8 @@ func newNode(pod *v1.Pod, loads *explain.Loads) string {
 	}
 	// On a node that is idle memory may go beyond the line, to all that is allocatable.
 	needs := []string{
-		show.Cores(loads.CPU.Estimate*100/float64(percent)) + " allocatable cores",
-		show.Bytes(loads.Memory.Estimate) + " of allocatable memory",
+		amount.Cores(loads.CPU.Estimate*100/float64(percent)) + " allocatable cores",
+		amount.Bytes(loads.Memory.Estimate) + " of allocatable memory",
 	}
 	requests := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
 	for _, name := range slices.Sorted(maps.Keys(requests)) {
@@ -118,7 +118,7 @@ func annotations(pod *v1.Pod, loads *explain.Loads, args *config.NodeLoadArgs) (
 	}
 	if args.Overrides.Estimate.Allow && pod.Annotations[config.EstimateAnnotation] == "" {
 		lines = append(lines, fmt.Sprintf(`if it uses less than the %s cores and %s that it is expected to: the annotation %s: '{"cpu": "...", "memory": "..."}', which counts as no less than overrides.estimate.minPercent allows`,
-			show.Cores(loads.CPU.Estimate), show.Bytes(loads.Memory.Estimate), config.EstimateAnnotation))
+			amount.Cores(loads.CPU.Estimate), amount.Bytes(loads.Memory.Estimate), config.EstimateAnnotation))
 	}
 	if args.Overrides.WhenUnsatisfiable == config.AllowOverride && args.Filter.WhenUnsatisfiable == config.DoNotSchedule {
 		lines = append(lines, fmt.Sprintf("if it is to run beside busy pods all the same: the annotation %s: %s", config.WhenUnsatisfiableAnnotation, config.ScheduleAnyway))

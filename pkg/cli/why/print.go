@@ -10,6 +10,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/util/duration"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/show"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 )
@@ -40,22 +41,18 @@ func printAnswer(screen show.Screen, output *show.Flags, a *Answer) {
 func (a *Answer) Lines() []string {
 	lines := []string{fmt.Sprintf("Pod %s, of the scheduler %s", a.Pod, a.Scheduler)}
 	if !a.Ours {
-		return append(lines, a.foreign()...)
+		return append(append(lines, a.foreign()...), a.ending()...)
 	}
 	if len(a.Observing) > 0 && a.Node == "" {
 		return append(lines, fmt.Sprintf("It waits for ever: this scheduler places no pod, it only observes those of %s (--observe).", strings.Join(a.Observing, ", ")))
 	}
 	lines = append(lines, a.state())
-	if a.Preempted != "" {
-		lines = append(lines, "It is being evicted: "+a.Preempted)
-	}
-	if a.Group != "" {
-		lines = append(lines, fmt.Sprintf("It is scheduled with its group %s, of which %d of %d pods have a node", a.Group, a.Members.Placed, a.Members.All))
-	}
+	lines = append(lines, a.ending()...)
+	lines = append(lines, a.grouped()...)
 	if a.Decision == nil {
 		return append(lines, "There is no decision to explain: "+a.NoDecision)
 	}
-	return append(lines, decided(a.Decision)...)
+	return append(lines, a.decided()...)
 }
 
 // foreign tells of a pod that is not ours.
@@ -96,10 +93,73 @@ func (a *Answer) state() string {
 	case a.Phase != "Pending":
 		return fmt.Sprintf("It has no node, and is %s", a.Phase)
 	case a.Nominated != "":
-		return fmt.Sprintf("It waits for pods to leave the node %s that it preempts there", a.Nominated)
+		return a.preempting()
 	default:
 		return "It has waited " + since(a)
 	}
+}
+
+// preempting tells of a pod that waits for those that it preempts.
+func (a *Answer) preempting() string {
+	text := fmt.Sprintf("It preempts pods on the node %s, and ", a.Nominated)
+	switch {
+	case a.LeavingUnknown:
+		return text + "waits for them to leave (which they are is not known: you may not list the pods of all namespaces)"
+	case len(a.Leaving) == 0:
+		return text + "they have left: it is about to be tried there"
+	}
+	shown := a.Leaving[:min(len(a.Leaving), mostLeaving)]
+	text += fmt.Sprintf("waits for %d of them to leave: %s", len(a.Leaving), strings.Join(shown, ", "))
+	if len(shown) < len(a.Leaving) {
+		text += ", ..."
+	}
+	return text
+}
+
+// mostLeaving is how many of the pods that leave are named.
+const mostLeaving = 5
+
+// ending tells of a pod that is evicted or deleted.
+func (a *Answer) ending() (lines []string) {
+	if a.Preempted != "" {
+		text := "It is being evicted: " + a.Preempted
+		if a.PreemptedBy != "" {
+			text += " (" + a.PreemptedBy + ")"
+		}
+		lines = append(lines, text)
+	}
+	switch {
+	case a.Deleted == nil:
+	case len(a.Finalizers) > 0:
+		lines = append(lines, "It is being deleted, and it is kept by the finalizer "+strings.Join(a.Finalizers, ", "))
+	case time.Now().Before(*a.Deleted):
+		lines = append(lines, fmt.Sprintf("It is being deleted, and has %s to end", duration.HumanDuration(time.Until(*a.Deleted))))
+	default:
+		lines = append(lines, "It is being deleted")
+	}
+	return lines
+}
+
+// grouped tells of the pod's group.
+func (a *Answer) grouped() (lines []string) {
+	if a.Group == "" {
+		return nil
+	}
+	text := fmt.Sprintf("It is scheduled with its group %s, of which %d of %d pods have a node", a.Group, a.Members.Placed, a.Members.All)
+	switch atOnce := a.Members.AtOnce; {
+	case atOnce == 0:
+	case atOnce == a.Members.All:
+		text += ": all of them or none get one"
+	case a.Members.All < atOnce:
+		text += fmt.Sprintf(": none gets one before there are %d", atOnce)
+	default:
+		text += fmt.Sprintf(": at least %d of them or none get one", atOnce)
+	}
+	lines = append(lines, text)
+	if m := a.Members; m.Waiting != "" && m.Waiting != a.Pod {
+		lines = append(lines, fmt.Sprintf("The group waits because of %s, which waits for %s", m.Waiting, m.WaitsFor))
+	}
+	return lines
 }
 
 // since says for how long a pod has waited.
@@ -113,13 +173,16 @@ func since(a *Answer) string {
 func ago(t time.Time) string { return duration.HumanDuration(max(0, time.Since(t))) }
 
 // decided tells of the last decision.
-func decided(d *explain.Decision) (lines []string) {
+func (a *Answer) decided() (lines []string) {
+	d := a.Decision
 	switch {
 	case d.Result == explain.Placed:
 		lines = append(lines, fmt.Sprintf("%s was chosen of %d nodes, %s ago", d.Node, d.Considered, ago(d.Time)))
+	case d.Result == explain.TakenBack && a.Group != "":
+		lines = append(lines, fmt.Sprintf("%s was chosen %s ago, and taken back, because not enough of its group found a node, or it could not be bound there", d.Node, ago(d.Time)))
 	case d.Result == explain.TakenBack:
-		lines = append(lines, fmt.Sprintf("%s was chosen %s ago, and taken back: it could not be bound there, or the rest of its group found no place", d.Node, ago(d.Time)))
-	case d.WaitsFor != "":
+		lines = append(lines, fmt.Sprintf("%s was chosen %s ago, and taken back, because it could not be bound there", d.Node, ago(d.Time)))
+	case d.WaitsFor != "" && a.Nominated == "":
 		lines = append(lines, "It waits for "+d.WaitsFor)
 	}
 	if len(d.Rejected) > 0 {
@@ -198,9 +261,9 @@ func loadsOf(l *explain.Loads) []show.Cell {
 	}
 	return []show.Cell{
 		show.Text("%s", show.Bar(20, cpu.Measured/whole, (cpu.InFlight+cpu.Estimate)/whole, float64(cpu.ThresholdPercent)/100)),
-		show.Text("%s", show.Cores(cpu.Measured)), show.Text("%s", show.Cores(cpu.InFlight)), show.Text("%s", show.Cores(cpu.Estimate)),
-		sum(cpu, show.Cores(cpu.Predicted)), show.Text("%s", show.Cores(cpu.Threshold)),
-		sum(memory, show.Bytes(memory.Predicted)), show.Text("%s", show.Bytes(memory.Threshold)),
+		show.Text("%s", amount.Cores(cpu.Measured)), show.Text("%s", amount.Cores(cpu.InFlight)), show.Text("%s", amount.Cores(cpu.Estimate)),
+		sum(cpu, amount.Cores(cpu.Predicted)), show.Text("%s", amount.Cores(cpu.Threshold)),
+		sum(memory, amount.Bytes(memory.Predicted)), show.Text("%s", amount.Bytes(memory.Threshold)),
 	}
 }
 

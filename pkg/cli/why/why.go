@@ -20,7 +20,6 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/cluster"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/leader"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/cli/show"
-	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/configfile"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
@@ -33,9 +32,13 @@ type Answer struct {
 	Phase     string `json:"phase"`
 	// Node is the one that it is on, and Nominated the one that it is to get once pods
 	// are gone that it preempts there.
-	Node      string    `json:"node,omitempty"`
-	Nominated string    `json:"nominatedNode,omitempty"`
-	Created   time.Time `json:"created"`
+	Node      string `json:"node,omitempty"`
+	Nominated string `json:"nominatedNode,omitempty"`
+	// Leaving are the pods on Nominated that are about to be gone, as namespace/name.
+	// LeavingUnknown says that the user may not see them.
+	Leaving        []string  `json:"leaving,omitempty"`
+	LeavingUnknown bool      `json:"leavingUnknown,omitempty"`
+	Created        time.Time `json:"created"`
 	// Group is the pod group that it is scheduled with, as namespace/name, and Members
 	// that group's pods.
 	Group   string   `json:"group,omitempty"`
@@ -45,8 +48,14 @@ type Answer struct {
 	Ours     bool     `json:"ours"`
 	// Observing are the schedulers that Plimsoll observes instead of placing pods.
 	Observing []string `json:"observing,omitempty"`
-	// Preempted is what the API server says of a pod that is evicted.
-	Preempted string `json:"preempted,omitempty"`
+	// Preempted is what the API server says of a pod that is evicted, and PreemptedBy the
+	// event of that, if there is one.
+	Preempted   string `json:"preempted,omitempty"`
+	PreemptedBy string `json:"preemptedBy,omitempty"`
+	// Deleted is when a pod that is being deleted ends at the latest, and Finalizers what
+	// keeps it beyond that.
+	Deleted    *time.Time `json:"deleted,omitempty"`
+	Finalizers []string   `json:"finalizers,omitempty"`
 	// Decision is the last one on the pod; absent if the leader has none.
 	Decision *explain.Decision `json:"decision,omitempty"`
 	// NoDecision says why there is none.
@@ -56,12 +65,6 @@ type Answer struct {
 	Scheduled string `json:"scheduled,omitempty"`
 	// Help is what would help a pod that waits.
 	Help []string `json:"help,omitempty"`
-}
-
-// Members is how many pods of a group there are.
-type Members struct {
-	All    int `json:"all"`
-	Placed int `json:"placed"`
 }
 
 // NewCommand returns the command.
@@ -140,12 +143,9 @@ type asker struct {
 func (a *asker) pod(ctx context.Context) (*v1.Pod, error) {
 	pod, err := a.kube.CoreV1().Pods(a.namespace).Get(ctx, a.name, metav1.GetOptions{})
 	if apierrors.IsNotFound(err) {
-		return nil, fmt.Errorf("%w %s in the namespace %s", ErrNoPod, a.name, a.namespace)
+		return nil, a.noPod(ctx)
 	}
-	if apierrors.IsForbidden(err) {
-		return nil, fmt.Errorf("%w\nThe rule to add to a Role in the namespace %s:\n%s", err, a.namespace, cluster.Rule{Resources: "pods", Verbs: "get, list"})
-	}
-	return pod, err
+	return pod, cluster.Lacking(err, a.namespace, cluster.Rule{Resources: "pods", Verbs: "get, list"})
 }
 
 // ask returns all that is known of the pod now.
@@ -155,6 +155,7 @@ func (a *asker) ask(ctx context.Context) (*Answer, error) {
 		return nil, err
 	}
 	answer := answerOf(pod)
+	a.going(ctx, pod, answer)
 	header := status.Header{}
 	if err := a.leader.Get(ctx, status.ProfilePath, nil, &header); err != nil {
 		return nil, err
@@ -170,11 +171,18 @@ func (a *asker) ask(ctx context.Context) (*Answer, error) {
 	if err := a.group(ctx, pod, answer); err != nil {
 		return nil, err
 	}
+	if err := a.leaving(ctx, answer); err != nil {
+		return nil, err
+	}
 	if err := a.decision(ctx, pod, answer); err != nil {
 		return nil, err
 	}
-	if answer.Node == "" && answer.Phase == string(v1.PodPending) {
-		answer.Help = help(pod, answer, a.arguments(ctx, answer.Scheduler))
+	if answer.Node == "" && answer.Phase == string(v1.PodPending) && answer.Nominated == "" {
+		decision, err := a.decisive(ctx, answer)
+		if err != nil {
+			return nil, err
+		}
+		answer.Help = help(pod, decision, a.arguments(ctx, answer.Scheduler))
 	}
 	return answer, nil
 }
@@ -186,37 +194,11 @@ func answerOf(pod *v1.Pod) *Answer {
 		Nominated: pod.Status.NominatedNodeName, Created: pod.CreationTimestamp.Time,
 	}
 	for i := range pod.Status.Conditions {
-		switch c := &pod.Status.Conditions[i]; {
-		case c.Type == v1.PodScheduled && c.Status != v1.ConditionTrue:
+		if c := &pod.Status.Conditions[i]; c.Type == v1.PodScheduled && c.Status != v1.ConditionTrue {
 			answer.Scheduled = c.Message
-		case c.Type == v1.DisruptionTarget && c.Status == v1.ConditionTrue:
-			answer.Preempted = c.Reason + ": " + c.Message
 		}
 	}
 	return answer
-}
-
-// group tells of the pod's group, if it has one.
-func (a *asker) group(ctx context.Context, pod *v1.Pod, answer *Answer) error {
-	group := compat.PodGroupOf(pod)
-	if group == "" {
-		return nil
-	}
-	answer.Group, answer.Members = pod.Namespace+"/"+group, &Members{}
-	list, err := a.kube.CoreV1().Pods(pod.Namespace).List(ctx, metav1.ListOptions{})
-	if err != nil {
-		return fmt.Errorf("find the pods of the group %s: %w", answer.Group, err)
-	}
-	for i := range list.Items {
-		if compat.PodGroupOf(&list.Items[i]) != group {
-			continue
-		}
-		answer.Members.All++
-		if list.Items[i].Spec.NodeName != "" {
-			answer.Members.Placed++
-		}
-	}
-	return nil
 }
 
 // decision tells of the scheduler's last decision on the pod.

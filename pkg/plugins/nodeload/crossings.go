@@ -108,7 +108,7 @@ func (c *crossings) tell(view *load.View, node *load.Node, over bool) {
 	c.policy.againstLine(view, node, func(r amount.Resource, use, line int64) {
 		if !over || use > line {
 			uses = append(uses, fmt.Sprintf("%s is predicted at %s, and the line is at %s (%d %% of allocatable)",
-				r.Name(), r.Format(coarse(r, use)), r.Format(coarse(r, line)), l.Percent[r]))
+				r.Name(), r.Text(use), r.Text(line), l.Percent[r]))
 		}
 	})
 	kind, reason, where := v1.EventTypeWarning, reasonOver, "over the load line"
@@ -118,12 +118,4 @@ func (c *crossings) tell(view *load.View, node *load.Node, over bool) {
 	// "kubectl describe node" looks for events whose UID is the name, as the kubelet's.
 	object := &v1.Node{ObjectMeta: metav1.ObjectMeta{Name: node.Name, UID: types.UID(node.Name)}}
 	c.recorder.Eventf(object, nil, kind, reason, "Scheduling", "%s of profile %s: %s", where, c.profile, strings.Join(uses, "; "))
-}
-
-// coarse returns an amount as people read it: memory in whole MiB.
-func coarse(r amount.Resource, value int64) int64 {
-	if r == amount.Memory {
-		return value &^ (1<<20 - 1)
-	}
-	return value
 }

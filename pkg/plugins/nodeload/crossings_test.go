@@ -33,8 +33,8 @@ func (c *cluster) lead(t *testing.T) {
 // Of nodes of 10 cores and 100 GiB, with lines at 7.5 and 85.
 func TestNodesThatCrossTheirLinesAreTold(t *testing.T) {
 	const (
-		over  = "Warning OverLoadLine over the load line of profile plimsoll: cpu is predicted at 8, and the line is at 7500m (75 % of allocatable)"
-		below = "Normal BelowLoadLine below the load line again of profile plimsoll: cpu is predicted at 7, and the line is at 7500m (75 % of allocatable); memory is predicted at 1Gi, and the line is at 85Gi (85 % of allocatable)"
+		over  = "Warning OverLoadLine over the load line of profile plimsoll: cpu is predicted at 8.00 cores, and the line is at 7.50 cores (75 % of allocatable)"
+		below = "Normal BelowLoadLine below the load line again of profile plimsoll: cpu is predicted at 7.00 cores, and the line is at 7.50 cores (75 % of allocatable); memory is predicted at 1.0Gi, and the line is at 85.0Gi (85 % of allocatable)"
 	)
 	c := newCluster(t, args(func(a *config.NodeLoadArgs) { a.Window = 0 }), "n", "idle")
 	c.use("idle", 1, gi)

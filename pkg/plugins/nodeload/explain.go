@@ -3,6 +3,7 @@ package nodeload
 import (
 	"fmt"
 	"iter"
+	"strings"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
@@ -66,9 +67,10 @@ type closestNode struct {
 	// promised are those that are below the line but for pods that are nominated to them.
 	promised int
 	name     string
-	resource amount.Resource
-	excess   int64 // in the resource's smallest unit
 	percent  float64
+	// allocatable, with what it is predicted to use with the pod, and room, below 0
+	// where that is above the line.
+	allocatable, with, room amount.Vector
 }
 
 func (n *closestNode) look(a *account, node *load.Node, v verdict) {
@@ -77,23 +79,29 @@ func (n *closestNode) look(a *account, node *load.Node, v verdict) {
 		n.unmeasured++
 		return
 	}
-	worst, excess, percent := amount.CPU, int64(0), 0.0
 	use, _ := a.policy.use(a.view, node, a.policy.filterBy)
 	l := a.ask.rule.On(node.Own, node.Allocatable)
-	for r, room := range l.Room(l.With(use, a.ask.estimate)) {
-		if room >= 0 || node.Allocatable[r] == 0 {
-			continue
-		}
-		if p := -100 * float64(room) / float64(node.Allocatable[r]); p > percent {
-			worst, excess, percent = amount.Resource(r), -room, p
-		}
+	with := l.With(use, a.ask.estimate)
+	room := l.Room(with)
+	worst := 0.0
+	for r := range amount.NumResources {
+		worst = max(worst, excess(r, room, node.Allocatable))
 	}
 	switch {
-	case percent == 0:
+	case worst == 0:
 		n.promised++
-	case n.name == "" || percent < n.percent:
-		n.name, n.resource, n.excess, n.percent = node.Name, worst, excess, percent
+	case n.name == "" || worst < n.percent:
+		n.name, n.percent, n.allocatable, n.with, n.room = node.Name, worst, node.Allocatable, with, room
 	}
+}
+
+// excess returns by how much the use of a resource is above the line, in percent of
+// what is allocatable, at least 0.
+func excess(r amount.Resource, room, allocatable amount.Vector) float64 {
+	if room[r] >= 0 || allocatable[r] == 0 {
+		return 0
+	}
+	return -100 * float64(room[r]) / float64(allocatable[r])
 }
 
 // String says what the pod waits for, if it is load.
@@ -106,14 +114,12 @@ func (n *closestNode) String() string {
 	case n.name == "":
 		return fmt.Sprintf("a fresh load sample of one of %d node(s)", n.unmeasured)
 	}
-	return fmt.Sprintf("the predicted use of one of %d node(s) to fall below its line; closest is %s, whose %s has to fall by %s (%.1f %% of allocatable)",
-		n.rejected, n.name, n.resource.Name(), n.resource.Format(atLeast(n.resource, n.excess)), n.percent)
-}
-
-// atLeast is coarse for what must not be too little: rounded up.
-func atLeast(r amount.Resource, value int64) int64 {
-	if r == amount.Memory {
-		value += 1<<20 - 1
+	var short []string
+	for r := range amount.NumResources {
+		if percent := excess(r, n.room, n.allocatable); percent > 0 {
+			short = append(short, fmt.Sprintf("whose %s has to fall by %s (%.1f %% of allocatable): with the pod it is predicted at %s, and the line is at %s",
+				r.Name(), r.TextUp(-n.room[r]), percent, r.Text(n.with[r]), r.Text(n.with[r]+n.room[r])))
+		}
 	}
-	return coarse(r, value)
+	return fmt.Sprintf("the predicted use of one of %d node(s) to fall below its line; closest is %s, %s", n.rejected, n.name, strings.Join(short, "; and "))
 }

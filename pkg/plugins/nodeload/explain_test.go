@@ -75,7 +75,7 @@ func TestDecisionHasItsNumbers(t *testing.T) {
 }
 
 func TestDecisionSaysWhatAPodWaitsFor(t *testing.T) {
-	const closest = "the predicted use of one of 2 node(s) to fall below its line; closest is warm, whose cpu has to fall by 500m (5.0 % of allocatable)"
+	const closest = "the predicted use of one of 2 node(s) to fall below its line; closest is warm, whose cpu has to fall by 0.50 cores (5.0 % of allocatable): with the pod it is predicted at 8.00 cores, and the line is at 7.50 cores"
 	for _, test := range []struct {
 		maxWait time.Duration
 		want    string
@@ -92,6 +92,25 @@ func TestDecisionSaysWhatAPodWaitsFor(t *testing.T) {
 		c.PostFilter(t.Context(), c.cycleFor(t, p), p, framework.NewDefaultNodeToStatus())
 		if d := c.decision(t, p); d.WaitsFor != test.want || d.Result != explain.Waits {
 			t.Errorf("%s for %q, want %q", d.Result, d.WaitsFor, test.want)
+		}
+	}
+}
+
+// What is short is named with its numbers, in units that people read: memory alone, or
+// both.
+func TestDecisionNamesWhatIsShort(t *testing.T) {
+	const (
+		memory = "whose memory has to fall by 6.0Gi (6.0 % of allocatable): with the pod it is predicted at 91.0Gi, and the line is at 85.0Gi"
+		cpu    = "whose cpu has to fall by 0.50 cores (5.0 % of allocatable): with the pod it is predicted at 8.00 cores, and the line is at 7.50 cores"
+	)
+	for cores, want := range map[float64]string{1: memory, 7: cpu + "; and " + memory} {
+		c := newCluster(t, args(nil), "n")
+		c.use("n", cores, 90*gi)
+		c.poll(t)
+		p := pod("p", "1", "1Gi")
+		c.PostFilter(t.Context(), c.cycleFor(t, p), p, framework.NewDefaultNodeToStatus())
+		if d := c.decision(t, p); d.WaitsFor != "the predicted use of one of 1 node(s) to fall below its line; closest is n, "+want {
+			t.Errorf("%v cores: %q, want %q", cores, d.WaitsFor, want)
 		}
 	}
 }

@@ -20,15 +20,16 @@ import (
 
 // client stands in for the API server, where the scheduler has no need for one:
 // it takes what the scheduler writes into the status of pods that it cannot
-// place, and drops it, and passes on which pods preemption evicts. Bindings do
-// not come here (see observedFramework).
+// place, and drops it, passes on which pods preemption evicts, and keeps what is
+// written to resource claims. Bindings do not come here (see observedFramework).
 type client struct {
 	kubernetes.Interface
-	evict func(types.NamespacedName)
+	evict   func(types.NamespacedName)
+	cluster *Cluster
 }
 
-func newClient(evict func(types.NamespacedName)) kubernetes.Interface {
-	return client{fake.NewClientset(), evict}
+func newClient(evict func(types.NamespacedName), cluster *Cluster) kubernetes.Interface {
+	return client{fake.NewClientset(), evict, cluster}
 }
 
 func (c client) CoreV1() corev1.CoreV1Interface { return core{c.Interface.CoreV1(), c.evict} }

@@ -45,6 +45,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
@@ -63,6 +64,9 @@ type Options struct {
 	// ReplicaSets are the owners of pods: kube-scheduler spreads the pods of one
 	// over nodes by default.
 	ReplicaSets []*appsv1.ReplicaSet
+	// Inventory returns the devices of dynamic resource allocation that nodes have, for
+	// DeviceFit. Without one it knows of none.
+	Inventory func(context.Context, fwk.Handle) (device.ClassInventory, error)
 	// Decisions is where NodeLoad explains its decisions; nil if they are not
 	// explained. It takes them in while its Run runs, by another goroutine.
 	Decisions *explain.Log
@@ -90,6 +94,7 @@ type Cluster struct {
 	clock       clock.PassiveClock
 	logger      klog.Logger
 	nodes, pods *informer
+	others      others
 	versions    uint64 // of objects, as the API server counts them
 
 	scheduler *kubescheduler.Scheduler
@@ -114,12 +119,12 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 		return nil, fmt.Errorf("a cluster has at least one scheduling profile")
 	}
 	c := &Cluster{
-		clock: o.Clock, logger: logr.Discard(), nodes: &informer{}, pods: &informer{},
+		clock: o.Clock, logger: logr.Discard(), nodes: &informer{}, pods: &informer{}, others: newOthers(),
 		defaultProfile: o.Profiles[0].SchedulerName, preempts: o.Evict != nil,
 		plugins: map[pluginKey]fwk.Plugin{}, failed: map[types.UID]failure{},
 	}
 	ctx = klog.NewContext(ctx, c.logger)
-	client := newClient(o.Evict)
+	client := newClient(o.Evict, c)
 	factory, err := c.newInformers(client, o.ReplicaSets)
 	if err != nil {
 		return nil, err
@@ -154,7 +159,7 @@ func New(ctx context.Context, o Options) (*Cluster, error) {
 const componentConfigVersion = "kubescheduler.config.k8s.io/v1"
 
 // newInformers returns informers of which those of nodes and pods are the
-// cluster's. Nothing tells the others of anything.
+// cluster's, and those of what else it may have. Nothing tells the rest of anything.
 func (c *Cluster) newInformers(client kubernetes.Interface, sets []*appsv1.ReplicaSet) (informers.SharedInformerFactory, error) {
 	factory := informers.NewSharedInformerFactory(client, 0)
 	factory.InformerFor(&v1.Pod{}, func(client kubernetes.Interface, resync time.Duration) cache.SharedIndexInformer {
@@ -165,6 +170,7 @@ func (c *Cluster) newInformers(client kubernetes.Interface, sets []*appsv1.Repli
 		c.nodes.SharedIndexInformer = coreinformers.NewNodeInformer(client, resync, cache.Indexers{})
 		return c.nodes
 	})
+	c.others.install(factory)
 	for _, set := range sets {
 		if err := factory.Apps().V1().ReplicaSets().Informer().GetStore().Add(set); err != nil {
 			return nil, fmt.Errorf("add ReplicaSet %s: %w", klog.KObj(set), err)

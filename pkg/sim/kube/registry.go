@@ -30,6 +30,9 @@ func (c *Cluster) registry(o *Options, profiles []schedconfig.KubeSchedulerProfi
 		return c.sharedModel(o, handle, args)
 	})
 	shared.Clock, shared.Decisions = o.Clock, o.Decisions
+	if o.Inventory != nil {
+		shared.Inventory = o.Inventory
+	}
 	shared.Dispatch = waiting.Inline() // in one goroutine, and in its time
 	registry := shared.Registry()
 	for name, factory := range o.Plugins {
