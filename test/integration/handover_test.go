@@ -20,8 +20,9 @@ import (
 // While 2,000 pods come one after another, the replica that leads is stopped as
 // Kubernetes stops a pod, and the next one killed. Each time a replica that stands by
 // goes on: no pod is lost, none is bound twice, and no node gets more than it has.
+//
+// It runs by itself, before the parallel tests go on: so many pods would slow them down.
 func TestReplicasTakeOverUnderAStreamOfPods(t *testing.T) {
-	t.Parallel()
 	const (
 		nodes   = 25
 		pods    = 2000
