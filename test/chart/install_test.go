@@ -45,7 +45,7 @@ func TestInstallTestUpgradeUninstall(t *testing.T) {
 	}
 	objects := parse(t, done.(*release.Release).Manifest)
 
-	scheduler := startInstalled(t, c)
+	scheduler := startInstalled(t, c, installed, installedFullname)
 	test := action.NewReleaseTesting(helm)
 	test.Namespace, test.Timeout = installed, helmTimeout
 	_, shutdown, err := test.Run(installed)
@@ -97,9 +97,10 @@ func helmConfiguration(t *testing.T, c *cluster.Cluster) *action.Configuration {
 	return helm
 }
 
-// startInstalled starts a scheduler as the release's pods would: with its configuration
-// and as its ServiceAccount. (The pods' nodes are simulated and run no programs.)
-func startInstalled(t *testing.T, c *cluster.Cluster) *cluster.Scheduler {
+// startInstalled starts a scheduler as the pods of what is installed there would: with its
+// configuration and as its ServiceAccount. (The pods' nodes are simulated and run no
+// programs.)
+func startInstalled(t *testing.T, c *cluster.Cluster, namespace, name string) *cluster.Scheduler {
 	t.Helper()
 	program, err := filepath.Abs(filepath.Join(root, "bin", "test", "chart-scheduler"))
 	must(t, err)
@@ -107,11 +108,14 @@ func startInstalled(t *testing.T, c *cluster.Cluster) *cluster.Scheduler {
 	if out, err := build.CombinedOutput(); err != nil {
 		t.Fatalf("build the scheduler: %v: %s", err, out)
 	}
-	configMap, err := c.Clientset.CoreV1().ConfigMaps(installed).Get(t.Context(), installedFullname+"-config", metav1.GetOptions{})
+	deployment, err := c.Clientset.AppsV1().Deployments(namespace).Get(t.Context(), name, metav1.GetOptions{})
+	must(t, err)
+	pod := deployment.Spec.Template.Spec
+	configMap, err := c.Clientset.CoreV1().ConfigMaps(namespace).Get(t.Context(), pod.Volumes[0].ConfigMap.Name, metav1.GetOptions{})
 	must(t, err)
 	config := filepath.Join(t.TempDir(), "config.yaml")
 	must(t, os.WriteFile(config, []byte(configMap.Data["config.yaml"]), 0o600))
-	kubeconfig, err := c.ServiceAccountKubeconfig(t.Context(), installed, installedFullname)
+	kubeconfig, err := c.ServiceAccountKubeconfig(t.Context(), namespace, pod.ServiceAccountName)
 	must(t, err)
 	scheduler, err := c.StartScheduler(t.Context(), cluster.SchedulerOptions{Program: program, Config: config, Kubeconfig: kubeconfig})
 	must(t, err)
