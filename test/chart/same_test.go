@@ -101,7 +101,7 @@ configMapGenerator:
     apiVersion: kubescheduler.config.k8s.io/v1
     kind: KubeSchedulerConfiguration
     parallelism: 32
-    leaderElection: {resourceName: plimsoll, resourceNamespace: plimsoll-system}
+    leaderElection: {resourceName: plimsoll, resourceNamespace: plimsoll-system, retryPeriod: 800ms}
     profiles:
     - schedulerName: plimsoll
       plugins:

@@ -142,6 +142,7 @@ leaderElection:
   leaseDuration: 30s
   resourceName: gpu-plimsoll
   resourceNamespace: plimsoll-system
+  retryPeriod: 800ms
 parallelism: 32
 profiles:
 - percentageOfNodesToScore: 50
