@@ -3,8 +3,6 @@
 package process
 
 import (
-	"context"
-
 	v1 "k8s.io/api/core/v1"
 	"k8s.io/klog/v2"
 	fwk "k8s.io/kube-scheduler/framework"
@@ -17,16 +15,18 @@ import (
 // NameInformers does nothing: informers have no metrics.
 func NameInformers(*options.Options, string) error { return nil }
 
-// TellNextPod has the scheduler call tell with each pod that it is about to try.
-func TellNextPod(s *scheduler.Scheduler, tell func(*v1.Pod)) {
-	next := s.NextPod
-	s.NextPod = func(logger klog.Logger) (*framework.QueuedPodInfo, error) {
-		info, err := next(logger)
-		if info != nil && err == nil {
-			tell(info.Pod)
-		}
-		return info, err
+// entity is what the scheduler's queue hands out.
+type entity = *framework.QueuedPodInfo
+
+// next is what the scheduler asks for it.
+func next(s *scheduler.Scheduler) *func(klog.Logger) (entity, error) { return &s.NextPod }
+
+// podOf returns the pod that an entity is, nil if it is none.
+func podOf(e entity) *v1.Pod {
+	if e == nil {
+		return nil
 	}
+	return e.Pod
 }
 
 // QueuedPod returns what the scheduler's queue knows of a pod, and whether it is
@@ -40,30 +40,5 @@ func QueuedPod(s *scheduler.Scheduler, namespace, name string) (*framework.Queue
 func SetEligible(plugin *defaultpreemption.DefaultPreemption, may func(victims []fwk.PodInfo, preemptor *v1.Pod) bool) {
 	plugin.IsEligiblePod = func(_ fwk.NodeInfo, victim fwk.PodInfo, preemptor *v1.Pod) bool {
 		return may([]fwk.PodInfo{victim}, preemptor)
-	}
-}
-
-// InsteadOfScheduling has the scheduler call do when it would begin to schedule, and
-// schedule nothing. do is to return when ctx ends.
-func InsteadOfScheduling(ctx context.Context, s *scheduler.Scheduler, do func()) {
-	s.NextPod = func(klog.Logger) (*framework.QueuedPodInfo, error) {
-		do()
-		<-ctx.Done()
-		return nil, nil
-	}
-}
-
-// AroundNext has the scheduler call before when it begins to wait for what to schedule
-// next, which is when it has nothing at hand, and after when it has that. If after
-// returns false, it is not scheduled. Call it before the scheduler runs.
-func AroundNext(s *scheduler.Scheduler, before func(), after func() bool) {
-	next := s.NextPod
-	s.NextPod = func(logger klog.Logger) (*framework.QueuedPodInfo, error) {
-		before()
-		entity, err := next(logger)
-		if !after() {
-			return nil, nil
-		}
-		return entity, err
 	}
 }
