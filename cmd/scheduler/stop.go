@@ -16,8 +16,10 @@ import (
 const (
 	// bindingsEnd is how long a stop waits at most for bindings that are in flight; a
 	// pod of a gang may wait longer for the others.
-	bindingsEnd   = 5 * time.Second
-	bindingsCheck = 20 * time.Millisecond
+	bindingsEnd = 5 * time.Second
+	// bindingsCheck is how often that is looked at. Each look copies kube-scheduler's
+	// cache, and holds its lock meanwhile, which bindings need as well.
+	bindingsCheck = 100 * time.Millisecond
 )
 
 // graceful ends the scheduler without cutting off what it does: with the first signal
