@@ -3,6 +3,7 @@ package fit
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -39,7 +40,8 @@ func (s *subject) volumes(ctx context.Context, from *source) error {
 	if err := from.readVolumes(ctx); err != nil {
 		return err
 	}
-	for name, spec := range s.own.Volumes {
+	for _, name := range slices.Sorted(maps.Keys(s.own.Volumes)) { // so that notes have an order
+		spec := s.own.Volumes[name]
 		s.complete(name, &spec, from)
 	}
 	s.noteShared(from)
