@@ -4,11 +4,7 @@ package attest
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
@@ -19,6 +15,7 @@ import (
 	"github.com/spdx/tools-golang/spdx/v2/common"
 	spdx "github.com/spdx/tools-golang/spdx/v2/v2_3"
 
+	"github.com/plimsoll-scheduler/plimsoll/release/internal/digest"
 	"github.com/plimsoll-scheduler/plimsoll/release/internal/program"
 )
 
@@ -46,7 +43,7 @@ const (
 // SBOM returns the bill of materials of a binary, in SPDX 2.3 as JSON: the program,
 // and each module that is linked into it, with Go's standard library.
 func (r Release) SBOM(binary program.Binary) ([]byte, error) {
-	sum, err := sha256Of(binary.File)
+	sum, err := digest.SHA256(binary.File)
 	if err != nil {
 		return nil, err
 	}
@@ -152,17 +149,4 @@ func related(from common.ElementID, relation string, to common.ElementID) *spdx.
 		RefB:         common.DocElementID{ElementRefID: to},
 		Relationship: relation,
 	}
-}
-
-func sha256Of(file string) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
 }

@@ -1,13 +1,12 @@
 package page
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/plimsoll-scheduler/plimsoll/release/internal/digest"
 )
 
 // ChecksumsFile is the name of the file that Checksums writes.
@@ -24,24 +23,11 @@ func Checksums(dir string) error {
 		if entry.Name() == ChecksumsFile {
 			continue
 		}
-		sum, err := sha256Of(filepath.Join(dir, entry.Name()))
+		sum, err := digest.SHA256(filepath.Join(dir, entry.Name()))
 		if err != nil {
 			return err
 		}
 		fmt.Fprintf(&sums, "%s  %s\n", sum, entry.Name())
 	}
 	return os.WriteFile(filepath.Join(dir, ChecksumsFile), []byte(sums.String()), 0o644)
-}
-
-func sha256Of(file string) (string, error) {
-	f, err := os.Open(file)
-	if err != nil {
-		return "", err
-	}
-	defer f.Close()
-	sum := sha256.New()
-	if _, err := io.Copy(sum, f); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
 }

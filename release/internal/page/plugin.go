@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/plimsoll-scheduler/plimsoll/release/internal/archive"
+	"github.com/plimsoll-scheduler/plimsoll/release/internal/digest"
 	"github.com/plimsoll-scheduler/plimsoll/release/internal/program"
 	"github.com/plimsoll-scheduler/plimsoll/release/internal/spec"
 )
@@ -51,7 +52,7 @@ func ArchivePlugin(dir string, plugin spec.Plugin, version, license string, bina
 	if err != nil {
 		return PluginArchive{}, err
 	}
-	made.SHA256, err = sha256Of(made.File)
+	made.SHA256, err = digest.SHA256(made.File)
 	return made, err
 }
 

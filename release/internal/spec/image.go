@@ -2,6 +2,7 @@ package spec
 
 import (
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -85,16 +86,8 @@ func (i Image) checkLabels() (errs field.ErrorList) {
 			errs = append(errs, field.Forbidden(labels.Key(key), "is set by the build"))
 		}
 	}
-	if slices.ContainsFunc(i.keys(), func(key string) bool { return key == "" || strings.ContainsAny(key, " \t\n") }) {
-		errs = append(errs, field.Invalid(labels, i.keys(), "must have keys without spaces, such as "+LabelTitle))
+	if keys := slices.Sorted(maps.Keys(i.Labels)); slices.ContainsFunc(keys, func(key string) bool { return key == "" || strings.ContainsAny(key, " \t\n") }) {
+		errs = append(errs, field.Invalid(labels, keys, "must have keys without spaces, such as "+LabelTitle))
 	}
 	return errs
-}
-
-func (i Image) keys() (keys []string) {
-	for key := range i.Labels {
-		keys = append(keys, key)
-	}
-	slices.Sort(keys)
-	return keys
 }
