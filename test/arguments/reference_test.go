@@ -1,12 +1,8 @@
 package arguments
 
 import (
-	"bytes"
 	_ "embed"
-	"flag"
 	"fmt"
-	"maps"
-	"os"
 	"reflect"
 	"slices"
 	"strings"
@@ -19,17 +15,15 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
+	"github.com/plimsoll-scheduler/plimsoll/test/document"
 )
 
 const (
-	document = "../../docs/arguments.md"
 	// longest is the length of a default that is shown; longer ones, which are
 	// expressions, are elsewhere.
 	longest   = 60
 	elsewhere = "prometheus.md"
 )
-
-var rewrite = flag.Bool("rewrite", false, "write docs/arguments.md")
 
 //go:embed arguments.md.tmpl
 var text string
@@ -44,9 +38,6 @@ type argument struct {
 	Path, Default, Meaning string
 	Values                 []value
 }
-
-func (v value) Text() string    { return v.text }
-func (v value) Comment() string { return v.comment }
 
 // of returns the arguments of a struct, whose values are the defaults; those of structs
 // in it are under its path.
@@ -85,7 +76,7 @@ func (s *source) of(path string, defaults reflect.Value) (found []argument) {
 			a.Default = "see [" + elsewhere + "](" + elsewhere + ")"
 		}
 		for _, v := range s.values[field.Type.Name()] {
-			a.Values = append(a.Values, value{text: v.text, comment: s.plain(v.comment, nil)})
+			a.Values = append(a.Values, value{Text: v.Text, Comment: s.plain(v.Comment, nil)})
 		}
 		found = append(found, a)
 	}
@@ -116,9 +107,11 @@ func write(v reflect.Value) string {
 		if v.IsNil() {
 			return ""
 		}
+		keys := v.MapKeys()
+		slices.SortFunc(keys, func(a, b reflect.Value) int { return strings.Compare(a.String(), b.String()) })
 		var entries []string
-		for _, key := range slices.SortedFunc(maps.Keys(keysOf(v)), strings.Compare) {
-			entries = append(entries, key+": "+write(v.MapIndex(reflect.ValueOf(key))))
+		for _, key := range keys {
+			entries = append(entries, key.String()+": "+write(v.MapIndex(key)))
 		}
 		return "{" + strings.Join(entries, ", ") + "}"
 	case reflect.Slice:
@@ -129,14 +122,6 @@ func write(v reflect.Value) string {
 		return "[" + strings.Join(items, ", ") + "]"
 	}
 	return fmt.Sprint(v.Interface())
-}
-
-func keysOf(m reflect.Value) map[string]bool {
-	keys := map[string]bool{}
-	for _, key := range m.MapKeys() {
-		keys[key.String()] = true
-	}
-	return keys
 }
 
 func TestReferenceIsThatOfTheCode(t *testing.T) {
@@ -158,20 +143,5 @@ func TestReferenceIsThatOfTheCode(t *testing.T) {
 			}
 		}
 	}
-	var want bytes.Buffer
-	if err := template.Must(template.New("").Parse(text)).Execute(&want, plugins); err != nil {
-		t.Fatal(err)
-	}
-	if *rewrite {
-		if err := os.WriteFile(document, want.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(document)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want.Bytes()) {
-		t.Errorf("docs/arguments.md is not what the code says: run \"make generate\"")
-	}
+	document.Check(t, "docs/arguments.md", template.Must(template.New("").Parse(text)), plugins)
 }

@@ -27,7 +27,7 @@ type source struct {
 }
 
 // value is one that a field can have.
-type value struct{ text, comment string }
+type value struct{ Text, Comment string }
 
 // read reads the package in the directory.
 func read(dir string) (*source, error) {
@@ -105,7 +105,7 @@ func (s *source) readConstant(spec *ast.ValueSpec) {
 			s.constants[name.Name] = text
 		}
 		if typed {
-			s.values[of.Name] = append(s.values[of.Name], value{text: text, comment: spec.Doc.Text()})
+			s.values[of.Name] = append(s.values[of.Name], value{Text: text, Comment: spec.Doc.Text()})
 		}
 	}
 }

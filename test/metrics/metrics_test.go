@@ -1,12 +1,9 @@
 package metrics
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	_ "embed"
-	"flag"
-	"os"
 	"regexp"
 	"slices"
 	"strconv"
@@ -21,11 +18,8 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/observe"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/plugins"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/selfcheck"
+	"github.com/plimsoll-scheduler/plimsoll/test/document"
 )
-
-const document = "../../docs/metrics.md"
-
-var rewrite = flag.Bool("rewrite", false, "write docs/metrics.md")
 
 //go:embed metrics.md.tmpl
 var text string
@@ -104,22 +98,7 @@ func describe(t *testing.T, m interface{ Describe(chan<- *prometheus.Desc) }, ki
 }
 
 func TestDocumentIsThatOfTheCode(t *testing.T) {
-	var want bytes.Buffer
-	if err := template.Must(template.New("").Funcs(template.FuncMap{"join": strings.Join}).Parse(text)).Execute(&want, all(t)); err != nil {
-		t.Fatal(err)
-	}
-	if *rewrite {
-		if err := os.WriteFile(document, want.Bytes(), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	got, err := os.ReadFile(document)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !bytes.Equal(got, want.Bytes()) {
-		t.Errorf("docs/metrics.md is not what the code says: run \"make generate\"")
-	}
+	document.Check(t, "docs/metrics.md", template.Must(template.New("").Funcs(template.FuncMap{"join": strings.Join}).Parse(text)), all(t))
 }
 
 // Base units, the prefix, what Prometheus' naming practices ask for; and no label that
