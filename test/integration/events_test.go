@@ -22,10 +22,7 @@ func TestEventsTellWhatUsersAsk(t *testing.T) {
 	t.Parallel()
 	p := newPool(t, node{name: "hot", uses: "9"}, node{name: "cool", uses: "1"}, node{name: "warm", uses: "5"}) // of one alone there is no score
 	leader := p.startReplica()
-	p.wait("the first replica to lead", func(ctx context.Context) (bool, error) {
-		leads, _, err := leader.metric(ctx, "leader_election_master_status")
-		return leads == 1, err
-	})
+	leader.waitToLead()
 	standby := p.startReplica()
 
 	placed, waits := p.pod("placed", "plimsoll"), p.on("hot", withCPU(p.pod("waits", "plimsoll"), "2"))
@@ -47,7 +44,7 @@ func TestEventsTellWhatUsersAsk(t *testing.T) {
 	p.setUse("hot", "1")
 	p.waitDescribed("node", p.nodeName("hot"), "BelowLoadLine", "below the load line again of profile "+p.profile("plimsoll"))
 
-	if leads, _, err := standby.metric(t.Context(), "leader_election_master_status"); err != nil || leads != 0 {
+	if leads, err := standby.leads(t.Context()); err != nil || leads {
 		t.Errorf("the second replica leads: %v, %v", leads, err)
 	}
 	for object, reason := range map[string]string{waits.Name: "WaitsForLoad", placed.Name: "ChosenByLoad", p.nodeName("hot"): "OverLoadLine"} {

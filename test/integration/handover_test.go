@@ -43,7 +43,7 @@ func TestReplicasTakeOverUnderAStreamOfPods(t *testing.T) {
 		})
 	}
 	first := replica()
-	p.waitToLead(first)
+	first.waitToLead()
 	second, third := replica(), replica()
 
 	bindings := p.watchBindings()
@@ -69,18 +69,15 @@ func TestReplicasTakeOverUnderAStreamOfPods(t *testing.T) {
 	bindings.waitFor(pods / 2)
 	t.Logf("SIGTERM: between two bindings passed %v at most", bindings.longestPause(asked))
 
-	leader, standby := second, third
-	if !p.leads(second) {
-		leader, standby = third, second
-	}
+	rest := map[string]*scheduler{second.LogFile: second, third.LogFile: third}
+	leader := leaderOf(t, rest)
 	killed := time.Now()
 	leader.Kill()
+	delete(rest, leader.LogFile)
 	bindings.waitFor(pods)
 	t.Logf("SIGKILL: between two bindings passed %v at most", bindings.longestPause(killed))
 
-	if !p.leads(standby) {
-		t.Error("the replica that was left does not lead")
-	}
+	leaderOf(t, rest) // the one that was left
 	bound, err := p.pods(t.Context(), "")
 	p.must(err)
 	on := map[string]int{}
@@ -97,18 +94,6 @@ func TestReplicasTakeOverUnderAStreamOfPods(t *testing.T) {
 			t.Errorf("%s has %d devices, and %d pods that ask for one", node, perNode, count)
 		}
 	}
-}
-
-func (p *pool) leads(s *scheduler) bool {
-	p.t.Helper()
-	leads, _, err := s.metric(p.t.Context(), "leader_election_master_status")
-	p.must(err)
-	return leads == 1
-}
-
-func (p *pool) waitToLead(s *scheduler) {
-	p.t.Helper()
-	p.wait("the scheduler to lead", func(context.Context) (bool, error) { return p.leads(s), nil })
 }
 
 // bindings are those of the pool's pods, as an informer shows them.

@@ -39,7 +39,7 @@ func TestTheLeaseOfTheClustersOwnScheduler(t *testing.T) {
 		log, err := s.Log()
 		return err == nil && strings.Contains(log, fmt.Sprintf("lease=%q holder=%q", "kube-system/kube-scheduler", *lease.Spec.HolderIdentity)), err
 	})
-	if leads, _, err := s.metric(t.Context(), "leader_election_master_status"); err != nil || leads != 0 {
+	if leads, err := s.leads(t.Context()); err != nil || leads {
 		t.Errorf("it leads: %v, %v", leads, err)
 	}
 }

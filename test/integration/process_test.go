@@ -100,15 +100,31 @@ func ownRules(t *testing.T) []rbacv1.PolicyRule {
 	return append(rulesOf(t, "ClusterRole", "plimsoll:metrics-reader"), rulesOf(t, "Role", "plimsoll:leader-election")...)
 }
 
+// leads reports whether the scheduler is the replica that leads.
+func (s *scheduler) leads(ctx context.Context) (bool, error) {
+	leads, _, err := s.metric(ctx, "leader_election_master_status")
+	return leads == 1, err
+}
+
+// waitToLead waits until the scheduler leads.
+func (s *scheduler) waitToLead() {
+	s.t.Helper()
+	ctx, cancel := context.WithTimeout(s.t.Context(), timeout)
+	defer cancel()
+	if err := cluster.WaitFor(ctx, "the scheduler to lead", s.leads); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
 // leaderOf returns the replica that leads.
 func leaderOf(t *testing.T, replicas map[string]*scheduler) *scheduler {
 	t.Helper()
 	for _, s := range replicas {
-		leads, _, err := s.metric(t.Context(), "leader_election_master_status")
+		leads, err := s.leads(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
-		if leads == 1 {
+		if leads {
 			return s
 		}
 	}

@@ -104,7 +104,9 @@ func TestSimulatedAndRealAgree(t *testing.T) {
 		nodes := p.decision(s, reader, real.pod).Nodes
 		t.Logf("%s is on %s and would be on %s in the simulation; the scheduler's scores are %v", real.pod.Name, real.node, simulated, p.scores(nodes))
 		if !p.isAsGood(simulated, nodes) {
-			t.Errorf("the simulation has %s on %s, which is not as good as %s: %s", real.pod.Name, simulated, real.node, p.accountOf(simulated, nodes))
+			account, err := json.Marshal(p.nodeIn(nodes, simulated))
+			p.must(err)
+			t.Errorf("the simulation has %s on %s, which is not as good as %s: %s", real.pod.Name, simulated, real.node, account)
 		}
 	}
 	t.Logf("%d of %d pods are where the simulation has them", agree, len(arrivals))
@@ -135,26 +137,24 @@ func (p *pool) isAsGood(node string, nodes []explain.Node) bool {
 	if score, scored := scores[node]; scored {
 		return best-score <= nodeLoadWeight+deviceFitWeight
 	}
-	i := slices.IndexFunc(nodes, func(n explain.Node) bool { return n.Name == p.nodeName(node) })
-	return i >= 0 && nodes[i].NodeLoad.Rejected != "" && isAtTheLine(&nodes[i])
+	n := p.nodeIn(nodes, node)
+	return n != nil && n.NodeLoad.Rejected != "" && isAtTheLine(n)
+}
+
+// nodeIn returns what is known of the node, nil if it was not considered.
+func (p *pool) nodeIn(nodes []explain.Node, node string) *explain.Node {
+	for i := range nodes {
+		if nodes[i].Name == p.nodeName(node) {
+			return &nodes[i]
+		}
+	}
+	return nil
 }
 
 // isAtTheLine reports whether what the node uses, as exactly as that is known, with the
 // pod on it, is its line.
 func isAtTheLine(n *explain.Node) bool {
 	return n.Load != nil && math.Abs(n.Load.CPU.Predicted-n.Load.CPU.Threshold) <= usageError*n.Load.CPU.Measured
-}
-
-// accountOf returns what the scheduler wrote down about the node.
-func (p *pool) accountOf(node string, nodes []explain.Node) string {
-	for _, n := range nodes {
-		if n.Name == p.nodeName(node) {
-			text, err := json.Marshal(n)
-			p.must(err)
-			return string(text)
-		}
-	}
-	return "it was not considered"
 }
 
 // The weights of the recommended profile.
