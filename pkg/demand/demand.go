@@ -30,6 +30,34 @@ func (d Demand) Add(e Demand) Demand {
 	return d
 }
 
+// Compact is a demand in half the memory, to a ten-millionth. The zero value is no
+// demand.
+type Compact struct {
+	mean [amount.NumResources]float32
+	// Standard deviations: a variance of memory can be beyond what 32 bits hold.
+	deviation, doubt [amount.NumResources]float32
+}
+
+// Compact returns the demand in less memory.
+func (d Demand) Compact() (c Compact) {
+	for r := range d.Mean {
+		c.mean[r] = float32(d.Mean[r])
+		c.deviation[r] = float32(math.Sqrt(d.Variance[r]))
+		c.doubt[r] = float32(math.Sqrt(d.Doubt[r]))
+	}
+	return c
+}
+
+// Demand returns the demand to compute with.
+func (c Compact) Demand() (d Demand) {
+	for r := range c.mean {
+		d.Mean[r] = float64(c.mean[r])
+		d.Variance[r] = float64(c.deviation[r]) * float64(c.deviation[r])
+		d.Doubt[r] = float64(c.doubt[r]) * float64(c.doubt[r])
+	}
+	return d
+}
+
 // Given returns the demand of which a sum was measured, with as much variance over
 // time as the demand has. A sum that is above the mean is believed: somebody uses the
 // difference of whom nothing is known, nor how that varies. One below it is believed

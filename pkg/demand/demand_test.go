@@ -145,3 +145,22 @@ func BenchmarkExceeds(b *testing.B) {
 		Exceeds(40_000, 9e7, 64_000)
 	}
 }
+
+// What a node's pods are expected to use is kept in half the memory, of any size that a
+// node can have.
+func TestCompactKeepsADemand(t *testing.T) {
+	for _, mean := range []float64{0, 1, 12_345, 1.234567e13, 1 << 62} {
+		var d Demand
+		for r := range d.Mean {
+			d.Mean[r], d.Variance[r], d.Doubt[r] = mean, 2*mean*mean, mean*mean/3
+		}
+		kept := d.Compact().Demand()
+		for r := range d.Mean {
+			for _, pair := range [...][2]float64{{d.Mean[r], kept.Mean[r]}, {d.Variance[r], kept.Variance[r]}, {d.Doubt[r], kept.Doubt[r]}} {
+				if want, got := pair[0], pair[1]; math.Abs(got-want) > 2e-7*want {
+					t.Errorf("of %g %g was kept", want, got)
+				}
+			}
+		}
+	}
+}

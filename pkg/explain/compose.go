@@ -157,7 +157,7 @@ type numbers struct {
 
 // describe explains the node. scores is for one of each plugin.
 func (t *Trace) describe(e *Entry, node *load.Node, scores []int64) {
-	e.Name, e.State, e.HistorySeconds = node.Name, t.view.State(node).String(), node.Covered.Seconds()
+	e.Name, e.State, e.HistorySeconds = node.Name, t.view.State(node).String(), float64(node.CoveredSeconds)
 	if node.Sampled {
 		e.numbers.age = t.view.Age(node).Seconds()
 		e.SampleAgeSeconds = &e.numbers.age

@@ -206,8 +206,8 @@ func TestHistoryOfAClockThatIsSetBack(t *testing.T) {
 	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})
 	f.sampleTimes(8, 10*time.Minute, 4)
 	n, _ := f.node("n")
-	if n.ClockSkew == 0 || n.Covered != 8*window {
-		t.Fatalf("ahead by %v, %v covered", n.ClockSkew, n.Covered)
+	if n.ClockSkew == 0 || n.CoveredSeconds != 8*15 {
+		t.Fatalf("ahead by %v, %v covered", n.ClockSkew, n.CoveredSeconds)
 	}
 	f.now.Step(window)
 	f.sampleBy(0, "n", 2)
@@ -217,16 +217,16 @@ func TestHistoryOfAClockThatIsSetBack(t *testing.T) {
 	f.now.Step(window)
 	f.sampleBy(0, "n", 2)
 	n, state := f.node("n")
-	if state != Fresh || n.ClockSkew != 0 || n.Covered != 9*window || n.Predicted[Latest][amount.CPU] != 2000 {
-		t.Errorf("state %v, ahead by %v, %v covered, predicted %v", state, n.ClockSkew, n.Covered, n.Predicted[Latest])
+	if state != Fresh || n.ClockSkew != 0 || n.CoveredSeconds != 9*15 || n.Predicted[Latest][amount.CPU] != 2000 {
+		t.Errorf("state %v, ahead by %v, %v covered, predicted %v", state, n.ClockSkew, n.CoveredSeconds, n.Predicted[Latest])
 	}
 	if want := int64(8*4000+2000) / 9; n.Predicted[Average][amount.CPU] != want+1 {
 		t.Errorf("average %v, want %d of all that was measured", n.Predicted[Average], want)
 	}
 	f.now.Step(window)
 	f.sampleBy(0, "n", 2)
-	if n, _ := f.node("n"); n.Covered != 10*window {
-		t.Errorf("%v covered: it does not go on from there", n.Covered)
+	if n, _ := f.node("n"); n.CoveredSeconds != 10*15 {
+		t.Errorf("%v covered: it does not go on from there", n.CoveredSeconds)
 	}
 }
 

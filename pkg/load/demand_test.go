@@ -20,14 +20,14 @@ func TestDemandOfANode(t *testing.T) {
 		}
 		mean := func() float64 {
 			n, _ := f.node("n")
-			if n.UnseenUse != (amount.Vector{}) && known && n.Unseen == (demand.Demand{}) {
+			if n.UnseenUse != (amount.Vector{}) && known && n.Unseen == (demand.Compact{}) {
 				t.Errorf("a pod in flight has no demand: %+v", n)
 			}
-			return n.Demand.Add(n.Unseen).Mean[amount.CPU]
+			return n.Demand.Demand().Add(n.Unseen.Demand()).Mean[amount.CPU]
 		}
 		expect := func(low, high float64, when string) {
 			t.Helper()
-			if got := mean(); known && (got < low || got > high) || !known && got != 0 {
+			if got := mean(); known && (got < low*(1-1e-6) || got > high*(1+1e-6)) || !known && got != 0 {
 				t.Errorf("known %t, %s: %v, want %v to %v", known, when, got, low, high)
 			}
 		}
@@ -61,7 +61,7 @@ func TestDemandThatAnAnnotationSays(t *testing.T) {
 	f.SetPod(running(said, f.now.Now().Add(-time.Hour)))
 	pods.cores["said"] = 1
 	f.runForAt(20*time.Minute, 1)
-	if n, _ := f.node("n"); n.Demand.Mean[amount.CPU] != 3000 {
-		t.Errorf("a demand of %v, want the 3 cores that its annotation says", n.Demand.Mean[amount.CPU])
+	if n, _ := f.node("n"); n.Demand.Demand().Mean[amount.CPU] != 3000 {
+		t.Errorf("a demand of %v, want the 3 cores that its annotation says", n.Demand.Demand().Mean[amount.CPU])
 	}
 }

@@ -19,7 +19,10 @@ func TestWhatIsReadOfANodeLiesTogether(t *testing.T) {
 	if start%(2*piece) != 0 || end > start+2*piece { // of which processors fetch two at once
 		t.Errorf("what LeastExpectedLoss reads besides lies from %d to %d, want two pieces beside each other", start, end)
 	}
-	if size := unsafe.Sizeof(n); size > 512 {
-		t.Errorf("%d bytes: want 512 at the most, above which Go allocates 576", size)
+	if size := unsafe.Sizeof(pod{}); size > 240 {
+		t.Errorf("%d bytes a pod: want 240 at the most, above which Go allocates 256", size)
+	}
+	if size := unsafe.Sizeof(n); size > 416 {
+		t.Errorf("%d bytes: want 416 at the most, above which Go allocates 448", size)
 	}
 }

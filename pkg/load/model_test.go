@@ -159,8 +159,8 @@ func TestRepeatedAndLateSamplesChangeNothing(t *testing.T) {
 	for _, age := range []time.Duration{0, time.Second} {
 		f.source.readings = []Reading{{Node: "n", Timestamp: f.now.Now().Add(-age), Window: window, Usage: [amount.NumResources]float64{7, 7}}}
 		f.Poll(t.Context())
-		if n, _ := f.node("n"); n.Sample.Usage[amount.CPU] != 2000 {
-			t.Errorf("a sample of age %v replaced the newest one: %v", age, n.Sample)
+		if n, _ := f.node("n"); n.Measured[Latest][amount.CPU] != 2000 {
+			t.Errorf("a sample of age %v replaced the newest one: %v", age, n.Measured[Latest])
 		}
 	}
 }
@@ -404,8 +404,8 @@ func TestOutageOfTheSource(t *testing.T) {
 		if age := f.now.Since(epoch); (state == Fresh) != (age <= expiration) {
 			t.Fatalf("after %v: state %v", age, state)
 		}
-		if n.Sample.Usage[amount.CPU] != 6000 {
-			t.Fatalf("the outage changed the sample to %v", n.Sample)
+		if n.Measured[Latest][amount.CPU] != 6000 {
+			t.Fatalf("the outage changed the sample to %v", n.Measured[Latest])
 		}
 	}
 	if len(lines) != 2 {
@@ -755,8 +755,8 @@ func TestAverageCountsPodsThatStartedInFull(t *testing.T) {
 		f.now.Step(window)
 		f.sample("n", 1)
 	}
-	if n, _ := f.node("n"); n.Covered != 5*time.Minute || n.Predicted[Average][amount.CPU] != 1000 {
-		t.Fatalf("covered %v, predicted %v", n.Covered, n.Predicted[Average])
+	if n, _ := f.node("n"); n.CoveredSeconds != 300 || n.Predicted[Average][amount.CPU] != 1000 {
+		t.Fatalf("covered %v, predicted %v", n.CoveredSeconds, n.Predicted[Average])
 	}
 	pod := boundPod("p", "n")
 	f.Reserve(pod, "n")

@@ -241,7 +241,7 @@ func (n *node) object() *v1.Node {
 func (n *node) published() *Node {
 	result := &Node{
 		Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Requested: n.requested,
-		Demand: n.demand, Unseen: n.unseen, UnseenUse: n.prediction.Unseen,
+		Demand: n.demand.Compact(), Unseen: n.unseen.Compact(), UnseenUse: n.prediction.Unseen,
 		Measured: n.prediction.Measured, Deviation: n.prediction.Deviation, Predicted: n.prediction.Statistics(),
 		seenAt: n.seenAt.UnixNano(), ClockSkew: n.clock.skew, Inherited: n.inherited,
 	}
@@ -249,8 +249,8 @@ func (n *node) published() *Node {
 		own := n.own
 		result.Own = &own
 	}
-	if newest := n.history.Newest(); newest != nil {
-		result.Sampled, result.Sample, result.Covered = true, *newest, n.history.Covered()
+	if n.history.Newest() != nil {
+		result.Sampled, result.CoveredSeconds = true, float32(n.history.Covered().Seconds())
 	}
 	return result
 }

@@ -32,7 +32,7 @@ type pod struct {
 	own *demand.Demand
 	// asked is larger the later it was asked for, 0 before.
 	asked  uint64
-	stamps stamps
+	stamps *stamps // nil if there are none
 }
 
 func nameOf(object *v1.Pod) types.NamespacedName {

@@ -13,33 +13,52 @@ import (
 // it is first told, and kept for as long as it is told.
 //
 // A time that is not among them is on the scale as it is: most nodes' clocks are never
-// set, and their pods have none.
-type stamps []stamp
+// set, and their pods have none, for which nil takes the least memory.
+type stamps struct{ all []stamp }
 
 type stamp struct{ told, at time.Time }
 
-func (s stamps) find(told time.Time) *stamp {
-	if i := slices.IndexFunc(s, func(one stamp) bool { return one.told.Equal(told) }); i >= 0 {
-		return &s[i]
+// list returns them; s may be nil.
+func (s *stamps) list() []stamp {
+	if s == nil {
+		return nil
+	}
+	return s.all
+}
+
+// find returns that of the time; s may be nil.
+func (s *stamps) find(told time.Time) *stamp {
+	all := s.list()
+	if i := slices.IndexFunc(all, func(one stamp) bool { return one.told.Equal(told) }); i >= 0 {
+		return &all[i]
 	}
 	return nil
 }
 
+// addStamp adds one to those of the pod.
+func (p *pod) addStamp(one stamp) {
+	if p.stamps == nil {
+		p.stamps = &stamps{}
+	}
+	p.stamps.all = append(p.stamps.all, one)
+}
+
 // place puts the times of the states on the scale of the node's clock.
 func (p *pod) place(states []ledger.State, ours time.Time) {
-	var kept stamps
+	known := p.stamps
+	p.stamps = nil
 	place := func(told *time.Time, unlikely time.Time) {
 		if told.IsZero() {
 			return
 		}
 		one := stamp{told: *told}
-		if known := p.stamps.find(*told); known != nil {
-			one = *known
+		if before := known.find(*told); before != nil {
+			one = *before
 		} else if one.at = p.node.clock.at(*told); !p.node.clock.mayHaveShown(one.at, ours) {
 			one.at = unlikely
 		}
-		if len(p.stamps) > 0 || !one.at.Equal(one.told) {
-			kept = append(kept, one)
+		if known != nil || !one.at.Equal(one.told) {
+			p.addStamp(one)
 		}
 		*told = one.at
 	}
@@ -50,15 +69,14 @@ func (p *pod) place(states []ledger.State, ours time.Time) {
 		place(&s.Before.From, last)
 		place(&s.Before.To, now)
 	}
-	p.stamps = kept
 }
 
 // keep keeps where the times are that the pod's record has, before the scale changes.
 func (p *pod) keep() {
 	for from, to := range p.Runs {
 		for _, at := range [...]time.Time{from, to} {
-			if !at.IsZero() && !slices.ContainsFunc(p.stamps, func(one stamp) bool { return one.at.Equal(at) }) {
-				p.stamps = append(p.stamps, stamp{told: at, at: at})
+			if !at.IsZero() && !slices.ContainsFunc(p.stamps.list(), func(one stamp) bool { return one.at.Equal(at) }) {
+				p.addStamp(stamp{told: at, at: at})
 			}
 		}
 	}
@@ -69,9 +87,9 @@ func (p *pod) correct(began func(time.Time) time.Time) {
 	p.keep()
 	p.Correct(func(from time.Time) time.Time {
 		at := began(from)
-		for i := range p.stamps {
-			if p.stamps[i].at.Equal(from) {
-				p.stamps[i].at = at
+		for i, one := range p.stamps.list() {
+			if one.at.Equal(from) {
+				p.stamps.all[i].at = at
 			}
 		}
 		return at

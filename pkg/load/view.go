@@ -41,11 +41,13 @@ type Node struct {
 	// Slot numbers the node, from 0, below View.Slots. It is stable for as long
 	// as the node exists, and reused after that.
 	Slot int
-	// Sampled says that there is a sample. Sample, seenAt, Measured, Deviation and
-	// Covered are valid only if there is.
+	// Sampled says that there is a sample. seenAt, Measured, Deviation and
+	// CoveredSeconds are valid only if there is.
 	Sampled bool
 	// Inherited says that pods were on it before the model began: see View.Awaits.
 	Inherited bool
+	// CoveredSeconds is how much of the window the samples in it stand for.
+	CoveredSeconds float32
 	// seenAt is the time by our clock from which the newest sample's age counts, in
 	// nanoseconds since 1970.
 	seenAt int64
@@ -63,21 +65,17 @@ type Node struct {
 	// least in part, and Unseen of those that none shows, which the prediction has
 	// with UnseenUse. The demands are zero unless the model is to know them: see
 	// Model.KnowDemands.
-	Demand, Unseen demand.Demand
+	Demand, Unseen demand.Compact
 	UnseenUse      amount.Vector
 
 	// Allocatable is from the node's status.
 	Allocatable amount.Vector
 	// Requested is what the requests of the pods on the node suggest that they use.
 	Requested amount.Vector
-	// Covered is how much of the window the samples in it stand for.
-	Covered time.Duration
 	// ClockSkew is by how much the node's clock is ahead of ours where that is too
 	// much to be believed, else 0.
 	ClockSkew time.Duration
-	// Sample is the newest sample.
-	Sample history.Sample
-	Name   string
+	Name      string
 	// Born is larger than the Epoch of each view that does not have the node.
 	Born uint64
 }
@@ -92,7 +90,7 @@ func (v *View) Short(n *Node) (short [amount.NumResources]bool) {
 	if v.State(n) != Fresh {
 		return short
 	}
-	return shortOf(n.Sample.Usage, n.Allocatable)
+	return shortOf(n.Measured[Latest], n.Allocatable)
 }
 
 // Largest returns the most that any node can allocate of each resource.

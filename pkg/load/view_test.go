@@ -91,7 +91,7 @@ func TestShort(t *testing.T) {
 	now := time.Unix(1700000000, 0)
 	view := View{Now: now, expiration: time.Minute}
 	node := func(age time.Duration, usage amount.Vector) *Node {
-		return &Node{Sampled: true, seenAt: now.Add(-age).UnixNano(), Allocatable: amount.Vector{1000, 1000}, Sample: history.Sample{Usage: usage}}
+		return &Node{Sampled: true, seenAt: now.Add(-age).UnixNano(), Allocatable: amount.Vector{1000, 1000}, Measured: history.Statistics{Latest: usage}}
 	}
 	for name, test := range map[string]struct {
 		node *Node

@@ -140,7 +140,7 @@ func (w *world) check(when string) {
 
 func (w *world) checkNode(when string, node *Node, n *trueNode) {
 	w.t.Helper()
-	vectors := []amount.Vector{node.Requested, node.Deviation, node.Sample.Usage}
+	vectors := []amount.Vector{node.Requested, node.Deviation}
 	vectors = append(append(vectors, node.Predicted[:]...), node.Measured[:]...)
 	for _, v := range vectors {
 		if v[amount.CPU] < 0 || v[amount.Memory] < 0 || v[amount.CPU] > math.MaxInt32 {
@@ -149,10 +149,11 @@ func (w *world) checkNode(when string, node *Node, n *trueNode) {
 	}
 	var s *scrape
 	w.mu.Lock()
-	clock := w.Model.nodes.known(node.Name).clock
+	known := w.Model.nodes.known(node.Name)
+	clock, newest := known.clock, known.history.Newest()
 	w.mu.Unlock()
 	for _, one := range n.scrapes {
-		if node.Sampled && clock.at(one.timestamp).Equal(node.Sample.Timestamp) && one.usage[amount.Memory] == node.Sample.Usage[amount.Memory] {
+		if node.Sampled && clock.at(one.timestamp).Equal(newest.Timestamp) && one.usage[amount.Memory] == node.Measured[Latest][amount.Memory] {
 			s = one
 		}
 	}
@@ -164,7 +165,7 @@ func (w *world) checkNode(when string, node *Node, n *trueNode) {
 	}
 	if n.wasJustSet(s) { // a rate over that time is replaced by what was known before
 		filled := *s
-		filled.usage, s = node.Sample.Usage, &filled
+		filled.usage, s = node.Measured[Latest], &filled
 	}
 	low, high := w.bounds(n, s)
 	got := node.Predicted[Latest]

@@ -155,9 +155,9 @@ func (p *policy) unevenness(before demand.Demand, capacity amount.Vector, pod *n
 // samples do.
 func demandOf(node *load.Node, use amount.Vector, known bool) demand.Demand {
 	if !known {
-		return node.Demand.Add(node.Unseen)
+		return node.Demand.Demand().Add(node.Unseen.Demand())
 	}
-	d := node.Demand.Given(use.Sub(node.UnseenUse)).Add(node.Unseen)
+	d := node.Demand.Demand().Given(use.Sub(node.UnseenUse)).Add(node.Unseen.Demand())
 	for r, deviation := range node.Deviation {
 		d.Variance[r] = max(d.Variance[r], float64(deviation)*float64(deviation))
 	}

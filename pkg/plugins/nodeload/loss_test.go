@@ -103,16 +103,16 @@ func TestPricesOfResources(t *testing.T) {
 // What was measured of a node beyond what its pods are known to use counts, and
 // varies.
 func TestWhatNobodyIsKnownToUseCounts(t *testing.T) {
-	node := &load.Node{Demand: uses(10, 2)}
+	node := &load.Node{Demand: uses(10, 2).Compact()}
 	if got := demandOf(node, amount.Vector{amount.CPU: 30_000}, true); got.Mean[amount.CPU] != 30_000 || got.Variance[amount.CPU] != 4e6+demand.UnknownVariance(20_000) {
 		t.Errorf("measured 30 cores, known are 10: %+v", got)
 	}
-	bursts := &load.Node{Demand: uses(10, 2), Deviation: amount.Vector{amount.CPU: 16_000}}
+	bursts := &load.Node{Demand: uses(10, 2).Compact(), Deviation: amount.Vector{amount.CPU: 16_000}}
 	if got := demandOf(bursts, amount.Vector{}, true); got.Variance[amount.CPU] != 16_000*16_000 {
 		t.Errorf("samples vary by 16 cores: %+v", got)
 	}
 	for _, known := range []bool{true, false} {
-		if got := demandOf(node, amount.Vector{amount.CPU: 5_000}, known); got != node.Demand {
+		if got := demandOf(node, amount.Vector{amount.CPU: 5_000}, known); got != node.Demand.Demand() {
 			t.Errorf("measured 5 cores, known %t: %+v, want what the pods are expected to use", known, got)
 		}
 	}
