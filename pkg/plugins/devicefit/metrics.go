@@ -107,22 +107,26 @@ func (pl *DeviceFit) countDevices(c *cycle) {
 		return // there is none in this cycle; the next one tries again
 	}
 	g.looked = c.view.Now
-	g.nodes = pl.deviceNodes(c, nodes)
+	g.nodes = pl.deviceNodes(c, nodes, g.nodes)
 	pl.tallyDevices()
 }
 
-// deviceNodes returns the nodes with devices.
-func (pl *DeviceFit) deviceNodes(c *cycle, nodes []fwk.NodeInfo) (all []deviceNode) {
+// deviceNodes returns the nodes with devices, in the memory of those that were.
+func (pl *DeviceFit) deviceNodes(c *cycle, nodes []fwk.NodeInfo, all []deviceNode) []deviceNode {
 	present := *c
 	present.devices = pl.devices.View() // without those that are away
+	count := 0
 	for _, nodeInfo := range nodes {
-		var buffer [device.UsualKinds]device.Stock
-		if left, _ := pl.remains(&present, nodeInfo, buffer[:0]); len(left.Devices) > 0 {
-			left.Devices = append([]device.Stock(nil), left.Devices...)
-			all = append(all, deviceNode{nodeInfo.Node().Name, left})
+		if count == len(all) {
+			all = append(all, deviceNode{})
+		}
+		if left, _ := pl.remains(&present, nodeInfo, all[count].Devices[:0]); len(left.Devices) > 0 {
+			all[count] = deviceNode{nodeInfo.Node().Name, left}
+			count++
 		}
 	}
-	return all
+	clear(all[count:])
+	return all[:count]
 }
 
 // recountDevices counts them anew when load may have changed, whether pods are
