@@ -49,6 +49,13 @@ func (c *Cluster) ServiceAccountKubeconfig(ctx context.Context, namespace, name 
 	return path, nil
 }
 
+// Authority returns the paths of the certificate of the authority that all of the cluster
+// trusts, and of its key.
+func (c *Cluster) Authority() (certificate, key string) {
+	dir := filepath.Join(c.Dir, "clusters", c.Name, pkiDir)
+	return filepath.Join(dir, "ca.crt"), filepath.Join(dir, "ca.key")
+}
+
 // Kubectl runs kubectl as the administrator and returns what it prints. The
 // error has what it prints to standard error.
 func (c *Cluster) Kubectl(ctx context.Context, args ...string) (stdout string, err error) {

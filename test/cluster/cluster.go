@@ -57,6 +57,11 @@ type Options struct {
 	// Audit are the users whose requests the API server logs: see Cluster.Requests.
 	Audit []string
 
+	// RealNodes lets nodes join that a kubelet runs, beside the simulated ones: kwok
+	// leaves those alone that are not annotated as simulated, the API server shows
+	// kubelets who it is, and its certificate has the address of the Service kubernetes.
+	RealNodes bool
+
 	// Log receives progress, one line a step. Nil means none.
 	Log io.Writer
 

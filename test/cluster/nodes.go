@@ -16,6 +16,9 @@ import (
 // find the node's metrics.
 const metricsPath = "metrics.k8s.io/resource-metrics-path"
 
+// simulated is the annotation of a node that kwok plays.
+const simulated = "kwok.x-k8s.io/node"
+
 // pathOf is where metrics-server finds a node at kwok, which plays all kubelets.
 func pathOf(node string) string { return fmt.Sprintf("/metrics/nodes/%s/metrics/resource", node) }
 
@@ -80,8 +83,8 @@ func (n Node) object() (*corev1.Node, error) {
 			Name:   n.Name,
 			Labels: labels,
 			Annotations: map[string]string{
-				"kwok.x-k8s.io/node": "fake",
-				metricsPath:          pathOf(n.Name),
+				simulated:   "fake",
+				metricsPath: pathOf(n.Name),
 			},
 		},
 		Spec:   corev1.NodeSpec{Taints: n.Taints},
