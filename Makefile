@@ -21,6 +21,7 @@ COMPONENTS := test/cluster/components
 BENCH := test/perf
 CHART := test/chart
 BROWSER := test/browser
+NODE := test/node
 RELEASE := release
 # The import path of each program of the local control plane, and its file.
 PACKAGES := $(shell sed -n '/^tool (/,/^)/s/^\t//p' $(COMPONENTS)/go.mod)
@@ -28,7 +29,15 @@ PACKAGES := $(shell sed -n '/^tool (/,/^)/s/^\t//p' $(COMPONENTS)/go.mod)
 # most of its code.
 TAGS_prometheus := remove_all_sd
 TAGS_promtool := remove_all_sd
-TOOLS := $(filter-out $(TOOLS_OF_MINOR:bin/tools-$(K8S)/%=bin/tools/%),$(addprefix bin/tools/,$(notdir $(PACKAGES:/server/v3=))))
+TOOLS := $(filter-out bin/tools/kubelet $(TOOLS_OF_MINOR:bin/tools-$(K8S)/%=bin/tools/%),$(addprefix bin/tools/,$(notdir $(PACKAGES:/server/v3=))))
+
+# The same for the programs of real nodes besides the kubelet, and the images that they run.
+NODE_COMPONENTS := $(NODE)/components
+NODE_PACKAGES := $(shell sed -n '/^tool (/,/^)/s/^\t//p' $(NODE_COMPONENTS)/go.mod)
+NODE_TOOLS := $(addprefix bin/node/,$(notdir $(NODE_PACKAGES)))
+NODE_IMAGES := pause server deviceplugin
+TAGS_runc := seccomp
+TAGS_containerd := no_btrfs
 
 # Evaluated only by the targets that use them.
 GO_VERSION = $(shell sed -n 's/^go /go/p' go.mod)
@@ -72,6 +81,28 @@ bin/tools-$(K8S)/%: go-$(K8S).mod | prerequisites
 	@go build -ldflags '-s -w -X $(GITVERSION)=$(KUBERNETES_VERSION)' -o $@ k8s.io/kubernetes/cmd/$*
 	@touch $@ && for tool in $(notdir $(TOOLS)); do ln -sf ../tools/$$tool $(@D)/; done
 
+bin/node/%: $(NODE_COMPONENTS)/go.mod | prerequisites
+	@echo 'building $* (if nothing is cached: up to 2 min)'
+	@export GOFLAGS= && go -C $(NODE_COMPONENTS) build -tags '$(TAGS_$*)' -ldflags '-s -w' -o $(CURDIR)/$@ '$(filter %/$*,$(NODE_PACKAGES))' && touch $@
+
+bin/node/kubelet: bin/tools/kubelet
+	@mkdir -p bin/node && ln -f $< $@
+
+.PHONY: node-tools
+node-tools: seccomp $(NODE_TOOLS) bin/node/kubelet ## Build the programs of real nodes, and the images that they run: bin/node
+	go -C $(NODE) build -o $(CURDIR)/bin/node/machine ./machine
+	@mkdir -p bin/node/images
+	@for image in $(NODE_IMAGES); do \
+		$(MAKE_RELEASE) image -version v1 -platforms linux/$$(go env GOARCH) -spec ../test/$$image/image.yaml -image plimsoll.test/$$image:v1 \
+			-layout $(CURDIR)/bin/node/images/$$image -archive $(CURDIR)/bin/node/images/$$image.tar || exit 1; \
+	done
+	$(MAKE) --no-print-directory image VERSION=v0.1.0 PLATFORMS=linux/$$(go env GOARCH) IMAGE_DIR=bin/node/images/plimsoll
+
+.PHONY: seccomp
+seccomp:
+	@echo '#include <seccomp.h>' | $$(go env CC) -E - >/dev/null 2>&1 || \
+	{ echo 'the headers of libseccomp are missing, which runc is built with: on Debian, apt-get install libseccomp-dev' >&2; exit 1; }
+
 .PHONY: newest
 newest:
 	@[ $(K8S) = $(NEWEST) ] || { echo "K8S=$(K8S): this is for $(NEWEST) only" >&2; exit 1; }
@@ -93,15 +124,24 @@ browser:
 	done; \
 	echo 'Chromium is missing, which the page of the dashboard is tested with: on Debian, apt-get install chromium' >&2; exit 1
 
+# Not empty where nodes can be started that a real kubelet runs.
+REAL_NODES = $(shell [ "$$(id -u)" = 0 ] && unshare --mount --net --pid --ipc --uts --fork true 2>/dev/null && echo yes)
+
 .PHONY: test
-test: tools $(if $(MINOR_FLAGS),,browser) ## Run all tests, also those against the local control plane
+test: tools $(if $(MINOR_FLAGS),,browser $(if $(REAL_NODES),seccomp)) ## Run all tests, also those against the local control plane
 	go test $(RACE) -timeout 40m ./...
 ifeq ($(K8S),$(NEWEST))
 	go -C $(BENCH) test ./...
 	go -C $(CHART) test -timeout 20m ./...
 	go -C $(BROWSER) test -timeout 20m ./...
 	go -C $(RELEASE) test ./...
+	$(if $(REAL_NODES),@$(MAKE) --no-print-directory test-node,@echo 'make test-node, the tests on real nodes, is left out: it needs Linux, and root that may make namespaces' >&2; [ -z "$$CI" ])
 endif
+
+.PHONY: test-node
+test-node: newest tools build node-tools ## Run the tests on real nodes: a kubelet, containerd, a device plugin (root on Linux)
+	go -C $(NODE) test -timeout 30m -v ./... > bin/node/test.log 2>&1 && rc=0 || rc=$$?; \
+		grep -E '^(ok|FAIL|---|===? NAME|\|)|_test.go:' bin/node/test.log || cat bin/node/test.log; exit $$rc
 
 # What finds data races. It has all of Kubernetes compiled anew: RACE= goes without.
 RACE ?= -race
@@ -153,12 +193,15 @@ lint: newest ## Check the code and the module files
 	go -C $(CHART) vet ./...
 	go -C $(BROWSER) vet ./...
 	go -C $(RELEASE) vet ./...
+	go -C $(NODE) vet ./...
 	go mod tidy -diff
 	go -C $(COMPONENTS) mod tidy -diff
 	go -C $(BENCH) mod tidy -diff
 	go -C $(CHART) mod tidy -diff
 	go -C $(BROWSER) mod tidy -diff
 	go -C $(RELEASE) mod tidy -diff
+	go -C $(NODE) mod tidy -diff
+	go -C $(NODE_COMPONENTS) mod tidy -diff
 	@$(MAKE) --no-print-directory check-modules
 
 .PHONY: check-modules

@@ -36,7 +36,9 @@ type plugin struct {
 	folders string // has a folder for each device
 }
 
-func (p *plugin) socket() string { return "plimsoll-" + strings.ReplaceAll(p.resource, "/", "-") + ".sock" }
+func (p *plugin) socket() string {
+	return "plimsoll-" + strings.ReplaceAll(p.resource, "/", "-") + ".sock"
+}
 
 // serve serves and registers with the kubelet, until the context ends or the kubelet
 // begins anew: then it has removed the socket, and forgotten the plugin.
