@@ -78,8 +78,13 @@ func (s *stage) leave() {
 	s.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if _, err := w.Kubectl(ctx, "delete", "namespace", s.namespace, "--ignore-not-found", "--timeout", "60s"); err != nil {
-		s.Error(err)
+	for _, args := range [][]string{
+		{"delete", "namespace", s.namespace, "--wait=false"},
+		{"--namespace", s.namespace, "delete", "deployments,replicasets,jobs,pods", "--all", "--timeout", "60s"},
+	} {
+		if _, err := w.Kubectl(ctx, args...); err != nil {
+			s.Error(err)
+		}
 	}
 }
 
