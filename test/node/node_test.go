@@ -2,6 +2,7 @@ package node
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -14,7 +15,17 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
 )
 
-func TestPodRuns(t *testing.T) {
+func pauseArchive(t *testing.T) string {
+	t.Helper()
+	tools, err := defaultToolsDir()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filepath.Join(tools, "images", "pause.tar")
+}
+
+// Several nodes are part of one cluster at once, and each runs pods of its own.
+func TestPodsRun(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	c, err := cluster.Start(ctx, cluster.Options{RealNodes: true, Log: os.Stderr})
@@ -22,36 +33,64 @@ func TestPodRuns(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	begin := time.Now()
-	tools, err := defaultToolsDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	n, err := Start(ctx, c, Options{Name: "real-0", Images: []string{filepath.Join(tools, "images", "pause.tar")}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := n.Close(); err != nil {
-			t.Error(err)
+	for i := range 2 {
+		name := fmt.Sprintf("real-%d", i)
+		n, err := Start(ctx, c, Options{Name: name, Images: []string{pauseArchive(t)}, Labels: map[string]string{"example.com/number": fmt.Sprint(i)}})
+		if err != nil {
+			t.Fatal(err)
 		}
-	}()
-	t.Logf("ready after %v", time.Since(begin))
-	pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "p"}, Spec: corev1.PodSpec{
-		NodeName:   "real-0",
-		Containers: []corev1.Container{{Name: "c", Image: PauseImage, ImagePullPolicy: corev1.PullNever}},
-	}}
-	if _, err := c.Clientset.CoreV1().Pods("default").Create(ctx, pod, metav1.CreateOptions{}); err != nil {
+		defer func() {
+			if err := n.Close(); err != nil {
+				t.Error(err)
+			}
+		}()
+		pod := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: corev1.PodSpec{
+			NodeSelector: map[string]string{"example.com/number": fmt.Sprint(i)},
+			Containers:   []corev1.Container{{Name: "c", Image: PauseImage, ImagePullPolicy: corev1.PullNever}},
+		}}
+		if _, err := c.Clientset.CoreV1().Pods("default").Create(ctx, pod, metav1.CreateOptions{}); err != nil {
+			t.Fatal(err)
+		}
+		if err := cluster.WaitFor(ctx, "the pod to run", func(ctx context.Context) (bool, error) {
+			p, err := c.Clientset.CoreV1().Pods("default").Get(ctx, name, metav1.GetOptions{})
+			return err == nil && p.Status.Phase == corev1.PodRunning && p.Spec.NodeName == name, err
+		}); err != nil {
+			t.Error(n.explain(err))
+		}
+		object, err := c.Clientset.CoreV1().Nodes().Get(ctx, name, metav1.GetOptions{})
+		if err != nil || !strings.HasPrefix(object.Status.NodeInfo.ContainerRuntimeVersion, "containerd://") {
+			t.Errorf("the node is of no kubelet: %+v, %v", object.Status.NodeInfo, err)
+		}
+	}
+}
+
+// A program that does not start, and an image that there is none of, are told with
+// what went wrong, and leave nothing behind.
+func TestStartFails(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	c, err := cluster.Start(ctx, cluster.Options{RealNodes: true, Log: os.Stderr})
+	if err != nil {
 		t.Fatal(err)
 	}
-	if err := cluster.WaitFor(ctx, "the pod to run", func(ctx context.Context) (bool, error) {
-		p, err := c.Clientset.CoreV1().Pods("default").Get(ctx, "p", metav1.GetOptions{})
-		return err == nil && p.Status.Phase == corev1.PodRunning, err
-	}); err != nil {
-		t.Error(n.explain(err))
+	defer c.Close()
+	before, err := filepath.Glob(filepath.Join(os.TempDir(), "plimsoll-node-*"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	if node, err := c.Clientset.CoreV1().Nodes().Get(ctx, "real-0", metav1.GetOptions{}); err != nil || !strings.HasPrefix(node.Status.NodeInfo.ContainerRuntimeVersion, "containerd://") || node.Status.NodeInfo.BootID == "" {
-		t.Errorf("the node is of no kubelet: %+v, %v", node.Status.NodeInfo, err)
+	for want, options := range map[string]Options{
+		"no-such-image.tar":           {Images: []string{"/no-such-image.tar"}},
+		"imageGCHighThresholdPercent": {Images: []string{pauseArchive(t)}, KubeletConfig: map[string]any{"imageGCHighThresholdPercent": 400}},
+	} {
+		options.Name = "real-0"
+		ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+		defer cancel()
+		if n, err := Start(ctx, c, options); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("started %v: %v, want an error that has %q", n, err, want)
+		}
 	}
-	t.Logf("running after %v", time.Since(begin))
+	after, err := filepath.Glob(filepath.Join(os.TempDir(), "plimsoll-node-*"))
+	if err != nil || len(after) != len(before) {
+		t.Errorf("%v, %v, and before there was %v", after, err, before)
+	}
 }

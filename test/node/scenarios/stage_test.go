@@ -118,7 +118,7 @@ func (s *stage) pod(name string, containers ...container) *corev1.Pod {
 		}
 		pod.Spec.Containers = append(pod.Spec.Containers, corev1.Container{
 			Name: fmt.Sprintf("c%d", i), Image: serverImage, ImagePullPolicy: corev1.PullNever,
-			Args: []string{"--listen", fmt.Sprintf(":%d", port), "--variables", variableOf(npu) + "," + variableOf(link)},
+			Args: []string{fmt.Sprintf("--listen=:%d", port), "--variables=" + variableOf(npu) + "," + variableOf(link)},
 			Resources: corev1.ResourceRequirements{
 				Requests: corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("20m"), corev1.ResourceMemory: resource.MustParse("32Mi")},
 				Limits:   limits,
@@ -346,11 +346,7 @@ func compareSeen(ctx context.Context, pod *corev1.Pod, index int, ids map[corev1
 	if c.Image != serverImage || !isReady(pod) {
 		return nil
 	}
-	port, err := strconv.Atoi(strings.TrimPrefix(c.Args[1], ":"))
-	if err != nil {
-		return err
-	}
-	body, err := ask(ctx, http.MethodGet, pod.Status.PodIP, port, "/devices")
+	body, err := ask(ctx, http.MethodGet, pod.Status.PodIP, portOf(c), "/devices")
 	if err != nil {
 		return fmt.Errorf("container %s of %s/%s: %w", c.Name, pod.Namespace, pod.Name, err)
 	}
@@ -365,6 +361,16 @@ func compareSeen(ctx context.Context, pod *corev1.Pod, index int, ids map[corev1
 		}
 	}
 	return nil
+}
+
+// portOf is where the container's server listens.
+func portOf(c *corev1.Container) int {
+	for _, argument := range c.Args {
+		if port, err := strconv.Atoi(strings.TrimPrefix(argument, "--listen=:")); err == nil {
+			return port
+		}
+	}
+	return firstPort
 }
 
 // compareCounted compares what Plimsoll counts with what is allocated and allocatable.
