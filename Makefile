@@ -35,7 +35,7 @@ TOOLS := $(filter-out bin/tools/kubelet $(TOOLS_OF_MINOR:bin/tools-$(K8S)/%=bin/
 NODE_COMPONENTS := $(NODE)/components
 NODE_PACKAGES := $(shell sed -n '/^tool (/,/^)/s/^\t//p' $(NODE_COMPONENTS)/go.mod)
 NODE_TOOLS := $(addprefix bin/node/,$(notdir $(NODE_PACKAGES)))
-NODE_IMAGES := pause server deviceplugin
+NODE_IMAGES := pause server deviceplugin dradriver
 TAGS_runc := seccomp
 TAGS_containerd := no_btrfs
 

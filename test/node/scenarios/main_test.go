@@ -76,7 +76,7 @@ func start(ctx context.Context, root string) (*world, error) {
 	w.node, err = node.Start(ctx, w.Cluster, node.Options{
 		Name:   realNode,
 		Labels: map[string]string{"example.com/devices": "true"},
-		Images: []string{images + "/pause.tar", images + "/server.tar", images + "/deviceplugin.tar", images + "/plimsoll.tar"},
+		Images: []string{images + "/pause.tar", images + "/server.tar", images + "/deviceplugin.tar", images + "/dradriver.tar", images + "/plimsoll.tar"},
 	})
 	if err != nil {
 		return w, err

@@ -354,6 +354,9 @@ func compareSeen(ctx context.Context, pod *corev1.Pod, index int, ids map[corev1
 	if err := json.Unmarshal([]byte(body), &seen); err != nil {
 		return err
 	}
+	if len(c.Resources.Claims) > 0 {
+		return nil // what it sees has come by another way: see TestClaims
+	}
 	want := slices.Sorted(slices.Values(slices.Concat(slices.Collect(maps.Values(ids))...)))
 	for _, way := range []string{"variables", "nodes", "mounts"} {
 		if !slices.Equal(seen[way], want) {
