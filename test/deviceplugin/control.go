@@ -35,7 +35,7 @@ func control(all []*devices, burner *burn.Burner) http.Handler {
 	})
 	mux.HandleFunc("POST /load", func(w http.ResponseWriter, r *http.Request) {
 		cores, err := strconv.ParseFloat(r.FormValue("cores"), 64)
-		if err != nil || !(cores >= 0 && cores <= 64) {
+		if err != nil || !(cores >= 0 && cores <= 64) { // NaN is neither
 			http.Error(w, fmt.Sprintf("cores=%s: must be 0 to 64", r.FormValue("cores")), http.StatusBadRequest)
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"fmt"
 	"log"
 	"net/http"
 	"os"
@@ -75,7 +76,7 @@ func (p *plugin) keepServing(ctx context.Context) error {
 	}
 	defer func() { _ = watcher.Close() }()
 	if err := watcher.Add(p.sockets); err != nil {
-		return err
+		return fmt.Errorf("--sockets=%s: watch it for the kubelet's: %w", p.sockets, err)
 	}
 	restarts := make(chan struct{}, 1)
 	go func() {

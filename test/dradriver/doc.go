@@ -1,3 +1,5 @@
+//go:build !k8s136 && !k8s135
+
 // Command dradriver is a driver of dynamic resource allocation whose devices do nothing,
 // for tests on real nodes: it publishes them, prepares claims, and lets go of them.
 //

@@ -1,3 +1,5 @@
+//go:build !k8s136 && !k8s135
+
 package main
 
 import (
