@@ -75,7 +75,7 @@ func TestPluginSpeaksWithTheKubelet(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer connection.Close()
+	defer func() { _ = connection.Close() }()
 	client := api.NewDevicePluginClient(connection)
 	stream, err := client.ListAndWatch(ctx, &api.Empty{})
 	if err != nil {

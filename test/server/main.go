@@ -100,9 +100,10 @@ func (s *server) handler() http.Handler {
 // check answers 200 if it holds, else 503 and why.
 func check(why string, holds func() bool) http.HandlerFunc {
 	return func(w http.ResponseWriter, _ *http.Request) {
-		if !holds() {
-			http.Error(w, why, http.StatusServiceUnavailable)
+		if holds() {
+			return
 		}
+		http.Error(w, why, http.StatusServiceUnavailable)
 	}
 }
 
