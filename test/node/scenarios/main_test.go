@@ -47,7 +47,7 @@ func run(m *testing.M) (code int) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Minute)
 	defer cancel()
-	begin := time.Now()
+	begin = time.Now()
 	w, err = start(ctx, root)
 	defer func() {
 		if err := w.close(); err != nil {
@@ -60,7 +60,9 @@ func run(m *testing.M) (code int) {
 		return 1
 	}
 	note("(start: cluster, node, device plugin, Plimsoll from its image)", begin)
-	code = m.Run()
+	if code = m.Run(); firstRunning != 0 {
+		fmt.Printf("the first device pod ran %.1f s after the first program was started\n", firstRunning.Seconds())
+	}
 	fmt.Println(table())
 	return code
 }
@@ -69,7 +71,7 @@ func run(m *testing.M) (code int) {
 func start(ctx context.Context, root string) (*world, error) {
 	w := &world{root: root}
 	var err error
-	if w.Cluster, err = cluster.Start(ctx, cluster.Options{RealNodes: true, Log: os.Stderr}); err != nil {
+	if w.Cluster, err = cluster.Start(ctx, cluster.Options{RealNodes: true, MetricResolution: 10 * time.Second, Log: os.Stderr}); err != nil {
 		return w, err
 	}
 	images := filepath.Join(root, "bin", "node", "images")
@@ -116,6 +118,13 @@ func (w *world) close() (err error) {
 	}
 	return err
 }
+
+// begin is when the first program was started, and firstRunning how long after that the
+// first device pod ran.
+var (
+	begin        time.Time
+	firstRunning time.Duration
+)
 
 // durations are what is told at the end.
 var durations []string

@@ -39,9 +39,9 @@ func TestTwoSchedulersRace(t *testing.T) {
 		first := s.bindOne(ctx)
 		s.wait(ctx, "the kubelet to refuse the pod", func(ctx context.Context) (bool, error) {
 			pod := s.get(ctx, first)
-			t.Logf("%s: %s: %s", pod.Status.Phase, pod.Status.Reason, pod.Status.Message)
 			return pod.Status.Phase == corev1.PodFailed, fmt.Errorf("it is %s", pod.Status.Phase)
 		})
+		t.Log("refused: ", s.failed(ctx))
 		s.checkDevices(ctx)
 		// The next one of the controller is Plimsoll's: it waits, and nothing else fails.
 		if _, err := w.Kubectl(ctx, "--namespace", s.namespace, "patch", "deployment", "late", "-p", `{"spec": {"template": {"spec": {"schedulerName": "plimsoll"}}}}`); err != nil {

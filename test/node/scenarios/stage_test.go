@@ -173,6 +173,9 @@ func (s *stage) ready(ctx context.Context, name string) (pod *corev1.Pod) {
 		}
 		return isReady(pod), fmt.Errorf("it is on %q, %s %s %s", pod.Spec.NodeName, pod.Status.Phase, pod.Status.Reason, pod.Status.Message)
 	})
+	if firstRunning == 0 {
+		firstRunning = time.Since(begin)
+	}
 	return pod
 }
 
