@@ -42,8 +42,9 @@ type Compact struct {
 func (d Demand) Compact() (c Compact) {
 	for r := range d.Mean {
 		c.mean[r] = float32(d.Mean[r])
-		c.deviation[r] = float32(math.Sqrt(d.Variance[r]))
-		c.doubt[r] = float32(math.Sqrt(d.Doubt[r]))
+		// What is rounded to below zero is none.
+		c.deviation[r] = float32(math.Sqrt(max(0, d.Variance[r])))
+		c.doubt[r] = float32(math.Sqrt(max(0, d.Doubt[r])))
 	}
 	return c
 }
