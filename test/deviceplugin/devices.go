@@ -40,7 +40,11 @@ func parseResource(value string) (*devices, error) {
 	if !found || err != nil || count < 0 || count > 1000 {
 		return nil, fmt.Errorf("%q: must be a resource and how many devices of it there are, 0 to 1000, such as example.com/npu=4", value)
 	}
-	if problems := validation.IsQualifiedName(name); len(problems) > 0 || !strings.Contains(name, "/") {
+	problems := validation.IsQualifiedName(name)
+	if !strings.Contains(name, "/") {
+		problems = append(problems, "it has no domain before a slash")
+	}
+	if len(problems) > 0 {
 		return nil, fmt.Errorf("%q: must be an extended resource, such as example.com/npu: %s", name, strings.Join(problems, "; "))
 	}
 	d := &devices{resource: name, kind: path.Base(name), states: map[string]State{}, changed: make(chan struct{})}

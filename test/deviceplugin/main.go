@@ -79,26 +79,37 @@ func (p *plugin) keepServing(ctx context.Context) error {
 	if err := watcher.Add(p.sockets); err != nil {
 		return fmt.Errorf("--sockets=%s: watch it for the kubelet's: %w", p.sockets, err)
 	}
-	restarts := make(chan struct{}, 1)
+	made := make(chan struct{}, 1)
 	go func() {
 		for event := range watcher.Events {
-			if event.Has(fsnotify.Create) && filepath.Base(event.Name) == filepath.Base(api.KubeletSocket) {
-				select {
-				case restarts <- struct{}{}:
-				default:
-				}
+			if event.Has(fsnotify.Create) && event.Name == p.kubeletSocket() {
+				notify(made)
 			}
 		}
 	}()
+	go func() {
+		for err := range watcher.Errors {
+			log.Printf("%s: watch %s: %v", p.resource, p.sockets, err)
+			notify(made) // it may have been among what is lost
+		}
+	}()
 	for ctx.Err() == nil {
-		if err := p.serve(ctx, restarts); err != nil && ctx.Err() == nil {
+		if err := p.serve(ctx, made); err != nil && ctx.Err() == nil {
 			log.Print(err)
 			select { // for as long as the kubelet is away there is nobody to register with
-			case <-restarts:
+			case <-made:
 			case <-time.After(time.Second):
 			case <-ctx.Done():
 			}
 		}
 	}
 	return ctx.Err()
+}
+
+// notify says that there is news, unless that is known already.
+func notify(news chan<- struct{}) {
+	select {
+	case news <- struct{}{}:
+	default:
+	}
 }

@@ -40,9 +40,15 @@ func (p *plugin) socket() string {
 	return "plimsoll-" + strings.ReplaceAll(p.resource, "/", "-") + ".sock"
 }
 
+// kubeletSocket is where the kubelet takes registrations.
+func (p *plugin) kubeletSocket() string {
+	return filepath.Join(p.sockets, filepath.Base(api.KubeletSocket))
+}
+
 // serve serves and registers with the kubelet, until the context ends or the kubelet
-// begins anew: then it has removed the socket, and forgotten the plugin.
-func (p *plugin) serve(ctx context.Context, restarts <-chan struct{}) error {
+// begins anew: then it has removed the socket, and forgotten the plugin. The channel
+// tells when the kubelet's socket may have been made anew.
+func (p *plugin) serve(ctx context.Context, made <-chan struct{}) error {
 	path := filepath.Join(p.sockets, p.socket())
 	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
@@ -56,24 +62,39 @@ func (p *plugin) serve(ctx context.Context, restarts <-chan struct{}) error {
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }()
 	defer server.Stop()
+	registeredAt, err := os.Stat(p.kubeletSocket())
+	if err != nil {
+		return fmt.Errorf("%s: register with the kubelet: %w", p.resource, err)
+	}
 	if err := p.register(ctx); err != nil {
 		return err
 	}
 	log.Printf("%s: registered", p.resource)
-	select {
-	case err := <-ended:
-		return fmt.Errorf("%s: serve %s: %w", p.resource, path, err)
-	case <-restarts:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	for {
+		select {
+		case err := <-ended:
+			return fmt.Errorf("%s: serve %s: %w", p.resource, path, err)
+		case <-made:
+			// Word of a socket may come only after the plugin has registered there.
+			if now, err := os.Stat(p.kubeletSocket()); err != nil || !same(registeredAt, now) {
+				return nil
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
+}
+
+// same reports whether the files are one: a new file may get the number of one that was
+// removed, but not its time.
+func same(a, b fs.FileInfo) bool {
+	return os.SameFile(a, b) && a.ModTime().Equal(b.ModTime())
 }
 
 func (p *plugin) register(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, registerTimeout)
 	defer cancel()
-	address := "unix://" + filepath.Join(p.sockets, filepath.Base(api.KubeletSocket))
+	address := "unix://" + p.kubeletSocket()
 	connection, err := grpc.NewClient(address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -147,12 +148,44 @@ func TestPluginSpeaksWithTheKubelet(t *testing.T) {
 	}
 }
 
+// Word of the kubelet's socket may come after the plugin has registered there. It is no
+// restart: a plugin that began anew then would drop what the kubelet has asked for.
+func TestLateWordIsNoRestart(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	dir := t.TempDir()
+	r := &registry{requests: make(chan *api.RegisterRequest, 1)}
+	defer r.listen(t, dir).Stop()
+	d, err := parseResource("example.com/npu=1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	made := make(chan struct{}, 1)
+	notify(made)
+	ended := make(chan error, 1)
+	serving, stop := context.WithCancel(ctx)
+	defer stop()
+	go func() { ended <- (&plugin{devices: d, sockets: dir, folders: t.TempDir()}).serve(serving, made) }()
+	r.next(ctx, t)
+	for len(made) > 0 { // until it has heard
+		select {
+		case <-ctx.Done():
+			t.Fatal("the plugin does not listen for word of the socket")
+		case <-time.After(time.Millisecond):
+		}
+	}
+	stop()
+	if err := <-ended; !errors.Is(err, context.Canceled) {
+		t.Errorf("it ended with %v by late word of the socket", err)
+	}
+}
+
 func TestBadArguments(t *testing.T) {
 	for want, args := range map[string][]string{
-		"--resource: must be given":                          nil,
-		`"example.com/npu": must be a resource and how many`: {"--resource=example.com/npu"},
-		`"npu": must be an extended resource`:                {"--resource=npu=4"},
-		`"example.com/n p u": must be an extended resource`:  {"--resource=example.com/n p u=4"},
+		"--resource: must be given":                                                      nil,
+		`"example.com/npu": must be a resource and how many`:                             {"--resource=example.com/npu"},
+		`"npu": must be an extended resource, such as example.com/npu: it has no domain`: {"--resource=npu=4"},
+		`"example.com/n p u": must be an extended resource`:                              {"--resource=example.com/n p u=4"},
 		"0 to 1000":                 {"--resource=example.com/npu=-1"},
 		"there is one of that kind": {"--resource=a.com/npu=1", "--resource=b.com/npu=1"},
 		"/no-such-directory":        {"--resource=example.com/npu=1", "--sockets=/no-such-directory", "--listen=127.0.0.1:0"},
