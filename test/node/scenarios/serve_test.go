@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -174,24 +175,91 @@ func TestRollingUpdate(t *testing.T) {
 			if pod.UID == before[0].UID || pod.UID == before[1].UID {
 				t.Errorf("%s was not replaced", pod.Name)
 			}
-			already, _ := c.of(pod.Status.PodIP)
-			s.wait(ctx, "answers from "+pod.Name, func(context.Context) (bool, error) {
-				count, _ := c.of(pod.Status.PodIP)
-				return count > already, nil
-			})
 		}
+		s.answers(ctx, c, after...)
 		c.end()
 		c.check(s)
 		s.checkDevices(ctx)
 	})
 }
 
-// A server that hangs is restarted by its liveness probe, and gets no requests meanwhile.
+// A server that takes longer to start than its liveness probe would bear is not restarted
+// for that, and gets no request before.
+func TestSlowStart(t *testing.T) {
+	scenario(t, "examples/inference.yaml: a slow start is waited for", func(ctx context.Context, s *stage) {
+		const start = 45 * time.Second // the liveness probe fails after 30 at most
+		s.apply(ctx, "inference.yaml", map[string]string{"inference": fmt.Sprintf("--start=%v, --variables=EXAMPLE_COM_NPU", start)})
+		c := s.client(ctx, "inference")
+		pods := s.replicas(ctx, "inference", 2)
+		s.answers(ctx, c, pods...)
+		c.end()
+		c.check(s)
+		for i := range pods {
+			status := pods[i].Status.ContainerStatuses[0]
+			if status.RestartCount > 0 {
+				t.Errorf("%s was restarted: %+v", pods[i].Name, status.LastTerminationState)
+			}
+			for _, condition := range pods[i].Status.Conditions {
+				after := condition.LastTransitionTime.Sub(status.State.Running.StartedAt.Time)
+				if condition.Type == corev1.PodReady && after < start-time.Second { // both are whole seconds
+					t.Errorf("%s was ready after %v, and takes %v to start", pods[i].Name, after, start)
+				}
+			}
+		}
+	})
+}
+
+// answers waits until the client gets answers from each of the pods, from now on.
+func (s *stage) answers(ctx context.Context, c *client, pods ...corev1.Pod) {
+	s.Helper()
+	for i := range pods {
+		already, _ := c.of(pods[i].Status.PodIP)
+		s.wait(ctx, "answers from "+pods[i].Name, func(context.Context) (bool, error) {
+			count, _ := c.of(pods[i].Status.PodIP)
+			return count > already, nil
+		})
+	}
+}
+
+// silence waits until the client asks the pod no more. It hears of changes a moment late,
+// so what counts is that it ends, for as long as it takes to send 200 requests elsewhere.
+func (s *stage) silence(ctx context.Context, c *client, pod *corev1.Pod) {
+	s.Helper()
+	s.wait(ctx, "requests to "+pod.Name+" to end", func(ctx context.Context) (bool, error) {
+		before, sum := c.of(pod.Status.PodIP)
+		for {
+			after, now := c.of(pod.Status.PodIP)
+			if after != before || now > sum+200 {
+				return after == before, fmt.Errorf("%d answers, then %d", before, after)
+			}
+			select {
+			case <-ctx.Done():
+				return false, ctx.Err()
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	})
+}
+
+// A server that is not ready gets no requests and is left alone; one that hangs is
+// restarted, and has its device again.
 func TestProbes(t *testing.T) {
-	scenario(t, "examples/inference.yaml: a broken server is restarted with its device", func(ctx context.Context, s *stage) {
+	scenario(t, "examples/inference.yaml: not ready, no requests; a hung server is restarted", func(ctx context.Context, s *stage) {
 		s.apply(ctx, "inference.yaml", map[string]string{"inference": "--variables=EXAMPLE_COM_NPU"})
-		pod := s.replicas(ctx, "inference", 2)[0]
-		s.tell(ctx, &pod, "/break")
+		pods := s.replicas(ctx, "inference", 2)
+		pod := &pods[0]
+		c := s.client(ctx, "inference")
+		s.answers(ctx, c, pods...)
+		s.tell(ctx, pod, "/ready?value=false")
+		s.silence(ctx, c, pod)
+		if restarts := s.get(ctx, pod.Name).Status.ContainerStatuses[0].RestartCount; restarts != 0 {
+			t.Errorf("it was restarted %d times for not being ready", restarts)
+		}
+		s.tell(ctx, pod, "/ready?value=true")
+		s.answers(ctx, c, pods...)
+		c.end()
+		c.check(s)
+		s.tell(ctx, pod, "/break")
 		s.wait(ctx, "the server to be restarted", func(ctx context.Context) (bool, error) {
 			status := s.get(ctx, pod.Name).Status.ContainerStatuses[0]
 			return status.RestartCount == 1 && status.Ready, fmt.Errorf("%+v", status)
@@ -215,21 +283,8 @@ func TestIsolate(t *testing.T) {
 			t.Fatal(err, out)
 		}
 		replacements := s.replicas(ctx, "inference", 2)
-		// The client hears of it a moment late, so what counts is that it ends.
-		s.wait(ctx, "requests to the pod to end", func(context.Context) (bool, error) {
-			before, sum := c.of(bad.Status.PodIP)
-			for {
-				after, now := c.of(bad.Status.PodIP)
-				if after != before || now > sum+200 {
-					return after == before, fmt.Errorf("%d answers, then %d", before, after)
-				}
-				select {
-				case <-ctx.Done():
-					return false, ctx.Err()
-				case <-time.After(10 * time.Millisecond):
-				}
-			}
-		})
+		s.silence(ctx, c, &bad)
+		s.answers(ctx, c, replacements...)
 		c.end()
 		c.check(s)
 		for _, pod := range replacements {
@@ -255,6 +310,9 @@ func TestBatch(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
+		if len(pods.Items) != 2 {
+			t.Errorf("%d pods, want one for each of 2 completions", len(pods.Items))
+		}
 		for i := range pods.Items {
 			pod := &pods.Items[i]
 			sidecar, job := pod.Status.InitContainerStatuses[0].State.Terminated, pod.Status.ContainerStatuses[0].State.Terminated
@@ -263,4 +321,69 @@ func TestBatch(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A job gives a device up to a service that is more urgent, for which it is not blamed,
+// and has it again when it is free: work that was interrupted does not count as done.
+func TestTrough(t *testing.T) {
+	scenario(t, "examples: the job gives way to the service, and goes on after it", func(ctx context.Context, s *stage) {
+		s.apply(ctx, "batch.yaml", map[string]string{"logs": "--listen=:8081", "job": "--for=1h, --variables=EXAMPLE_COM_NPU"})
+		before := s.jobs(ctx, 2)
+		s.apply(ctx, "inference.yaml", map[string]string{"inference": "--variables=EXAMPLE_COM_NPU"})
+		s.replicas(ctx, "inference", 2) // now all 4 devices are used
+		s.scale(ctx, 3)
+		s.replicas(ctx, "inference", 3)
+		kept := s.jobs(ctx, 1)[0]
+		if kept.UID != before[0].UID && kept.UID != before[1].UID {
+			t.Errorf("%s was not there before, so both were interrupted for one device", kept.Name)
+		}
+		s.wait(ctx, "the interrupted pod to be made again, and to wait", func(ctx context.Context) (bool, error) {
+			pods, err := s.jobPods(ctx)
+			if err != nil {
+				return false, err
+			}
+			waiting := slices.ContainsFunc(pods, func(pod corev1.Pod) bool { return pod.Status.Phase == corev1.PodPending && pod.Spec.NodeName == "" })
+			return waiting, fmt.Errorf("there are %d", len(pods))
+		})
+		s.checkDevices(ctx)
+		s.scale(ctx, 2)
+		s.jobs(ctx, 2)
+		job, err := w.Clientset.BatchV1().Jobs(s.namespace).Get(ctx, "batch", metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if job.Status.Succeeded != 0 || job.Status.Failed != 0 || len(job.Status.Conditions) > 0 {
+			t.Errorf("the job counts what was interrupted: %+v", job.Status)
+		}
+	})
+}
+
+// scale sets how many replicas the example's service has.
+func (s *stage) scale(ctx context.Context, replicas int) {
+	s.Helper()
+	if _, err := w.Kubectl(ctx, "--namespace", s.namespace, "scale", "deployment/inference", fmt.Sprintf("--replicas=%d", replicas)); err != nil {
+		s.Fatal(err)
+	}
+}
+
+func (s *stage) jobPods(ctx context.Context) ([]corev1.Pod, error) {
+	list, err := w.Clientset.CoreV1().Pods(s.namespace).List(ctx, metav1.ListOptions{LabelSelector: "batch.kubernetes.io/job-name=batch"})
+	if err != nil {
+		return nil, err
+	}
+	return list.Items, nil
+}
+
+// jobs waits until so many of the example's job's pods run and are to go on, and returns them.
+func (s *stage) jobs(ctx context.Context, count int) (running []corev1.Pod) {
+	s.Helper()
+	s.wait(ctx, fmt.Sprintf("%d pods of the job to run", count), func(ctx context.Context) (bool, error) {
+		pods, err := s.jobPods(ctx)
+		if err != nil {
+			return false, err
+		}
+		running = slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return pod.DeletionTimestamp != nil || !isReady(&pod) })
+		return len(running) == count, fmt.Errorf("%d do", len(running))
+	})
+	return running
 }
