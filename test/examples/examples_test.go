@@ -179,9 +179,9 @@ func TestPageSaysWhatTheFilesSay(t *testing.T) {
 	c := &spec.Containers[0]
 	rolling := inference.Spec.Strategy.RollingUpdate
 	for _, want := range []string{
-		fmt.Sprintf("| `startupProbe` | `%s`, up to %d x %d s |", c.StartupProbe.HTTPGet.Path, c.StartupProbe.FailureThreshold, c.StartupProbe.PeriodSeconds),
-		fmt.Sprintf("| `readinessProbe` | `%s`, each %d s |", c.ReadinessProbe.HTTPGet.Path, c.ReadinessProbe.PeriodSeconds),
-		fmt.Sprintf("| `livenessProbe` | `%s`, each %d s, %d times |", c.LivenessProbe.HTTPGet.Path, c.LivenessProbe.PeriodSeconds, c.LivenessProbe.FailureThreshold),
+		fmt.Sprintf("| `startupProbe` | %#q, up to %d x %d s |", c.StartupProbe.HTTPGet.Path, c.StartupProbe.FailureThreshold, c.StartupProbe.PeriodSeconds),
+		fmt.Sprintf("| `readinessProbe` | %#q, each %d s |", c.ReadinessProbe.HTTPGet.Path, c.ReadinessProbe.PeriodSeconds),
+		fmt.Sprintf("| `livenessProbe` | %#q, each %d s, %d times |", c.LivenessProbe.HTTPGet.Path, c.LivenessProbe.PeriodSeconds, c.LivenessProbe.FailureThreshold),
 		fmt.Sprintf("`preStop` sleeps for %d s", c.Lifecycle.PreStop.Sleep.Seconds),
 		fmt.Sprintf("is killed. %d s is for requests that take up to ", *spec.TerminationGracePeriodSeconds),
 		fmt.Sprintf("With `maxUnavailable: %s` a rolling update", rolling.MaxUnavailable),
