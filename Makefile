@@ -145,7 +145,7 @@ endif
 
 .PHONY: test-node
 test-node: newest real-nodes tools build node-tools ## Run the tests on real nodes: a kubelet, containerd, a device plugin (root on Linux)
-	go -C $(NODE) test -timeout 30m -v ./... > bin/node/test.log 2>&1 && rc=0 || rc=$$?; \
+	go -C $(NODE) test -p 1 -timeout 30m -v ./... > bin/node/test.log 2>&1 && rc=0 || rc=$$?; \
 		grep -E '^(ok|FAIL|---|the first|\|)|_test.go:' bin/node/test.log || cat bin/node/test.log; exit $$rc
 
 # What finds data races. It has all of Kubernetes compiled anew: RACE= goes without.
