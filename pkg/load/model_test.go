@@ -439,6 +439,43 @@ func TestRunPollsOnTheIntervalAndEndsWithItsContext(t *testing.T) {
 	<-ended
 }
 
+// While a node awaits its first sample, the source is polled more often, and then no more.
+func TestRunPollsMoreOftenForFirstSamples(t *testing.T) {
+	f := newNodeFixture(t)
+	<-f.relieved // the node's own
+	pod := boundPod("p", "n")
+	pod.CreationTimestamp = metav1.NewTime(epoch.Add(-time.Hour))
+	f.SetPod(pod)
+	polled := make(chan struct{})
+	polls := 0
+	f.Subscribe(func(context.Context) {
+		if polls++; polls == awaitedPolls-1 { // the next one, the last before the end of the interval, shows the node
+			f.source.readings = []Reading{{Node: "n", Timestamp: f.now.Now(), Window: window, Usage: [amount.NumResources]float64{1, 1 << 30}}}
+		}
+		polled <- struct{}{}
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() { defer close(ended); f.Run(ctx) }()
+	<-polled // at once
+	timers := func(count int) {
+		for f.now.Waiters() != count {
+			time.Sleep(time.Millisecond)
+		}
+	}
+	for range awaitedPolls - 1 {
+		timers(2) // the interval's, and one for the node
+		f.now.Step(window / awaitedPolls)
+		<-polled
+	}
+	timers(1)
+	f.now.Step(window / awaitedPolls) // the end of the interval
+	<-polled
+	timers(1)
+	cancel()
+	<-ended
+}
+
 func TestRunTellsSoonOfAPodThatIsGone(t *testing.T) {
 	f := newFixture(t)
 	f.SetNode("n", amount.Vector{8000, 1 << 34}, line.Own{})

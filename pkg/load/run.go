@@ -32,13 +32,20 @@ func (m *Model) Subscribe(changed Subscriber) {
 // reliefDelay gathers the pods and nodes of one rollout into one notification.
 const reliefDelay = time.Second
 
-// Run polls the source, at once and then on the interval, until ctx ends. Register the
-// model's Counters before.
+// awaitedPolls is how many times as often the source is polled while a node takes no
+// pod before its first sample: a source has that some seconds after it has begun, and
+// pods would wait for the next poll on the interval.
+const awaitedPolls = 3
+
+// Run polls the source, at once and then on the interval, until ctx ends; more often
+// while a first sample is awaited. Register the model's Counters before.
 func (m *Model) Run(ctx context.Context) {
 	polls := m.clock.NewTicker(m.config.Interval)
 	defer polls.Stop()
 	m.metrics.showZeros()
 	m.Poll(ctx)
+	m.reportAwaited(ctx)
+	awaited := m.awaitedPoll()
 	var relief <-chan time.Time
 	for {
 		select {
@@ -46,6 +53,9 @@ func (m *Model) Run(ctx context.Context) {
 			return
 		case <-polls.C():
 			m.Poll(ctx)
+		case <-awaited:
+			m.Poll(ctx)
+			awaited = m.awaitedPoll()
 		case <-m.relieved:
 			if relief == nil {
 				relief = m.clock.After(reliefDelay)
@@ -104,10 +114,7 @@ func (m *Model) Poll(ctx context.Context) {
 	if err == nil {
 		m.observe(klog.FromContext(ctx), readings)
 	}
-	m.tryOnce.Do(func() {
-		m.reportAwaited(ctx)
-		close(m.tried)
-	})
+	m.tryOnce.Do(func() { close(m.tried) })
 	m.reportFreshness(ctx)
 	m.notify(ctx) // before what follows, so that pods need not wait for it
 	if err == nil {
@@ -128,15 +135,29 @@ func (m *Model) begin(now time.Time) {
 	}
 }
 
-// reportAwaited logs how many nodes take no pods for now.
-func (m *Model) reportAwaited(ctx context.Context) {
-	view, awaited := m.View(), 0
+// awaited returns how many nodes take no pods before their first samples.
+func (m *Model) awaited() (nodes int) {
+	view := m.View()
 	for n := range view.All {
 		if view.Awaits(n) {
-			awaited++
+			nodes++
 		}
 	}
-	if awaited > 0 {
+	return nodes
+}
+
+// awaitedPoll returns what tells when to poll for the sake of nodes that await their
+// first samples; nil if there are none, or no more.
+func (m *Model) awaitedPoll() <-chan time.Time {
+	if m.awaited() == 0 {
+		return nil
+	}
+	return m.clock.After(m.config.Interval / awaitedPolls)
+}
+
+// reportAwaited logs how many nodes take no pods for now.
+func (m *Model) reportAwaited(ctx context.Context) {
+	if awaited := m.awaited(); awaited > 0 {
 		klog.FromContext(ctx).Info("Nodes with pods that were there before take no others until they are measured", "nodes", awaited, "atMost", firstSample)
 	}
 }

@@ -22,6 +22,8 @@ const (
 	Containerd = "containerd"
 )
 
+const kubeletConfigFile = "kubelet.yaml"
+
 // PauseImage is the image that keeps the namespaces of a pod.
 const PauseImage = "plimsoll.test/pause:v1"
 
@@ -38,7 +40,7 @@ func (n *Node) write() error {
 	}
 	files := map[string]func() ([]byte, error){
 		"machine.json":         n.machineConfig,
-		"kubelet.yaml":         n.kubeletConfig,
+		kubeletConfigFile:      func() ([]byte, error) { return n.kubeletConfig(nil) },
 		"containerd.toml":      n.containerdConfig,
 		"cni/10-pods.conflist": n.podNetworkConfig,
 	}
@@ -71,7 +73,7 @@ func (n *Node) machineConfig() ([]byte, error) {
 		"programs": map[string]any{
 			Containerd: map[string]any{"command": []string{n.tool("containerd"), "--config", n.in("containerd.toml")}},
 			Kubelet: map[string]any{"command": append([]string{
-				n.tool("kubelet"), "--config", n.in("kubelet.yaml"), "--kubeconfig", n.in("kubeconfig"),
+				n.tool("kubelet"), "--config", n.in(kubeletConfigFile), "--kubeconfig", n.in("kubeconfig"),
 				"--hostname-override", n.Name, "--node-ip", n.network.address.String(),
 				"--cert-dir", n.in("pki"), "--node-labels", strings.Join(labels, ","),
 			}, n.options.KubeletArgs...)},
@@ -80,8 +82,9 @@ func (n *Node) machineConfig() ([]byte, error) {
 }
 
 // kubeletConfig is a KubeletConfiguration. What is not of a test's own making is as the
-// kubelet has it by default, but for what this whole machine would be changed by.
-func (n *Node) kubeletConfig() ([]byte, error) {
+// kubelet has it by default, but for what this whole machine would be changed by. The
+// fields replace those of before.
+func (n *Node) kubeletConfig(fields map[string]any) ([]byte, error) {
 	authority, _ := n.cluster.Authority()
 	config := map[string]any{
 		"apiVersion": "kubelet.config.k8s.io/v1beta1", "kind": "KubeletConfiguration",
@@ -102,6 +105,7 @@ func (n *Node) kubeletConfig() ([]byte, error) {
 		"imageGCHighThresholdPercent": 100, "imageGCLowThresholdPercent": 99,
 	}
 	maps.Copy(config, n.options.KubeletConfig)
+	maps.Copy(config, fields)
 	return yaml.Marshal(config)
 }
 

@@ -222,6 +222,22 @@ func (n *Node) StartProgram(ctx context.Context, name string) error {
 	return cluster.WaitFor(ctx, "node "+n.Name+" to be ready", func(ctx context.Context) (bool, error) { return n.ready(ctx, started) })
 }
 
+// Configure restarts the kubelet with these fields of its KubeletConfiguration, besides
+// those of the Options, and returns when the node is ready. Containers go on.
+func (n *Node) Configure(ctx context.Context, fields map[string]any) error {
+	config, err := n.kubeletConfig(fields)
+	if err != nil {
+		return err
+	}
+	if err := n.StopProgram(Kubelet); err != nil {
+		return err
+	}
+	if err := os.WriteFile(n.in(kubeletConfigFile), config, 0o600); err != nil {
+		return err
+	}
+	return n.StartProgram(ctx, Kubelet)
+}
+
 // ready reports whether the node has said so since then, and nothing keeps pods from it.
 func (n *Node) ready(ctx context.Context, since time.Time) (bool, error) {
 	node, err := n.cluster.Clientset.CoreV1().Nodes().Get(ctx, n.Name, metav1.GetOptions{})

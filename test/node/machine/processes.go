@@ -38,6 +38,14 @@ func newProcesses(c *config) *processes {
 	return p
 }
 
+// outcome says how a process ended.
+func outcome(status syscall.WaitStatus) string {
+	if status.Signaled() {
+		return status.Signal().String()
+	}
+	return fmt.Sprint("status ", status.ExitStatus())
+}
+
 // reap waits for all that have ended.
 func (p *processes) reap() {
 	p.mu.Lock()
@@ -50,7 +58,7 @@ func (p *processes) reap() {
 		}
 		for name, one := range p.running {
 			if one.pid == pid {
-				fmt.Fprintf(os.Stderr, "machine %s: %s has ended, status %d, signal %v\n", p.Name, name, status.ExitStatus(), status.Signal())
+				fmt.Fprintf(os.Stderr, "machine %s: %s has ended: %s\n", p.Name, name, outcome(status))
 				delete(p.running, name)
 				close(one.ended)
 			}

@@ -94,6 +94,36 @@ func TestPluginRestart(t *testing.T) {
 	})
 }
 
+// A plugin whose resource the kubelet does not take says so, and why, and harms no other.
+func TestBadResourceName(t *testing.T) {
+	scenario(t, "a device plugin registers a name that the kubelet refuses", func(ctx context.Context, s *stage) {
+		s.start(ctx, on(s.pod("has", container{npu: 1}), realNode))
+		good := s.plugin(ctx)
+		bad := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: "bad", Namespace: s.namespace}, Spec: *good.Spec.DeepCopy()}
+		bad.Spec.SchedulerName, bad.Spec.PriorityClassName, bad.Spec.Priority = "", "", nil
+		bad.Spec.Containers[0].Args = []string{"--resource=bad.kubernetes.io/gpu=1"}
+		s.create(ctx, bad)
+		s.wait(ctx, "the plugin to tell what the kubelet said", func(ctx context.Context) (bool, error) {
+			log, err := w.Clientset.CoreV1().Pods(s.namespace).GetLogs("bad", &corev1.PodLogOptions{}).DoRaw(ctx)
+			return strings.Contains(string(log), `register with the kubelet`) && strings.Contains(string(log), `the ResourceName "bad.kubernetes.io/gpu" is invalid`),
+				fmt.Errorf("%w: it said %s", err, log)
+		})
+		s.delete(ctx, "bad")
+		object, err := w.Clientset.CoreV1().Nodes().Get(ctx, realNode, metav1.GetOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if count, has := object.Status.Capacity["bad.kubernetes.io/gpu"]; has {
+			t.Errorf("the node has %v of a resource that was refused", &count)
+		}
+		s.waitAllocatable(ctx, 4)
+		s.runsOn(ctx, "has")
+		if left, err := w.node.Exec(ctx, "ls", "/var/lib/kubelet/device-plugins"); err != nil || strings.Contains(left, "gpu") {
+			t.Errorf("it left its socket: %s %v", left, err)
+		}
+	})
+}
+
 // A kubelet that restarts forgets its plugins until they have registered again.
 func TestKubeletRestart(t *testing.T) {
 	scenario(t, "the kubelet crashes and restarts", func(ctx context.Context, s *stage) {

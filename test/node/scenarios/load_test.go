@@ -2,7 +2,12 @@ package scenarios
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"slices"
+	"strconv"
+	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
@@ -63,6 +68,114 @@ func TestOutOfMemory(t *testing.T) {
 			return status.RestartCount == 1 && status.Ready && terminated != nil && terminated.Reason == "OOMKilled", fmt.Errorf("%+v", status)
 		})
 		s.checkDevices(ctx)
+	})
+}
+
+// available returns how much memory the kubelet sees that is available, in bytes.
+func (w *world) available(ctx context.Context) (int64, error) {
+	body, err := w.Clientset.CoreV1().RESTClient().Get().AbsPath("/api/v1/nodes/" + realNode + "/proxy/stats/summary").DoRaw(ctx)
+	if err != nil {
+		return 0, err
+	}
+	var summary struct {
+		Node struct {
+			Memory struct {
+				AvailableBytes int64 `json:"availableBytes"`
+			} `json:"memory"`
+		} `json:"node"`
+	}
+	if err := json.Unmarshal(body, &summary); err != nil {
+		return 0, err
+	}
+	if summary.Node.Memory.AvailableBytes <= 0 {
+		return 0, fmt.Errorf("there is no availableBytes in %s", body)
+	}
+	return summary.Node.Memory.AvailableBytes, nil
+}
+
+// underPressure waits until the node says that it is short of memory, or no more.
+func (s *stage) underPressure(ctx context.Context, want corev1.ConditionStatus) {
+	s.Helper()
+	s.wait(ctx, "the node's MemoryPressure to be "+string(want), func(ctx context.Context) (bool, error) {
+		object, err := w.Clientset.CoreV1().Nodes().Get(ctx, realNode, metav1.GetOptions{})
+		if err != nil {
+			return false, err
+		}
+		for _, c := range object.Status.Conditions {
+			if c.Type == corev1.NodeMemoryPressure {
+				return c.Status == want, fmt.Errorf("%s: %s: %s", c.Status, c.Reason, c.Message)
+			}
+		}
+		return false, errors.New("there is no such condition")
+	})
+}
+
+// A node that is short of memory evicts who uses more than it requested, and takes no
+// pod meanwhile. A pod with devices that keeps to its request keeps them.
+//
+// The node's memory is this whole machine's, which is not to be short of any. So the
+// kubelet is told to begin to evict at more than what is available while somebody holds
+// much, and at less than what is available without.
+func TestMemoryPressure(t *testing.T) {
+	const held = 1 << 30
+	scenario(t, "the node is short of memory: the greedy pod is evicted, devices stay", func(ctx context.Context, s *stage) {
+		s.start(ctx, on(s.pod("keeps", container{npu: 1}), realNode))
+		greedy := s.pod("greedy", container{npu: 1})
+		s.deployment(ctx, "greedy", 1, on(greedy, realNode))
+		pod := s.replicas(ctx, "greedy", 1)[0]
+		before, err := w.available(ctx)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.tell(ctx, &pod, fmt.Sprintf("/hold?mib=%d", held>>20))
+		var available int64
+		s.wait(ctx, "the kubelet to see what is held", func(ctx context.Context) (bool, error) {
+			var err error
+			available, err = w.available(ctx)
+			return err == nil && before-available > held*3/4, fmt.Errorf("%d MiB are available, %d were: %w", available>>20, before>>20, err)
+		})
+		configure := func(fields map[string]any) {
+			if err := w.node.Configure(ctx, fields); err != nil {
+				t.Fatal(err)
+			}
+		}
+		defer func() {
+			if t.Failed() { // else the scenarios after it would be
+				_ = w.node.Configure(context.WithoutCancel(ctx), nil)
+			}
+		}()
+		configure(map[string]any{
+			"evictionHard":                     map[string]string{"memory.available": strconv.FormatInt(available+held/2, 10)},
+			"evictionPressureTransitionPeriod": "20s", // 5 min; how long the node is under pressure after that
+		})
+		s.underPressure(ctx, corev1.ConditionTrue)
+		s.wait(ctx, "the greedy pod to be evicted", func(ctx context.Context) (bool, error) {
+			status := s.get(ctx, pod.Name).Status
+			ended := status.Phase == corev1.PodFailed || status.Phase == corev1.PodSucceeded // as its container ends
+			return ended && slices.ContainsFunc(status.Conditions, func(c corev1.PodCondition) bool {
+				return c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue && c.Reason == corev1.PodReasonTerminationByKubelet
+			}), fmt.Errorf("%s %s, conditions %+v", status.Phase, status.Reason, status.Conditions)
+		})
+		s.create(ctx, s.pod("elsewhere", container{npu: 1}))
+		s.wait(ctx, "a device pod to be placed", func(ctx context.Context) (bool, error) {
+			node := s.get(ctx, "elsewhere").Spec.NodeName
+			return node != "", fmt.Errorf("it is on %q", node)
+		})
+		if node := s.get(ctx, "elsewhere").Spec.NodeName; node != simulated {
+			t.Errorf("a device pod was placed on %s, which is under pressure", node)
+		}
+		s.checkDevices(ctx)
+		s.underPressure(ctx, corev1.ConditionFalse)
+		s.replicas(ctx, "greedy", 1) // the replacement of the one that was evicted
+		configure(nil)
+		for _, failed := range s.failed(ctx) {
+			if !strings.HasPrefix(failed, pod.Name) {
+				t.Errorf("a pod has failed: %s", failed)
+			}
+		}
+		if pod := s.ready(ctx, "keeps"); pod.Status.ContainerStatuses[0].RestartCount > 0 {
+			t.Errorf("the pod that kept to its request has restarted")
+		}
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -75,21 +76,16 @@ func start(ctx context.Context, root string) (*world, error) {
 		return w, err
 	}
 	images := filepath.Join(root, "bin", "node", "images")
+	// What is to run on the node is applied while it starts.
+	applied := make(chan error, 1)
+	go func() { applied <- w.apply(ctx, "-k", "manifests/base", "-f", "test/deviceplugin/daemonset.yaml") }()
 	w.node, err = node.Start(ctx, w.Cluster, node.Options{
 		Name:   realNode,
 		Labels: map[string]string{"example.com/devices": "true"},
 		Images: []string{images + "/pause.tar", images + "/server.tar", images + "/deviceplugin.tar", images + "/dradriver.tar", images + "/plimsoll.tar"},
 	})
-	if err != nil {
+	if err = errors.Join(err, <-applied); err != nil {
 		return w, err
-	}
-	for _, args := range [][]string{
-		{"apply", "-k", filepath.Join(root, "manifests", "base")},
-		{"apply", "-f", filepath.Join(root, "test", "deviceplugin", "daemonset.yaml")},
-	} {
-		if _, err := w.Kubectl(ctx, args...); err != nil {
-			return w, err
-		}
 	}
 	if err := w.waitAllocatable(ctx, npu, 4); err != nil {
 		return w, err
@@ -107,6 +103,16 @@ func start(ctx context.Context, root string) (*world, error) {
 		Name: simulated, CPU: "8", Memory: "32Gi", Devices: map[string]string{string(npu): "4", string(link): "2"},
 		Taints: []corev1.Taint{{Key: simulatedTaint, Effect: corev1.TaintEffectNoSchedule}},
 	})
+}
+
+// apply applies what is at these paths of the checkout, each after its flag.
+func (w *world) apply(ctx context.Context, flagsAndPaths ...string) error {
+	for pair := range slices.Chunk(flagsAndPaths, 2) {
+		if _, err := w.Kubectl(ctx, "apply", pair[0], filepath.Join(w.root, pair[1])); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *world) close() (err error) {

@@ -30,6 +30,9 @@ const (
 	firstPort      = 8080
 	// settleTimeout is how long what is told of the same devices may differ.
 	settleTimeout = 30 * time.Second
+	// askTimeout is how long a server may take to answer: one that is to hold a GiB takes
+	// some seconds.
+	askTimeout = 20 * time.Second
 )
 
 // stage is where a scenario plays: a namespace.
@@ -195,7 +198,7 @@ func (s *stage) delete(ctx context.Context, name string) {
 
 // ask asks a server at a pod's address, and returns the body of an answer that is OK.
 func ask(ctx context.Context, method, ip string, port int, path string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("http://%s:%d%s", ip, port, path), http.NoBody)
 	if err != nil {
