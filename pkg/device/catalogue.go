@@ -119,6 +119,19 @@ type View struct {
 	classes  ClassView
 }
 
+// Edition tells views apart by which different stocks would be appended for the same
+// version of a node.
+type Edition struct {
+	kinds    *picture
+	withAway bool
+}
+
+// Edition returns the view's. ok is false if stocks depend on more, as with device
+// classes: each claim that is allocated changes what is free of them.
+func (v View) Edition() (edition Edition, ok bool) {
+	return Edition{v.kinds, v.withAway}, !v.classes.Any()
+}
+
 // WithAway returns the view in which devices that are away from a node for a
 // moment count as allocatable: those of extended resources that were so in the
 // last ten minutes, or that were in the node's capacity when it was first seen in

@@ -68,10 +68,10 @@ func (m Marks) outcome(slot int, reason func(why int) string, to *int64) (o Outc
 // after, by slot. Like Marks, it is written to from many goroutines.
 type Fragments [][2]float32
 
-// Note notes the node's.
-func (f Fragments) Note(slot int, node Fragmentation) {
+// Note notes the node's, without and with the pod.
+func (f Fragments) Note(slot int, before, after float32) {
 	if slot < len(f) {
-		f[slot] = [2]float32{float32(node.Before), float32(node.After)}
+		f[slot] = [2]float32{before, after}
 	}
 }
 

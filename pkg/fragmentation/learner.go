@@ -26,8 +26,13 @@ const (
 	maxShapes = 64
 	// maxLearned bounds the shapes that are remembered.
 	maxLearned = 512
-	// rebuildEvery bounds how often the mix is made anew.
+	// rebuildEvery bounds how often the mix is made anew, and keepFor how long it is kept
+	// although pods were seen. In between it is made anew when the pods that were seen
+	// weigh more than the part negligible of it: with each new mix all that is known of
+	// nodes by the one before is to be found out anew.
 	rebuildEvery = time.Second
+	keepFor      = 15 * time.Second
+	negligible   = 0.02
 	// stepGrowth is how far apart two pods' CPU or memory may be for them to be
 	// of one shape.
 	stepGrowth = 1.25
@@ -44,6 +49,8 @@ type Learner struct {
 	mix     *Mix
 	mixedAt time.Time
 	changed bool
+	// mixed is how much the pods in the mix weigh, and news those seen since.
+	mixed, news float64
 }
 
 // shapeKey tells shapes apart: by their devices, and roughly by the rest.
@@ -97,6 +104,7 @@ func (l *Learner) Observe(devices []device.Request, requests, use amount.Vector,
 		shape.use[r] += weight * float64(use[r])
 	}
 	l.changed = true
+	l.news += weight
 }
 
 func keyOf(devices []device.Request) string {
@@ -158,15 +166,17 @@ func (l *Learner) Fit(largest map[v1.ResourceName]int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !maps.Equal(l.largest, largest) {
-		l.largest, l.changed = largest, true
+		l.largest, l.changed, l.news = largest, true, math.Inf(1)
 	}
 }
 
-// Mix returns the mix of the pods that were seen up to about a second ago.
+// Mix returns the mix of the pods that were seen up to about a second ago, or up to 15
+// seconds ago where those since are few beside them.
 func (l *Learner) Mix() *Mix {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.changed && l.clock.Since(l.mixedAt) >= rebuildEvery {
+	age := l.clock.Since(l.mixedAt)
+	if l.changed && (age >= keepFor || age >= rebuildEvery && l.news > negligible*l.mixed) {
 		l.mix, l.mixedAt, l.changed = l.build(), l.clock.Now(), false
 	}
 	return l.mix
@@ -177,8 +187,10 @@ func (l *Learner) Mix() *Mix {
 func (l *Learner) build() *Mix {
 	now := math.Exp2(l.clock.Since(l.started).Seconds() / halfLife.Seconds())
 	mix := &Mix{kinds: map[v1.ResourceName][]Shape{}, other: top(defaultShapes())}
+	l.mixed, l.news = 0, 0
 	for _, key := range slices.SortedFunc(maps.Keys(l.shapes), compareKeys) {
 		learned := l.shapes[key]
+		l.mixed += learned.pods
 		for i, d := range learned.devices {
 			// Demand is counted in devices: a pod with 8 of them is as much of it as
 			// eight pods with one.

@@ -237,10 +237,10 @@ func (n *node) object() *v1.Node {
 	return &v1.Node{ObjectMeta: metav1.ObjectMeta{Name: n.name, UID: types.UID(n.name)}}
 }
 
-// published returns the node as views show it.
-func (n *node) published() *Node {
+// published returns the node as views show it in this version.
+func (n *node) published(version uint32) *Node {
 	result := &Node{
-		Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Requested: n.requested,
+		Version: version, Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Requested: n.requested,
 		Demand: n.demand.Compact(), Unseen: n.unseen.Compact(), UnseenUse: n.prediction.Unseen,
 		Measured: n.prediction.Measured, Deviation: n.prediction.Deviation, Predicted: n.prediction.Statistics(),
 		seenAt: n.seenAt.UnixNano(), ClockSkew: n.clock.skew, Inherited: n.inherited,
@@ -268,6 +268,7 @@ type nodes struct {
 	reindex          bool         // nodes came or went since the last view
 	resized          bool         // or one can allocate more or less
 	published        *snapshot
+	versions         uint32 // of nodes that were published: see Node.Version
 }
 
 func newNodes(window, interval time.Duration) nodes {
@@ -365,7 +366,8 @@ func (ns *nodes) publish() *snapshot {
 		if n.slot < 0 {
 			continue // not known to the API server: nobody can ask for it
 		}
-		next.put(n.slot, n.published(), ns.published)
+		ns.versions++ // that they begin anew after 4 billion does no harm: nobody remembers the first
+		next.put(n.slot, n.published(ns.versions), ns.published)
 	}
 	if ns.reindex {
 		slots := make(map[string]int, len(ns.slots))

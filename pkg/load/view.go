@@ -46,8 +46,8 @@ type Node struct {
 	Sampled bool
 	// Inherited says that pods were on it before the model began: see View.Awaits.
 	Inherited bool
-	// CoveredSeconds is how much of the window the samples in it stand for.
-	CoveredSeconds float32
+	// Version tells what was known of the node at one time from what was at another.
+	Version uint32
 	// seenAt is the time by our clock from which the newest sample's age counts, in
 	// nanoseconds since 1970.
 	seenAt int64
@@ -75,7 +75,9 @@ type Node struct {
 	// ClockSkew is by how much the node's clock is ahead of ours where that is too
 	// much to be believed, else 0.
 	ClockSkew time.Duration
-	Name      string
+	// CoveredSeconds is how much of the window the samples in it stand for.
+	CoveredSeconds float32
+	Name           string
 	// Born is larger than the Epoch of each view that does not have the node.
 	Born uint64
 }

@@ -51,10 +51,11 @@ var allowed = map[string][]string{
 	// What both plugins use knows neither of them, and they do not know each other.
 	"pkg/explain":           {"pkg/compat", "pkg/load"},
 	"pkg/status":            {"pkg/amount", "pkg/load", "pkg/device"},
+	"pkg/recall":            {"pkg/load"},
 	"pkg/rejection":         {"pkg/load"},
 	"pkg/waiting":           {"pkg/amount", "pkg/compat", "pkg/line", "pkg/load"},
-	"pkg/plugins/nodeload":  {"pkg/amount", "pkg/compat", "pkg/line", "pkg/demand", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/status", "pkg/rejection", "pkg/waiting", "pkg/device"},
-	"pkg/plugins/devicefit": {"pkg/amount", "pkg/compat", "pkg/line", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/status", "pkg/rejection", "pkg/waiting", "pkg/device", "pkg/fragmentation"},
+	"pkg/plugins/nodeload":  {"pkg/amount", "pkg/compat", "pkg/line", "pkg/demand", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/status", "pkg/recall", "pkg/rejection", "pkg/waiting", "pkg/device"},
+	"pkg/plugins/devicefit": {"pkg/amount", "pkg/compat", "pkg/line", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/status", "pkg/recall", "pkg/rejection", "pkg/waiting", "pkg/device", "pkg/fragmentation"},
 	"pkg/plugins":           {"pkg/amount", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/status", "pkg/waiting", "pkg/device", "pkg/plugins/..."},
 
 	"pkg/observe":    {"pkg/explain", "pkg/load", "pkg/status"},

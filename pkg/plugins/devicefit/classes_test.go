@@ -228,7 +228,7 @@ func TestDevicesOfClassesAreReserved(t *testing.T) {
 	pl := pluginOf(t, c, `{}`)
 	expect := func(want int64) {
 		t.Helper()
-		if left, _ := pl.remains(pl.newCycle(st.MakePod().Obj()), node, nil); left.free != want {
+		if left := pl.left(pl.newCycle(st.MakePod().Obj()), node, nil); left.free != want {
 			t.Errorf("%d devices are free, want %d", left.free, want)
 		}
 	}

@@ -66,7 +66,8 @@ func (pl *DeviceFit) Filter(_ context.Context, state fwk.CycleState, pod *v1.Pod
 		return nil // PreFilter skips these, but a profile may enable Filter alone
 	}
 	var buffer [device.UsualKinds]device.Stock
-	left, node := pl.remains(c, nodeInfo, buffer[:0])
+	node := c.view.NodeOf(nodeInfo)
+	left := pl.remains(c, nodeInfo, node, buffer[:0])
 	headroom, measured := pl.headroom(&left, nodeInfo)
 	if left.free == 0 || !strands(c.Use, spare(headroom, pl.perDevice, left.free)) {
 		if node != nil {

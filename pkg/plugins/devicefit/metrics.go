@@ -120,7 +120,7 @@ func (pl *DeviceFit) deviceNodes(c *cycle, nodes []fwk.NodeInfo, all []deviceNod
 		if count == len(all) {
 			all = append(all, deviceNode{})
 		}
-		if left, _ := pl.remains(&present, nodeInfo, all[count].Devices[:0]); len(left.Devices) > 0 {
+		if left := pl.left(&present, nodeInfo, all[count].Devices[:0]); len(left.Devices) > 0 {
 			all[count] = deviceNode{nodeInfo.Node().Name, left}
 			count++
 		}

@@ -61,9 +61,9 @@ func (pl *DeviceFit) leftovers(c *cycle, nodeInfo fwk.NodeInfo) *leftovers {
 	var left leftovers
 	by := *c
 	by.devices = pl.devices.View()
-	left.present, _ = pl.remains(&by, nodeInfo, nil)
+	left.present = pl.left(&by, nodeInfo, nil)
 	by.devices = by.devices.WithAway()
-	left.withAway, _ = pl.remains(&by, nodeInfo, nil)
+	left.withAway = pl.left(&by, nodeInfo, nil)
 	return &left
 }
 

@@ -21,6 +21,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/fragmentation"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/recall"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
@@ -64,6 +65,8 @@ type DeviceFit struct {
 	rejecting rejecting
 	// late guards making a cycle that PreFilter has not left.
 	late sync.Mutex
+	// sheets have the scores that nodes got for pods alike.
+	sheets recall.Sheets[shape, ranking]
 }
 
 var (
@@ -208,6 +211,8 @@ type cycle struct {
 	// node; nil if nothing is to be explained.
 	account account
 	marks   explain.Marks
+	// sheet has those for pods like this; nil if none are kept.
+	sheet recall.Sheet[ranking]
 }
 
 func (pl *DeviceFit) newCycle(pod *v1.Pod) *cycle {

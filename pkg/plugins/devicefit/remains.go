@@ -25,17 +25,21 @@ type remains struct {
 	inClasses device.InClasses
 }
 
-// remains returns what the node has left, and the load model's record of it.
-// stocks is for its devices; the result holds it.
-func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.Stock) (remains, *load.Node) {
+// remains returns what the node has left. node is the load model's record of it, nil if
+// there is none, and stocks is for its devices; the result holds it.
+func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, node *load.Node, stocks []device.Stock) remains {
 	allocatable, requested := nodeInfo.GetAllocatable(), nodeInfo.GetRequested()
-	node := c.view.NodeOf(nodeInfo)
 	left := remains{of: amount.Vector{amount.CPU: allocatable.GetMilliCPU(), amount.Memory: allocatable.GetMemory()}}
 	left.Unrequested = left.of.Sub(amount.Vector{amount.CPU: requested.GetMilliCPU(), amount.Memory: requested.GetMemory()})
 	pl.measure(&left, &c.view, &c.rule, node)
 	left.Devices, left.inClasses = c.devices.AppendStocks(stocks, nodeInfo)
 	left.free = left.inClasses.Free(left.Devices)
-	return left, node
+	return left
+}
+
+// left is remains with the record that the cycle's view has of the node.
+func (pl *DeviceFit) left(c *cycle, nodeInfo fwk.NodeInfo, stocks []device.Stock) remains {
+	return pl.remains(c, nodeInfo, c.view.NodeOf(nodeInfo), stocks)
 }
 
 // measure sets what of the remains depends on the node's use. node may be nil.

@@ -14,6 +14,9 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/fragmentation"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/recall"
 )
 
 // weights say how much each kind of device counts; one that is not named
@@ -45,6 +48,34 @@ const (
 	maxScoreBesideFreeDevices = compat.MaxScore / 2
 )
 
+// usualRequests is how many kinds of device a pod may ask for that shares scores with
+// others.
+const usualRequests = 3
+
+// shape is all that the score of a node depends on besides the node.
+type shape struct {
+	needsDevices  bool
+	devices       [usualRequests]device.Request
+	requests, use amount.Vector
+	rule          line.Rule
+	mix           *fragmentation.Mix
+	edition       device.Edition
+}
+
+// shapeOf returns the shape of the cycle's pod. ok is false if the scores depend on more.
+func shapeOf(c *cycle) (s shape, ok bool) {
+	s = shape{needsDevices: c.NeedsDevices, requests: c.Requests, use: c.Use, rule: c.rule, mix: c.mix}
+	s.edition, ok = c.devices.Edition()
+	return s, ok && copy(s.devices[:], c.Devices) == len(c.Devices)
+}
+
+// ranking is what Score found out about a node.
+type ranking struct {
+	// before and after are the node's fragmentation without and with the pod.
+	before, after float32
+	score         int8
+}
+
 // PreScore skips Score for a pod to which all nodes are the same.
 func (pl *DeviceFit) PreScore(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) *fwk.Status {
 	if pod.Spec.NodeName != "" {
@@ -57,6 +88,9 @@ func (pl *DeviceFit) PreScore(_ context.Context, state fwk.CycleState, pod *v1.P
 	}
 	if pl.rate == nil {
 		c.account.fragments = make(explain.Fragments, len(c.marks))
+	}
+	if s, ok := shapeOf(c); ok {
+		c.sheet = pl.sheets.Of(s, c.view.Slots())
 	}
 	return nil
 }
@@ -78,14 +112,31 @@ func (pl *DeviceFit) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod,
 	if !pl.cares(c) {
 		return 0, nil
 	}
-	var buffer [device.UsualKinds]device.Stock
-	left, node := pl.remains(c, nodeInfo, buffer[:0])
-	score, growth := pl.score(c, &left)
-	if node != nil {
-		c.marks.Score(node.Slot, score)
-		c.account.fragments.Note(node.Slot, growth)
+	node := c.view.NodeOf(nodeInfo)
+	if node == nil {
+		return int64(pl.rank(c, nodeInfo, nil).score), nil
 	}
-	return score, nil
+	var found ranking
+	if c.view.State(node) != load.Fresh { // its score changes with time
+		found = pl.rank(c, nodeInfo, node)
+	} else {
+		version, known := recall.VersionOf(nodeInfo, node), false
+		if found, known = c.sheet.At(node.Slot, version); !known {
+			found = pl.rank(c, nodeInfo, node)
+			c.sheet.Keep(node.Slot, version, found)
+		}
+	}
+	c.marks.Score(node.Slot, int64(found.score))
+	c.account.fragments.Note(node.Slot, found.before, found.after)
+	return int64(found.score), nil
+}
+
+// rank finds out about a node. node may be nil.
+func (pl *DeviceFit) rank(c *cycle, nodeInfo fwk.NodeInfo, node *load.Node) ranking {
+	var buffer [device.UsualKinds]device.Stock
+	left := pl.remains(c, nodeInfo, node, buffer[:0])
+	score, growth := pl.score(c, &left)
+	return ranking{float32(growth.Before), float32(growth.After), int8(score)}
 }
 
 // ScoreExtensions returns nil: scores need no normalizing, they are comparable

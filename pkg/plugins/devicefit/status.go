@@ -18,7 +18,7 @@ func (pl *DeviceFit) Report(view *load.View) status.NodeReporter {
 	c := &cycle{view: *view, demand: demand{NeedsDevices: true}} // without devices that are away
 	pl.complete(c)
 	return func(to *status.Node, node *load.Node, info fwk.NodeInfo) {
-		left, _ := pl.remains(c, info, nil)
+		left := pl.left(c, info, nil)
 		starves := starves(view, node)
 		for i := range left.Devices {
 			stock := &left.Devices[i]

@@ -65,7 +65,7 @@ func (pl *DeviceFit) scores(t *testing.T, pod *v1.Pod, nodes []fwk.NodeInfo) map
 	t.Helper()
 	c, scores := pl.newCycle(pod), map[string]int64{}
 	for _, node := range nodes {
-		left, _ := pl.remains(c, node, nil)
+		left := pl.left(c, node, nil)
 		scores[node.Node().Name], _ = pl.score(c, &left)
 	}
 	return scores
@@ -344,7 +344,7 @@ func TestManyKindsOfDevices(t *testing.T) {
 	node := newNode(t, "node", capacity)
 	pl := pluginOf(t, newCluster(), `{}`)
 	var buffer [device.UsualKinds]device.Stock
-	left, _ := pl.remains(pl.newCycle(st.MakePod().Req(request).Obj()), node, buffer[:0])
+	left := pl.left(pl.newCycle(st.MakePod().Req(request).Obj()), node, buffer[:0])
 	if len(left.Devices) != 3*device.UsualKinds || left.free != 6*device.UsualKinds {
 		t.Errorf("%d kinds, %d free: %v", len(left.Devices), left.free, left.Devices)
 	}

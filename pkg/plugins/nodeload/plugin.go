@@ -17,6 +17,7 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/recall"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/rejection"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/waiting"
@@ -38,6 +39,8 @@ type NodeLoad struct {
 	catalogue func() *device.Catalogue
 	// late guards making a cycle that PreFilter has not left.
 	late sync.Mutex
+	// sheets have the scores that nodes got for pods alike.
+	sheets recall.Sheets[shape, int8]
 }
 
 var (
@@ -122,6 +125,8 @@ type cycle struct {
 	// trial: the cycle is a copy on which preemption tries things out.
 	trial  bool
 	whatIf whatIf
+	// sheet has those for pods like this; nil if none are kept.
+	sheet recall.Sheet[int8]
 	// marks are what becomes of each node; nil if nothing is to be explained.
 	marks explain.Marks
 }

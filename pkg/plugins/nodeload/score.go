@@ -10,9 +10,12 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/compat"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/line"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/recall"
 )
 
 const (
@@ -23,12 +26,40 @@ const (
 	softBand = 10
 )
 
+// shape is all that the score of a node depends on besides the node.
+type shape struct {
+	ask     ask
+	demand  demand.Demand
+	devices float64
+	// largest is what the largest node can allocate, and edition which devices are known.
+	largest amount.Vector
+	edition device.Edition
+}
+
+// shapeOf returns the shape of the cycle's pod. ok is false if the scores depend on more.
+func shapeOf(c *cycle) (s shape, ok bool) {
+	s = shape{ask: c.ask, largest: c.view.Largest()}
+	s.ask.maxWait = 0 // on which ask.soft depends
+	if c.newcomer == nil {
+		return s, true
+	}
+	s.demand, s.devices = c.newcomer.demand, c.newcomer.devices
+	if c.newcomer.nodes == nil {
+		return s, true
+	}
+	s.edition, ok = c.newcomer.nodes.Edition()
+	return s, ok
+}
+
 // PreScore sees to it that Score has a view, also where Filter is turned off.
 func (pl *NodeLoad) PreScore(_ context.Context, state fwk.CycleState, pod *v1.Pod, _ []fwk.NodeInfo) *fwk.Status {
 	if pod.Spec.NodeName != "" {
 		return fwk.NewStatus(fwk.Skip)
 	}
-	pl.cycleOf(state, pod)
+	c := pl.cycleOf(state, pod)
+	if s, ok := shapeOf(c); ok {
+		c.sheet = pl.sheets.Of(s, c.view.Slots())
+	}
 	explain.Of(state).Ranks()
 	return nil
 }
@@ -41,11 +72,21 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, 
 	}
 	c := pl.cycleOf(state, pod)
 	node := c.view.NodeOf(nodeInfo)
-	score := pl.scoreOf(&c.view, node, nodeInfo, c.ask, c.newcomer)
-	if node != nil {
-		c.marks.Score(node.Slot, score)
+	if c.view.State(node) != load.Fresh { // its score changes with time
+		score := pl.scoreOf(&c.view, node, nodeInfo, c.ask, c.newcomer)
+		if node != nil {
+			c.marks.Score(node.Slot, score)
+		}
+		return score, nil
 	}
-	return score, nil
+	version := recall.VersionOf(nodeInfo, node)
+	score, known := c.sheet.At(node.Slot, version)
+	if !known {
+		score = int8(pl.scoreOf(&c.view, node, nodeInfo, c.ask, c.newcomer))
+		c.sheet.Keep(node.Slot, version, score)
+	}
+	c.marks.Score(node.Slot, int64(score))
+	return int64(score), nil
 }
 
 // scoreOf ranks the node, which is nil if the view does not know it, for what is
