@@ -161,11 +161,11 @@ smoke: tools ## Place a few pods by the local control plane, and have it check t
 	GOFLAGS= go -C $(CHART) test -timeout 10m -run '^TestObjectsPassStrictDryRun$$' . -args -tools $(CURDIR)/bin/tools$(if $(MINOR_FLAGS),-$(K8S))
 
 # How often "make bench" runs each profile, and each Go benchmark.
-ROUNDS ?= 3
-COUNT ?= 6
+ROUNDS ?= 2
+COUNT ?= 3
 
 .PHONY: bench
-bench: newest prerequisites bin/tools/etcd ## Compare throughput with stock and peers, run the Go benchmarks (40 min), write docs/benchmarks.md
+bench: newest prerequisites bin/tools/etcd ## Compare throughput with stock and peers, run the Go benchmarks (30 min), write docs/benchmarks.md
 	go -C $(BENCH) run . -root $(CURDIR) -rounds $(ROUNDS) -count $(COUNT)
 
 # How long "make fuzz" runs each test, and below which folders it looks for them.

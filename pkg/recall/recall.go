@@ -85,6 +85,9 @@ type shape[V any] struct {
 // Of returns the sheet of the shape, for as many slots. It is nil for a shape that was not
 // asked for lately: where no two pods are alike nothing is kept.
 func (s *Sheets[K, V]) Of(key K, slots int) Sheet[V] {
+	if same := key; key != same {
+		return nil // it has a NaN, with which it would never be found again, nor be forgotten
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.asked++

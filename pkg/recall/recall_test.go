@@ -2,6 +2,7 @@ package recall
 
 import (
 	"fmt"
+	"math"
 	"testing"
 )
 
@@ -47,6 +48,19 @@ func TestUnknownVersionsAreNotKept(t *testing.T) {
 	none.Keep(5, Version{Generation: 1}, 1)
 	if _, known := none.At(5, Version{Generation: 1}); known {
 		t.Error("no sheet keeps something")
+	}
+}
+
+// A shape with a number that is none is no shape: it equals nothing.
+func TestShapesThatEqualNothing(t *testing.T) {
+	var sheets Sheets[float64, int]
+	for range 3 * maxShapes {
+		if sheet := sheets.Of(math.NaN(), 10); sheet != nil {
+			t.Fatal("there is a sheet for it")
+		}
+	}
+	if len(sheets.shapes) > 0 {
+		t.Errorf("%d are remembered", len(sheets.shapes))
 	}
 }
 

@@ -11,13 +11,11 @@ type contender struct {
 
 // The contenders that others are compared with.
 const (
-	stock          = "stock"
-	unconstrained  = "stock without default constraints"
-	recommended    = "Plimsoll"
-	unexplained    = "Plimsoll, decisions off"
-	batch          = "Plimsoll batch"
-	batchForgetful = "Plimsoll batch, decisions off"
-	trimaran       = "Trimaran"
+	stock         = "stock"
+	unconstrained = "stock without default constraints"
+	recommended   = "Plimsoll"
+	batch         = "Plimsoll batch"
+	trimaran      = "Trimaran"
 )
 
 // contenders returns all of them, in the order of the table.
@@ -29,9 +27,7 @@ func contenders(root string) []contender {
 		of(stock, "compare.yaml", "stock"),
 		of(unconstrained, "compare.yaml", "stock", "-no-default-constraints"),
 		of(recommended, "plimsoll.yaml", "plimsoll"),
-		of(unexplained, "plimsoll.yaml", "plimsoll", "-decisions=false"),
 		of(batch, "batch.yaml", "plimsoll"),
-		of(batchForgetful, "batch.yaml", "plimsoll", "-decisions=false"),
 		of(trimaran, "compare.yaml", "trimaran"),
 	}
 }

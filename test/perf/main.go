@@ -45,9 +45,9 @@ func run(ctx context.Context, args []string) error {
 	var opts options
 	flags := flag.NewFlagSet("perf", flag.ContinueOnError)
 	flags.StringVar(&opts.root, "root", filepath.Join("..", ".."), "The root of the repository.")
-	flags.IntVar(&opts.rounds, "rounds", 3, "How often to run each profile on each workload; 0 leaves throughput out.")
-	flags.IntVar(&opts.count, "count", 6, "How often to run each Go benchmark; 0 leaves them out.")
-	only := flags.String("only", "", "A regular expression that selects runs by `WORKLOAD/PROFILE`, such as 'Mixed/(stock|Plimsoll)$'. Then nothing else is run, and no report is made.")
+	flags.IntVar(&opts.rounds, "rounds", 2, "How often to run each profile on each workload; 0 leaves throughput out.")
+	flags.IntVar(&opts.count, "count", 3, "How often to run each Go benchmark; 0 leaves them out.")
+	only := flags.String("only", "", "A regular expression that selects runs by `WORKLOAD/PROFILE`, such as 'Mixed/Plimsoll$'. Then nothing else is run, and no report is made.")
 	flags.StringVar(&opts.profiles, "cpu-profiles", "", "A folder for CPU profiles of the runs; empty for none.")
 	if err := flags.Parse(args); err != nil {
 		return err

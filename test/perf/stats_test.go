@@ -1,7 +1,8 @@
 package main
 
 import (
-	"math"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -13,29 +14,24 @@ func TestMedian(t *testing.T) {
 	}
 }
 
-// Values of a 95 % interval by hand: logarithms 0 and 0.2, so a mean of 0.1, a
-// deviation of 0.1414, and t = 12.706 for one degree of freedom.
-func TestConfidence(t *testing.T) {
-	mean, low, high := confidence([]float64{1, math.Exp(0.2)})
-	for name, pair := range map[string][2]float64{
-		"mean": {math.Log(mean), 0.1}, "low": {math.Log(low), 0.1 - 1.2706}, "high": {math.Log(high), 0.1 + 1.2706},
-	} {
-		if math.Abs(pair[0]-pair[1]) > 1e-3 {
-			t.Errorf("the logarithm of %s is %v, want %v", name, pair[0], pair[1])
-		}
+// A contender is compared with the stock that ran beside it, whatever that took.
+func TestRatiosAreOfTheSameTime(t *testing.T) {
+	took := func(seconds, cpu float64) result { return result{Pods: 100, Seconds: seconds, CPUSeconds: cpu} }
+	rounds := []round{
+		{"Mixed": {recommended: {Contender: took(1, 3), Stock: took(2, 2)}}},
+		{"Mixed": {recommended: {Contender: took(2, 6), Stock: took(4, 4)}}}, // all took twice as long
 	}
-	if mean, low, _ := confidence([]float64{1.5}); mean != 1.5 || !math.IsNaN(low) {
-		t.Errorf("a single value has mean %v and lower bound %v, want 1.5 and none", mean, low)
+	if got := cpuRatios(rounds, "Mixed", recommended); !slices.Equal(got, []float64{1.5, 1.5}) {
+		t.Errorf("CPU a pod is %v of stock's, want 1.5 in both rounds", got)
 	}
-}
-
-func TestRatiosAreOfTheSameRound(t *testing.T) {
-	of := func(a, b float64) round {
-		return round{"Mixed": {"a": {Pods: 100, Seconds: a}, "b": {Pods: 100, Seconds: b}}}
+	if got := throughputRatios(rounds, "Mixed", recommended); !slices.Equal(got, []float64{2, 2}) {
+		t.Errorf("throughput is %v of stock's, want 2 in both rounds", got)
 	}
-	// The second round took twice as long for both.
-	got := ratios([]round{of(1, 2), of(2, 4)}, "Mixed", "a", "b", result.throughput)
-	if len(got) != 2 || got[0] != 2 || got[1] != 2 {
-		t.Errorf("ratios %v, want 2 in both rounds", got)
+	var b strings.Builder
+	goal{workload: "Mixed", of: recommended, most: 1.05}.write(&b, rounds)
+	goal{workload: "Mixed", of: recommended, least: 0.95}.write(&b, rounds)
+	if got := b.String(); !strings.Contains(got, "CPU a pod | at most 1.05 | 1.50 (1.50 to 1.50) | **missed** |") ||
+		!strings.Contains(got, "pods/s | at least 0.95 | 2.00 (2.00 to 2.00) | reached |") {
+		t.Errorf("the goals are reported as\n%s", got)
 	}
 }

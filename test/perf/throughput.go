@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -28,10 +27,22 @@ func (r result) throughput() float64 { return float64(r.Pods) / r.Seconds }
 // cpu is in seconds a pod.
 func (r result) cpu() float64 { return r.CPUSeconds / float64(r.Pods) }
 
-// round is the results of a round by workload and contender.
-type round map[string]map[string]result
+// pairing is what was measured of a contender, and of stock, which ran beside it.
+type pairing struct {
+	Contender result `json:"contender"`
+	Stock     result `json:"stock"`
+}
 
-// measureThroughput runs each contender on each workload once a round.
+// ratio is a measure of the contender divided by that of stock.
+func (p pairing) ratio(measure func(result) float64) float64 {
+	return measure(p.Contender) / measure(p.Stock)
+}
+
+// round is the runs by workload and contender.
+type round map[string]map[string]pairing
+
+// measureThroughput runs each contender on each workload once a round, at the same time as
+// stock: what else is going on on the machine, and in its caches, meets both alike.
 func measureThroughput(ctx context.Context, opts *options, work string) ([]round, error) {
 	program := filepath.Join(work, "throughput.test")
 	fmt.Println("building the benchmark (first time: some minutes)")
@@ -40,27 +51,27 @@ func measureThroughput(ctx context.Context, opts *options, work string) ([]round
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build: %w\n%s", err, out)
 	}
-	if len(runsOf(0, opts)) == 0 {
+	order := runsOf(opts)
+	if len(order) == 0 {
 		return nil, fmt.Errorf("-only: %q matches no run: they are named WORKLOAD/PROFILE, as in Mixed/%s", opts.only, recommended)
 	}
 	var rounds []round
 	begin, done := time.Now(), 0
 	for i := range opts.rounds {
 		measured := round{}
-		order := runsOf(i, opts)
 		for _, r := range order {
 			got, err := r.measure(ctx, opts, program, i)
 			if err != nil {
 				return nil, fmt.Errorf("%s, %s pods: %w", r.contender.Name, strings.ToLower(r.workload), err)
 			}
 			if measured[r.workload] == nil {
-				measured[r.workload] = map[string]result{}
+				measured[r.workload] = map[string]pairing{}
 			}
 			measured[r.workload][r.contender.Name] = got
 			done++
 			left := time.Since(begin) / time.Duration(done) * time.Duration(opts.rounds*len(order)-done)
-			fmt.Printf("round %d of %d, %2d of %d: %-9s %-34s %4.0f pods/s, %5.2f ms of CPU a pod; %v left\n", i+1, opts.rounds,
-				done-i*len(order), len(order), r.workload, r.contender.Name, got.throughput(), 1000*got.cpu(), left.Round(time.Minute))
+			fmt.Printf("round %d of %d, %2d of %d: %-9s %-34s %5.2f ms of CPU a pod, %.2f of stock's; %.2f of its pods/s; %v left\n", i+1, opts.rounds,
+				done-i*len(order), len(order), r.workload, r.contender.Name, 1000*got.Contender.cpu(), got.ratio(result.cpu), got.ratio(result.throughput), left.Round(time.Minute))
 		}
 		rounds = append(rounds, measured)
 	}
@@ -73,9 +84,8 @@ type oneRun struct {
 	contender contender
 }
 
-// runsOf returns the runs of a round. Every second round goes backwards, so
-// that a machine that grows slower or faster favours nobody.
-func runsOf(number int, opts *options) []oneRun {
+// runsOf returns the runs of a round.
+func runsOf(opts *options) []oneRun {
 	var runs []oneRun
 	for _, workload := range workloads() {
 		for _, c := range contenders(opts.root) {
@@ -84,71 +94,124 @@ func runsOf(number int, opts *options) []oneRun {
 			}
 		}
 	}
-	if number%2 == 1 {
-		slices.Reverse(runs)
-	}
 	return runs
 }
 
 // runTimeout bounds a run.
 const runTimeout = 15 * time.Minute
 
-// measure makes the run in a process of its own, and ends that once it has
-// measured: what it would do after that takes as long again, and with Trimaran
-// ten minutes, in which it waits for goroutines that do not end.
-func (r oneRun) measure(ctx context.Context, opts *options, program string, number int) (got result, err error) {
+// measure makes the run. Who is done first goes on with what the benchmark does
+// afterwards, until the other is done as well.
+func (r oneRun) measure(ctx context.Context, opts *options, program string, number int) (got pairing, err error) {
 	ctx, cancel := context.WithTimeout(ctx, runTimeout)
 	defer cancel()
-	dir, err := os.MkdirTemp("", "plimsoll-bench-")
-	if err != nil {
-		return got, err
+	of := func(c contender, name string) *process {
+		p := &process{workload: r.workload, contender: c, program: program, root: opts.root}
+		if opts.profiles != "" {
+			p.profile = filepath.Join(opts.profiles, fmt.Sprintf("%s-%s-%d.prof", r.workload, strings.ReplaceAll(name, " ", "-"), number))
+		}
+		return p
 	}
-	defer func() { _ = os.RemoveAll(dir) }() // at worst it stays in the folder for such things
-	log, err := os.Create(filepath.Join(dir, "log"))
-	if err != nil {
-		return got, err
-	}
-	defer log.Close()
-	results, report, err := os.Pipe()
-	if err != nil {
-		return got, err
-	}
-	defer results.Close()
-
-	args := append([]string{
-		"-test.run=^$", "-test.bench=BenchmarkThroughput/" + r.workload + "/", "-test.benchtime=1x", "-test.timeout=0",
-		"-data-items-dir=" + dir, "-result=/dev/fd/3",
-	}, r.contender.args...)
-	if opts.profiles != "" {
-		args = append(args, "-profile-file="+filepath.Join(opts.profiles, fmt.Sprintf("%s-%s-%d.prof", r.workload, strings.ReplaceAll(r.contender.Name, " ", "-"), number)))
-	}
-	cmd := exec.CommandContext(ctx, program, args...)
-	cmd.Dir, cmd.Stdout, cmd.Stderr, cmd.ExtraFiles = dir, log, log, []*os.File{report}
-	cmd.Env = append(os.Environ(), "TMPDIR="+dir, "ARTIFACTS="+dir,
-		"PATH="+filepath.Join(opts.root, "bin", "tools")+string(os.PathListSeparator)+os.Getenv("PATH"))
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with etcd, which it starts
-	kill := func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
-	cmd.Cancel = kill
-	if err := cmd.Start(); err != nil {
-		return got, err
-	}
-	_ = report.Close() // ours; it has its own
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = cmd.Wait()      // how it ended says nothing: we end it
-		_ = results.Close() // etcd may hold the other end
+	pair := []*process{of(r.contender, r.contender.Name), of(contenders(opts.root)[0], "stock-beside-"+r.contender.Name)}
+	defer func() {
+		for _, p := range pair {
+			p.end()
+		}
 	}()
-	err = json.NewDecoder(results).Decode(&got)
-	_ = kill() // it may have ended by itself
-	<-ended
+	for _, p := range pair {
+		if err := p.start(ctx); err != nil {
+			return got, err
+		}
+	}
+	if got.Contender, err = pair[0].result(ctx); err != nil {
+		return got, err
+	}
+	got.Stock, err = pair[1].result(ctx)
+	return got, err
+}
+
+// process is a run of the benchmark, in a process of its own.
+type process struct {
+	workload  string
+	contender contender
+	program   string
+	root      string
+	profile   string // where a CPU profile is written to; "" for none
+
+	dir     string
+	log     *os.File
+	results *os.File
+	cmd     *exec.Cmd
+	ended   chan struct{}
+}
+
+func (p *process) start(ctx context.Context) error {
+	var err error
+	if p.dir, err = os.MkdirTemp("", "plimsoll-bench-"); err != nil {
+		return err
+	}
+	if p.log, err = os.Create(filepath.Join(p.dir, "log")); err != nil {
+		return err
+	}
+	var report *os.File
+	if p.results, report, err = os.Pipe(); err != nil {
+		return err
+	}
+	args := append([]string{
+		"-test.run=^$", "-test.bench=BenchmarkThroughput/" + p.workload + "/", "-test.benchtime=1x", "-test.timeout=0",
+		"-data-items-dir=" + p.dir, "-result=/dev/fd/3",
+	}, p.contender.args...)
+	if p.profile != "" {
+		args = append(args, "-profile-file="+p.profile)
+	}
+	p.cmd = exec.CommandContext(ctx, p.program, args...)
+	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr, p.cmd.ExtraFiles = p.dir, p.log, p.log, []*os.File{report}
+	p.cmd.Env = append(os.Environ(), "TMPDIR="+p.dir, "ARTIFACTS="+p.dir,
+		"PATH="+filepath.Join(p.root, "bin", "tools")+string(os.PathListSeparator)+os.Getenv("PATH"))
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with etcd, which it starts
+	p.cmd.Cancel = p.kill
+	err = p.cmd.Start()
+	_ = report.Close() // ours; it has its own
 	if err != nil {
+		p.cmd = nil
+		return err
+	}
+	p.ended = make(chan struct{})
+	go func() {
+		defer close(p.ended)
+		_ = p.cmd.Wait()      // how it ended says nothing: we end it
+		_ = p.results.Close() // etcd may hold the other end
+	}()
+	return nil
+}
+
+// result waits for what it has measured.
+func (p *process) result(ctx context.Context) (got result, err error) {
+	if err = json.NewDecoder(p.results).Decode(&got); err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			err = cause
 		}
-		return got, fmt.Errorf("it ended without a result: %w; the end of its log:\n%s", err, tail(log))
+		return got, fmt.Errorf("%s ended without a result: %w; the end of its log:\n%s", p.contender.Name, err, tail(p.log))
 	}
 	return got, nil
+}
+
+func (p *process) kill() error { return syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) }
+
+// end ends the process, and removes what it left: what it would do after it has measured
+// takes as long again, and with Trimaran ten minutes, in which it waits for goroutines
+// that do not end.
+func (p *process) end() {
+	if p.cmd != nil {
+		_ = p.kill() // it may have ended by itself
+		<-p.ended
+	}
+	if p.log != nil {
+		_ = p.log.Close() // it was for reading, by now
+	}
+	if p.dir != "" {
+		_ = os.RemoveAll(p.dir) // at worst it stays in the folder for such things
+	}
 }
 
 // tail returns the end of what was written to the file.

@@ -48,8 +48,8 @@ type harness struct {
 }
 
 // newHarness returns the plugins for the configuration. Decisions are explained
-// in the background, until ctx ends, if that is wanted.
-func newHarness(ctx context.Context, file string, decisions bool, watch *Stopwatch) (*harness, error) {
+// in the background, until ctx ends.
+func newHarness(ctx context.Context, file string, watch *Stopwatch) (*harness, error) {
 	cfg, err := options.LoadConfigFromFile(klog.FromContext(ctx), file)
 	if err != nil {
 		return nil, err
@@ -61,10 +61,8 @@ func newHarness(ctx context.Context, file string, decisions bool, watch *Stopwat
 	h := &harness{args: profiles.Shared(), watch: watch}
 	h.shared = plugins.NewShared(profiles, h.sharedModel)
 	legacyregistry.MustRegister(h.shared.Metrics()...) // else they would count nothing, and cost nothing
-	if decisions {
-		h.shared.Decisions = explain.NewLog(clock.RealClock{})
-		go h.shared.Decisions.Run(ctx)
-	}
+	h.shared.Decisions = explain.NewLog(clock.RealClock{})
+	go h.shared.Decisions.Run(ctx)
 	return h, nil
 }
 

@@ -13,16 +13,14 @@ import (
 
 // run is what is to be measured, by flags.
 var run struct {
-	profile   Profile
-	decisions bool
-	watch     Stopwatch
+	profile Profile
+	watch   Stopwatch
 }
 
 func TestMain(m *testing.M) {
 	flag.StringVar(&run.profile.File, "config", filepath.Join("..", "..", "..", "config", "plimsoll.yaml"), "The KubeSchedulerConfiguration.")
 	flag.StringVar(&run.profile.Name, "profile", "plimsoll", "The schedulerName of its profile.")
 	flag.BoolVar(&run.profile.NoDefaultConstraints, "no-default-constraints", false, "Turn system-default topology spreading off.")
-	flag.BoolVar(&run.decisions, "decisions", true, "Explain decisions.")
 	flag.StringVar(&run.watch.Result, "result", "", "The file for what was measured; empty prints it.")
 	flag.StringVar(&run.watch.Profile, "profile-file", "", "The file for a CPU profile; empty for none.")
 	if err := perf.InitTests(); err != nil {
@@ -44,7 +42,7 @@ func BenchmarkThroughput(b *testing.B) {
 		b.Fatal(err)
 	}
 	run.watch.Pods = nodeCount
-	h, err := newHarness(b.Context(), filepath.Join(dir, "scheduler.yaml"), run.decisions, &run.watch)
+	h, err := newHarness(b.Context(), filepath.Join(dir, "scheduler.yaml"), &run.watch)
 	if err != nil {
 		b.Fatal(err)
 	}
