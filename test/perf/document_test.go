@@ -49,7 +49,7 @@ func TestBenchmarksDocument(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, name := range []string{"conditions", "throughput", "go"} {
+	for _, name := range []string{"throughput", "go"} {
 		if _, err := replacePart(string(content), name, ""); err != nil {
 			t.Error(err)
 		}

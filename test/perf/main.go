@@ -75,6 +75,10 @@ func run(ctx context.Context, args []string) error {
 		return err
 	}
 	doc := document{path: filepath.Join(opts.root, "docs", "benchmarks.md")}
+	about, err := describe(ctx, &opts)
+	if err != nil {
+		return err
+	}
 	if opts.rounds > 0 {
 		measured, err := measureThroughput(ctx, &opts, work)
 		if err != nil {
@@ -86,20 +90,15 @@ func run(ctx context.Context, args []string) error {
 		if *only != "" {
 			return nil
 		}
-		doc.add("throughput", throughputReport(measured))
+		doc.add("throughput", about+"\n"+throughputReport(measured))
 	}
 	if opts.count > 0 {
 		summary, err := measureGo(ctx, &opts, work)
 		if err != nil {
 			return fmt.Errorf("go benchmarks: %w", err)
 		}
-		doc.add("go", goReport(summary))
+		doc.add("go", about+"\n"+goReport(summary))
 	}
-	about, err := describe(ctx, &opts)
-	if err != nil {
-		return err
-	}
-	doc.add("conditions", about)
 	doc.print(os.Stdout)
 	return doc.write()
 }
