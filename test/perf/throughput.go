@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -138,12 +139,21 @@ type process struct {
 	root      string
 	profile   string // where a CPU profile is written to; "" for none
 
-	dir     string
-	log     *os.File
-	results *os.File
-	cmd     *exec.Cmd
-	ended   chan struct{}
+	dir      string
+	log      *os.File
+	cmd      *exec.Cmd
+	ended    chan struct{}
+	measured chan outcome // what it has measured, which may be long before the other has
 }
+
+// outcome is a result, or why there is none.
+type outcome struct {
+	result result
+	err    error
+}
+
+// drainTimeout bounds reading what a process that has ended may have left.
+const drainTimeout = 5 * time.Second
 
 func (p *process) start(ctx context.Context) error {
 	var err error
@@ -153,8 +163,8 @@ func (p *process) start(ctx context.Context) error {
 	if p.log, err = os.Create(filepath.Join(p.dir, "log")); err != nil {
 		return err
 	}
-	var report *os.File
-	if p.results, report, err = os.Pipe(); err != nil {
+	results, report, err := os.Pipe()
+	if err != nil {
 		return err
 	}
 	args := append([]string{
@@ -174,26 +184,33 @@ func (p *process) start(ctx context.Context) error {
 	_ = report.Close() // ours; it has its own
 	if err != nil {
 		p.cmd = nil
-		return err
+		return errors.Join(err, results.Close())
 	}
-	p.ended = make(chan struct{})
+	p.ended, p.measured = make(chan struct{}), make(chan outcome, 1)
 	go func() {
 		defer close(p.ended)
-		_ = p.cmd.Wait()      // how it ended says nothing: we end it
-		_ = p.results.Close() // etcd may hold the other end
+		_ = p.cmd.Wait()                                          // how it ended says nothing: we end it
+		_ = results.SetReadDeadline(time.Now().Add(drainTimeout)) // etcd may hold the other end
+	}()
+	go func() {
+		var o outcome
+		o.err = json.NewDecoder(results).Decode(&o.result)
+		p.measured <- o
+		_ = results.Close() // it was for reading
 	}()
 	return nil
 }
 
 // result waits for what it has measured.
-func (p *process) result(ctx context.Context) (got result, err error) {
-	if err = json.NewDecoder(p.results).Decode(&got); err != nil {
+func (p *process) result(ctx context.Context) (result, error) {
+	o := <-p.measured // ctx ends the process
+	if o.err != nil {
 		if cause := context.Cause(ctx); cause != nil {
-			err = cause
+			o.err = cause
 		}
-		return got, fmt.Errorf("%s ended without a result: %w; the end of its log:\n%s", p.contender.Name, err, tail(p.log))
+		return o.result, fmt.Errorf("%s ended without a result: %w; the end of its log:\n%s", p.contender.Name, o.err, tail(p.log))
 	}
-	return got, nil
+	return o.result, nil
 }
 
 func (p *process) kill() error { return syscall.Kill(-p.cmd.Process.Pid, syscall.SIGKILL) }
