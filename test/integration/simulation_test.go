@@ -28,7 +28,7 @@ import (
 // half of them are there they begin to use more or less than they request, and
 // the others come when that has been measured. Each goes where it does in a
 // simulation of what happened until then, or to a node with the same score: who
-// comes first among equals is drawn. A few are at a threshold.
+// comes first among equals is drawn. A few pods with devices meet another mix of pods.
 //
 // It runs by itself, before the parallel tests go on: in the simulation nothing is late
 // because the machine is busy.
@@ -36,10 +36,10 @@ func TestSimulatedAndRealAgree(t *testing.T) {
 	const (
 		wave   = 30
 		warmUp = 40 * time.Second // longer than a wave takes
-		// atThreshold is how many pods may go to a worse node. Whether devices are of use to
-		// a shape of pods is yes or no: where what is left of a node is just what a shape
-		// uses, samples that differ by a percent make dozens of points of difference.
-		atThreshold = 3
+		// otherMix is how many pods with devices may go to a worse node. DeviceFit's mix of
+		// pods may be a second old, in reality and in the simulation at other moments, and
+		// while few were seen it makes dozens of points of difference whether a pod is in it.
+		otherMix = 3
 	)
 	kind := v1.ResourceName("example.com/agreeing") // of which the pods of other tests teach nothing
 	random := rand.New(rand.NewPCG(1, 2))
@@ -108,15 +108,19 @@ func TestSimulatedAndRealAgree(t *testing.T) {
 		nodes := p.decision(s, reader, real.pod).Nodes
 		t.Logf("%s is on %s and would be on %s in the simulation; the scheduler's scores are %v", real.pod.Name, real.node, simulated, p.scores(nodes))
 		if !p.isAsGood(simulated, nodes) {
-			worse++
 			accounts, err := json.Marshal([]*explain.Node{p.nodeIn(nodes, simulated), p.nodeIn(nodes, real.node)})
 			p.must(err)
-			t.Logf("the simulation has %s on %s, which is not as good as %s: %s", real.pod.Name, simulated, real.node, accounts)
+			report := t.Errorf
+			if _, devices := real.pod.Spec.Containers[0].Resources.Limits[kind]; devices {
+				worse++
+				report = t.Logf
+			}
+			report("the simulation has %s on %s, which is not as good as %s: %s", real.pod.Name, simulated, real.node, accounts)
 		}
 	}
 	t.Logf("%d of %d pods are where the simulation has them", agree, len(arrivals))
-	if worse > atThreshold {
-		t.Errorf("the simulation has %d pods on nodes that are not as good, want %d at most", worse, atThreshold)
+	if worse > otherMix {
+		t.Errorf("the simulation has %d pods with devices on nodes that are not as good, want %d at most", worse, otherMix)
 	}
 }
 
