@@ -165,7 +165,7 @@ ROUNDS ?= 2
 COUNT ?= 3
 
 .PHONY: bench
-bench: newest prerequisites bin/tools/etcd ## Compare throughput with stock and peers, run the Go benchmarks (30 min), write docs/benchmarks.md
+bench: newest prerequisites bin/tools/etcd ## Compare throughput with stock and peers, run the Go benchmarks (1 h), write docs/benchmarks.md
 	go -C $(BENCH) run . -root $(CURDIR) -rounds $(ROUNDS) -count $(COUNT)
 
 # How long "make fuzz" runs each test, and below which folders it looks for them.

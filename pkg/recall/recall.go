@@ -15,7 +15,8 @@ import (
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
 
-// Version is that of a node: findings about a node hold for as long as it is the same.
+// Version is that of a node: findings about a node hold for as long as it is the same. The
+// zero value is of none: nothing is recalled of it.
 type Version struct {
 	// Generation is that of the scheduler's NodeInfo, from 1; 0 is not known.
 	Generation int64
@@ -23,9 +24,13 @@ type Version struct {
 	Record uint32
 }
 
-// VersionOf returns the version of the node of which these are the scheduler's and the load
-// model's records.
-func VersionOf(nodeInfo fwk.NodeInfo, node *load.Node) Version {
+// VersionOf returns the version of the node of which these are the scheduler's record and the
+// load model's, which may be nil. It is zero without a fresh sample: what is found out
+// then changes with time.
+func VersionOf(view *load.View, nodeInfo fwk.NodeInfo, node *load.Node) Version {
+	if view.State(node) != load.Fresh {
+		return Version{}
+	}
 	return Version{Generation: nodeInfo.GetGeneration(), Record: node.Version}
 }
 

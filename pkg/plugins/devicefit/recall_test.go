@@ -76,7 +76,7 @@ func TestWhatIsRecalledIsWhatWouldBeFound(t *testing.T) {
 				c := pl.cycleOf(state, pod)
 				for _, name := range names {
 					node := c.view.NodeOf(nodes[name])
-					if _, known := c.sheet.At(node.Slot, recall.VersionOf(nodes[name], node)); known {
+					if _, known := c.sheet.At(node.Slot, recall.VersionOf(&c.view, nodes[name], node)); known {
 						recalled++
 					} else {
 						found++
@@ -85,7 +85,7 @@ func TestWhatIsRecalledIsWhatWouldBeFound(t *testing.T) {
 					if want := pl.rank(c, nodes[name], node); got != int64(want.score) {
 						t.Fatalf("step %d: node %s scores %d, and would %+v", step, name, got, want)
 					}
-					if kept, known := c.sheet.At(node.Slot, recall.VersionOf(nodes[name], node)); known && kept != pl.rank(c, nodes[name], node) {
+					if kept, known := c.sheet.At(node.Slot, recall.VersionOf(&c.view, nodes[name], node)); known && kept != pl.rank(c, nodes[name], node) {
 						t.Fatalf("step %d: %+v is kept of node %s, and %+v would be found", step, kept, name, pl.rank(c, nodes[name], node))
 					}
 				}

@@ -116,15 +116,11 @@ func (pl *DeviceFit) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod,
 	if node == nil {
 		return int64(pl.rank(c, nodeInfo, nil).score), nil
 	}
-	var found ranking
-	if c.view.State(node) != load.Fresh { // its score changes with time
+	version := recall.VersionOf(&c.view, nodeInfo, node)
+	found, known := c.sheet.At(node.Slot, version)
+	if !known {
 		found = pl.rank(c, nodeInfo, node)
-	} else {
-		version, known := recall.VersionOf(nodeInfo, node), false
-		if found, known = c.sheet.At(node.Slot, version); !known {
-			found = pl.rank(c, nodeInfo, node)
-			c.sheet.Keep(node.Slot, version, found)
-		}
+		c.sheet.Keep(node.Slot, version, found)
 	}
 	c.marks.Score(node.Slot, int64(found.score))
 	c.account.fragments.Note(node.Slot, found.before, found.after)

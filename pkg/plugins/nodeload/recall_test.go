@@ -72,7 +72,7 @@ func TestScoresThatAreRecalledAreWhatWouldBeFound(t *testing.T) {
 				cy := c.cycleOf(state, p)
 				for _, name := range names {
 					node := cy.view.NodeOf(infos[name])
-					if _, known := cy.sheet.At(node.Slot, recall.VersionOf(infos[name], node)); known {
+					if _, known := cy.sheet.At(node.Slot, recall.VersionOf(&cy.view, infos[name], node)); known {
 						recalled++
 					} else {
 						found++

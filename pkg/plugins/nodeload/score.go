@@ -72,14 +72,10 @@ func (pl *NodeLoad) Score(_ context.Context, state fwk.CycleState, pod *v1.Pod, 
 	}
 	c := pl.cycleOf(state, pod)
 	node := c.view.NodeOf(nodeInfo)
-	if c.view.State(node) != load.Fresh { // its score changes with time
-		score := pl.scoreOf(&c.view, node, nodeInfo, c.ask, c.newcomer)
-		if node != nil {
-			c.marks.Score(node.Slot, score)
-		}
-		return score, nil
+	if node == nil {
+		return pl.scoreOf(&c.view, nil, nodeInfo, c.ask, c.newcomer), nil
 	}
-	version := recall.VersionOf(nodeInfo, node)
+	version := recall.VersionOf(&c.view, nodeInfo, node)
 	score, known := c.sheet.At(node.Slot, version)
 	if !known {
 		score = int8(pl.scoreOf(&c.view, node, nodeInfo, c.ask, c.newcomer))

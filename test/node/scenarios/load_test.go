@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -127,7 +128,9 @@ func TestMemoryPressure(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.tell(ctx, &pod, fmt.Sprintf("/hold?mib=%d", held>>20))
+		if _, err := askPatiently(ctx, http.MethodPost, pod.Status.PodIP, firstPort, fmt.Sprintf("/hold?mib=%d", held>>20)); err != nil {
+			t.Fatal(err)
+		}
 		var available int64
 		s.wait(ctx, "the kubelet to see what is held", func(ctx context.Context) (bool, error) {
 			var err error
@@ -166,8 +169,8 @@ func TestMemoryPressure(t *testing.T) {
 		}
 		s.checkDevices(ctx)
 		s.underPressure(ctx, corev1.ConditionFalse)
+		configure(nil)               // else so little is allocatable that the node is over its line
 		s.replicas(ctx, "greedy", 1) // the replacement of the one that was evicted
-		configure(nil)
 		for _, failed := range s.failed(ctx) {
 			if !strings.HasPrefix(failed, pod.Name) {
 				t.Errorf("a pod has failed: %s", failed)

@@ -30,9 +30,6 @@ const (
 	firstPort      = 8080
 	// settleTimeout is how long what is told of the same devices may differ.
 	settleTimeout = 30 * time.Second
-	// askTimeout is how long a server may take to answer: one that is to hold a GiB takes
-	// some seconds.
-	askTimeout = 20 * time.Second
 )
 
 // stage is where a scenario plays: a namespace.
@@ -198,8 +195,13 @@ func (s *stage) delete(ctx context.Context, name string) {
 
 // ask asks a server at a pod's address, and returns the body of an answer that is OK.
 func ask(ctx context.Context, method, ip string, port int, path string) (string, error) {
-	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
 	defer cancel()
+	return askPatiently(ctx, method, ip, port, path)
+}
+
+// askPatiently is ask for what may take its time.
+func askPatiently(ctx context.Context, method, ip string, port int, path string) (string, error) {
 	request, err := http.NewRequestWithContext(ctx, method, fmt.Sprintf("http://%s:%d%s", ip, port, path), http.NoBody)
 	if err != nil {
 		return "", err
