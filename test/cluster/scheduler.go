@@ -232,7 +232,12 @@ func (s *Scheduler) Metrics(ctx context.Context) (string, error) { return s.get(
 // token (empty is nobody), with the given query ("" for all in short). It
 // returns the HTTP status and the body.
 func (s *Scheduler) Decisions(ctx context.Context, token, query string) (status int, body []byte, err error) {
-	return ask(ctx, token, "https://"+s.decisions+"/plimsoll/decisions"+query)
+	return s.Ask(ctx, token, "/plimsoll/decisions"+query)
+}
+
+// Ask is Decisions for any path on the port for decisions.
+func (s *Scheduler) Ask(ctx context.Context, token, path string) (status int, body []byte, err error) {
+	return ask(ctx, token, "https://"+s.decisions+path)
 }
 
 // DecisionsAddress returns the address, HOST:PORT, of the port for decisions.

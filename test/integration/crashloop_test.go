@@ -36,8 +36,7 @@ func TestCrashLoopDoesNotCountTwice(t *testing.T) {
 	s := startScheduler(t, "plimsoll.yaml", func(config map[string]any) {
 		args(config)["source"] = map[string]any{"interval": crashPoll.String(), "timeout": crashPoll.String()}
 	})
-	reader := p.token("reader")
-	p.allowDecisions("reader")
+	reader := p.reader()
 	pod := using(withCPU(p.pod("pod", "plimsoll"), "16"), "16")
 	pod.Spec.Containers = append(pod.Spec.Containers, v1.Container{
 		Name: cluster.IdleContainer, Image: "simulated",

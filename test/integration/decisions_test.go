@@ -14,6 +14,7 @@ import (
 	"k8s.io/apimachinery/pkg/fields"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
 )
 
 // token makes a service account and returns its token.
@@ -33,13 +34,16 @@ func (p *pool) token(name string) string {
 	return request.Status.Token
 }
 
-// allowDecisions lets a service account read decisions.
-func (p *pool) allowDecisions(account string) {
+// reader returns the token of a service account that may read decisions, and what else
+// the scheduler tells on that port.
+func (p *pool) reader() (token string) {
 	p.t.Helper()
+	const account = "reader"
+	token = p.token(account)
 	ctx, roles, bindings := p.t.Context(), p.local.Clientset.RbacV1().ClusterRoles(), p.local.Clientset.RbacV1().ClusterRoleBindings()
 	role := &rbacv1.ClusterRole{
 		ObjectMeta: metav1.ObjectMeta{Name: p.name},
-		Rules:      []rbacv1.PolicyRule{{NonResourceURLs: []string{explain.Path}, Verbs: []string{"get"}}},
+		Rules:      []rbacv1.PolicyRule{{NonResourceURLs: []string{status.Root + "*"}, Verbs: []string{"get"}}},
 	}
 	_, err := roles.Create(ctx, role, metav1.CreateOptions{})
 	p.must(err)
@@ -58,14 +62,14 @@ func (p *pool) allowDecisions(account string) {
 			p.t.Error(err)
 		}
 	})
+	return token
 }
 
 func TestDecisionsAreExplained(t *testing.T) {
 	t.Parallel()
 	p := newPool(t, node{name: "hot", gpus: 8, uses: "9"}, node{name: "cool", gpus: 8, uses: "2"}, node{name: "warm", gpus: 8, uses: "5"})
 	s := startScheduler(t, "plimsoll.yaml", nil)
-	stranger, reader := p.token("stranger"), p.token("reader")
-	p.allowDecisions("reader")
+	stranger, reader := p.token("stranger"), p.reader()
 
 	placed := withGPUs(p.pod("placed", "plimsoll"), "1")
 	waiting := withCPU(withGPUs(p.pod("waiting", "plimsoll"), "1"), "7")
@@ -75,16 +79,16 @@ func TestDecisionsAreExplained(t *testing.T) {
 	p.rejected(waiting)
 
 	for who, token := range map[string]string{"nobody": "", "a stranger": stranger} {
-		if status, _, err := s.Decisions(t.Context(), token, ""); err != nil || status != http.StatusForbidden {
-			t.Errorf("%s: status %d, %v, want 403", who, status, err)
+		if code, _, err := s.Decisions(t.Context(), token, ""); err != nil || code != http.StatusForbidden {
+			t.Errorf("%s: status %d, %v, want 403", who, code, err)
 		}
 	}
-	if status, _, err := s.Decisions(t.Context(), "nonsense", ""); err != nil || status != http.StatusUnauthorized {
-		t.Errorf("a wrong token: status %d, %v, want 401", status, err)
+	if code, _, err := s.Decisions(t.Context(), "nonsense", ""); err != nil || code != http.StatusUnauthorized {
+		t.Errorf("a wrong token: status %d, %v, want 401", code, err)
 	}
 	for query, want := range map[string]int{"?pod=default/nosuch": 404, "?pod=x": 400, "?nosuch=x": 400, "": 200} {
-		if status, body, err := s.Decisions(t.Context(), reader, query); err != nil || status != want || !json.Valid(body) {
-			t.Errorf("%s: status %d, %v, want %d: %s", query, status, err, want, body)
+		if code, body, err := s.Decisions(t.Context(), reader, query); err != nil || code != want || !json.Valid(body) {
+			t.Errorf("%s: status %d, %v, want %d: %s", query, code, err, want, body)
 		}
 	}
 
@@ -113,8 +117,8 @@ func TestDecisionsAreExplained(t *testing.T) {
 func (p *pool) decision(s *scheduler, token string, pod *v1.Pod) (decision explain.Decision) {
 	p.t.Helper()
 	p.wait("the decision on "+pod.Name, func(ctx context.Context) (bool, error) {
-		status, body, err := s.Decisions(ctx, token, "?pod=default/"+pod.Name)
-		if err != nil || status != http.StatusOK {
+		code, body, err := s.Decisions(ctx, token, "?pod=default/"+pod.Name)
+		if err != nil || code != http.StatusOK {
 			return false, err
 		}
 		return true, json.Unmarshal(body, &decision)

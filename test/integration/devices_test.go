@@ -153,8 +153,7 @@ func TestFragmentationIsShown(t *testing.T) {
 	s.waitMetric(gauge("free"), func(free float64) bool { return free >= 24 })
 	s.waitMetric(gauge("stranded"), func(stranded float64) bool { return stranded > 7.9 }) // a sum of fractions
 	s.waitMetric(gauge("fragmented"), func(fragmented float64) bool { return fragmented >= 0 })
-	reader := p.token("reader")
-	p.allowDecisions("reader")
+	reader := p.reader()
 	got := p.decision(s, reader, pod)
 	// Which of the two is better depends on what pods of other tests ask for.
 	if got.Node == p.nodeName("b") || got.Node != got.Nodes[0].Name || got.Result != explain.Placed || got.Nodes[0].Fragmentation == nil {

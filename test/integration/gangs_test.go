@@ -74,8 +74,7 @@ func TestGangWaitsAsAWhole(t *testing.T) {
 	single := p.pod("single", "plimsoll")
 	p.create(single)
 	p.nodeOf(single)
-	reader := p.token("reader")
-	p.allowDecisions("reader")
+	reader := p.reader()
 	for _, node := range p.decision(s, reader, single).Nodes {
 		if node.Load.CPU.InFlight != 0 {
 			t.Errorf("%v cores in flight to %s after the gang was taken back", node.Load.CPU.InFlight, node.Name)

@@ -96,9 +96,7 @@ func TestLaterPodsArePlacedByWhatEarlierOnesUse(t *testing.T) {
 	p.deploy("w", 10, template)
 	p.waitBound("w", 10)
 	p.waitMeasured()
-	// One pod is measured in each poll, and its sample stands for 10 s, so five
-	// minutes are known after 30 that are not repeated.
-	s.waitMorePolls(60)
+	p.waitLearned(s, 5*time.Minute, "w")
 
 	p.scale("w", 40)
 	p.waitBound("w", 28)

@@ -2,8 +2,11 @@ package integration
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -13,11 +16,12 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
 	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
 )
 
-// Two replicas ask for 100m and use 4 cores. Ten polls after they were first measured,
-// an autoscaler makes them twelve. By their requests the ten would all go to a node
+// Two replicas ask for 100m and use 4 cores. When samples of them stand for half a
+// minute, an autoscaler makes them twelve. By their requests the ten would all go to a node
 // that has become free.
 func TestAutoscaledWorkloadIsSpread(t *testing.T) {
 	t.Parallel()
@@ -34,7 +38,7 @@ func TestAutoscaledWorkloadIsSpread(t *testing.T) {
 	p.waitBound("w", 2)
 	bound, _ := p.workload("w")
 	p.waitSampledAfterStart(warmUp+time.Second, &bound[0], &bound[1]) // the start is in whole seconds
-	s.waitMorePolls(10)
+	p.waitLearned(s, 30*time.Second, "w")
 
 	p.mark("idle", false)
 	p.scale("w", 12)
@@ -64,7 +68,7 @@ func TestWhatIsLearnedOutlivesPodsAndTheirOwners(t *testing.T) {
 		p.waitSampledAfterStart(warmUp+time.Second, pod) // the start is in whole seconds
 		before[name] = pod.Name
 	}
-	s.waitMorePolls(10)
+	p.waitLearned(s, 30*time.Second, "rollout", "zero", "cron")
 
 	p.mark("first", true)
 	p.mark("tight", false)
@@ -86,6 +90,31 @@ func TestWhatIsLearnedOutlivesPodsAndTheirOwners(t *testing.T) {
 	// Others that ask for as much get in.
 	p.deploy("unknown", 1, template("unknown"))
 	p.waitBound("unknown", 1)
+}
+
+// waitLearned waits until what the scheduler has learned of each workload is from
+// samples that stand for so much time.
+func (p *pool) waitLearned(s *scheduler, from time.Duration, workloads ...string) {
+	p.t.Helper()
+	reader := p.reader()
+	for _, name := range workloads {
+		p.wait(fmt.Sprintf("%v of samples of %s", from, name), func(ctx context.Context) (bool, error) {
+			code, body, err := s.Ask(ctx, reader, status.WorkloadsPath)
+			if err != nil || code != http.StatusOK {
+				return false, err
+			}
+			known := status.Workloads{}
+			if err := json.Unmarshal(body, &known); err != nil {
+				return false, err
+			}
+			for _, w := range known.Workloads {
+				if w.Name == p.podName(name) {
+					return w.CPU.Seconds >= from.Seconds(), fmt.Errorf("it is %v s", w.CPU.Seconds)
+				}
+			}
+			return false, errors.New("nothing is known of it")
+		})
+	}
 }
 
 // mark makes the node unschedulable, or schedulable again.

@@ -19,8 +19,7 @@ func TestObserving(t *testing.T) {
 	t.Parallel()
 	p := newPool(t, node{name: "hot", gpus: 8, uses: "9"}, node{name: "cool", gpus: 8, uses: "1"})
 	s := startScheduler(t, "plimsoll.yaml", nil, "--observe=default-scheduler")
-	reader := p.token("reader")
-	p.allowDecisions("reader")
+	reader := p.reader()
 	own := p.pod("own", "plimsoll")
 	p.create(own)
 	// The other scheduler goes by requests, and is made to choose the hot node.

@@ -439,22 +439,16 @@ func (s *scheduler) waitFreshNodes() {
 // metrics-server says at this moment.
 func (s *scheduler) waitPolls() {
 	s.t.Helper()
-	// One poll may be under way now, and the next is counted before it is taken
-	// in; when the one after that is counted, it has been.
-	s.waitMorePolls(3)
-}
-
-const polls = "plimsoll_source_poll_duration_seconds_count"
-
-// waitMorePolls waits until the scheduler has polled so many times more.
-func (s *scheduler) waitMorePolls(count int) {
-	s.t.Helper()
 	before, _, err := s.metric(s.t.Context(), polls)
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.waitMetric(polls, func(now float64) bool { return now >= before+float64(count) })
+	// One poll may be under way now, and the next is counted before it is taken
+	// in; when the one after that is counted, it has been.
+	s.waitMetric(polls, func(now float64) bool { return now >= before+3 })
 }
+
+const polls = "plimsoll_source_poll_duration_seconds_count"
 
 // args returns NodeLoad's arguments in the first profile of a configuration.
 func args(config map[string]any) map[string]any {

@@ -50,8 +50,7 @@ func TestPrometheusSource(t *testing.T) {
 	source := newSource(t, server.address, nil)
 	none := func(nodes float64) bool { return nodes == 0 }
 
-	reader := p.token("reader")
-	p.allowDecisions("reader")
+	reader := p.reader()
 	small := func(name string) *v1.Pod {
 		pod := withCPU(p.pod(name, "plimsoll"), "100m")
 		p.create(pod)
@@ -65,7 +64,8 @@ func TestPrometheusSource(t *testing.T) {
 		}
 	}
 	// A node is fresh from its first scrape on, which says what memory is used. CPU
-	// takes two. What was taken for it in between is in the average for a window.
+	// takes two. What was taken for it in between is in the average for a window, of
+	// 10 s.
 	waitMeasured := func() {
 		t.Helper()
 		waitReadings(t, source, func(readings map[string]load.Reading) bool {
@@ -77,7 +77,7 @@ func TestPrometheusSource(t *testing.T) {
 			}
 			return measured == 3
 		})
-		s.waitMorePolls(15)
+		p.waitUntil("the window to be over", time.Now().Add(15*time.Second))
 		s.waitMetric(freshNodes, func(nodes float64) bool { return nodes == 3 })
 	}
 	first := small("before-the-first-sample")
