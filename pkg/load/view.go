@@ -1,7 +1,6 @@
 package load
 
 import (
-	"slices"
 	"sync/atomic"
 	"time"
 
@@ -214,58 +213,81 @@ func (v *View) Awaits(n *Node) bool {
 // Age returns how old n's sample is. It means something only if n is sampled.
 func (v *View) Age(n *Node) time.Duration { return time.Duration(v.Now.UnixNano() - n.seenAt) }
 
-// Slots returns the number of slots in use or free: one more than the highest
+// Slots returns the number of slots in use or free: at least one more than the highest
 // slot of a node.
-func (v *View) Slots() int { return len(v.chunks) * chunkSize }
+func (v *View) Slots() int { return v.chunks * chunkSize }
 
 // All calls yield for each node, in the order of slots, until it returns false.
 func (v *View) All(yield func(*Node) bool) {
-	for _, c := range v.chunks {
-		for _, n := range c {
-			if n != nil && !yield(n) {
-				return
-			}
+	for slot := range v.Slots() {
+		if n := v.at(slot); n != nil && !yield(n) {
+			return
 		}
 	}
 }
 
-// chunkSize balances what a change copies (one chunk, and the list of chunks):
-// at 5,000 nodes that is 512 B + 632 B.
-const chunkSize = 64
+// chunkSize and groupSize balance what a change copies (one chunk, one group, and the
+// list of groups), which at 5,000 nodes is 512 B + 128 B + 40 B.
+const (
+	chunkSize = 64
+	groupSize = 16
+)
 
 // chunk is a run of slots; a free slot is nil.
 type chunk [chunkSize]*Node
 
-// snapshot is a two-level array that is never changed once published: a new
+// group is a run of chunks.
+type group [groupSize]*chunk
+
+// snapshot is a three-level array that is never changed once published: a new
 // version shares all chunks with the old one but those with changed nodes.
 type snapshot struct {
 	index  *index // shared until nodes come or go
-	chunks []*chunk
+	groups []*group
+	few    [16]*group // which groups is part of while they are no more
+	chunks int        // in the groups: only the last may have fewer than groupSize
 	// largest is the most that any node can allocate of each resource.
 	largest amount.Vector
 }
 
-func (s *snapshot) at(slot int) *Node { return s.chunks[slot/chunkSize][slot%chunkSize] }
+func (s *snapshot) at(slot int) *Node {
+	return s.groups[slot/(groupSize*chunkSize)][slot/chunkSize%groupSize][slot%chunkSize]
+}
 
 // next returns a version of s that is to be changed before it is published.
 func (s *snapshot) next() *snapshot {
 	next := *s
-	next.chunks = slices.Clone(s.chunks)
+	next.groups = append(next.few[:0], s.groups...)
 	return &next
 }
 
 // put has the slot hold the node, nil to free it, in a version that is not published
-// yet: chunks that it shares with the one before are copied.
+// yet: the chunk, if it is shared with the one before, is copied.
 func (s *snapshot) put(slot int, node *Node, before *snapshot) {
-	i := slot / chunkSize
-	for i >= len(s.chunks) {
-		s.chunks = append(s.chunks, &chunk{})
+	index := slot / chunkSize
+	for ; s.chunks <= index; s.chunks++ {
+		s.groupOf(s.chunks, before)[s.chunks%groupSize] = &chunk{}
 	}
-	if i < len(before.chunks) && s.chunks[i] == before.chunks[i] {
-		fresh := *s.chunks[i]
-		s.chunks[i] = &fresh
+	c := &s.groupOf(index, before)[index%groupSize]
+	if index < before.chunks && *c == before.groups[index/groupSize][index%groupSize] {
+		fresh := **c
+		*c = &fresh
 	}
-	s.chunks[i][slot%chunkSize] = node
+	(*c)[slot%chunkSize] = node
+}
+
+// groupOf returns the group of a chunk, a copy if it is shared with the version before.
+// That of the chunk after the last one is made if need be.
+func (s *snapshot) groupOf(chunk int, before *snapshot) *group {
+	i := chunk / groupSize
+	if i == len(s.groups) {
+		s.groups = append(s.groups, &group{})
+	}
+	if i < len(before.groups) && s.groups[i] == before.groups[i] {
+		fresh := *s.groups[i]
+		s.groups[i] = &fresh
+	}
+	return s.groups[i]
 }
 
 // index has the slots of all nodes.

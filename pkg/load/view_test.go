@@ -2,6 +2,7 @@ package load
 
 import (
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"testing"
@@ -47,6 +48,47 @@ func TestNodeOfIsNode(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// A view stays as it was when taken, whatever becomes of the nodes, and however many
+// come at once; and the next one has it all.
+func TestViewsStayAsTheyWere(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 8))
+	f := newFixture(t)
+	present := map[string]amount.Vector{}
+	check := func(view *View, want map[string]amount.Vector) {
+		t.Helper()
+		got := map[string]amount.Vector{}
+		for n := range view.All {
+			if view.At(n.Slot) != n || view.Node(n.Name) != n {
+				t.Fatalf("%s is not what its slot, %d, has", n.Name, n.Slot)
+			}
+			got[n.Name] = n.Allocatable
+		}
+		if !maps.Equal(got, want) {
+			t.Fatalf("a view has %d nodes, want %d, or they are not as they were", len(got), len(want))
+		}
+	}
+	before, was := f.View(), maps.Clone(present)
+	for range 60 {
+		for range 1 << random.IntN(12) {
+			name := fmt.Sprint("n", random.IntN(3*groupSize*chunkSize))
+			if random.IntN(4) == 0 {
+				f.RemoveNode(name)
+				delete(present, name)
+				continue
+			}
+			present[name] = amount.Vector{1 + random.Int64N(9), 1}
+			f.SetNode(name, present[name], line.Own{})
+		}
+		after := f.View()
+		check(&before, was)
+		check(&after, present)
+		before, was = after, maps.Clone(present)
+	}
+	if before.Slots() <= groupSize*chunkSize {
+		t.Errorf("%d slots are in one group: the test says nothing of several", before.Slots())
 	}
 }
 

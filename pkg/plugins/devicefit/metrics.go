@@ -57,13 +57,15 @@ type gauges struct {
 	mu     sync.Mutex
 	looked time.Time                // when the nodes were looked at
 	nodes  []deviceNode             // those with devices, as they were then
+	stocks []device.Stock           // of the nodes, one after another
 	kinds  map[v1.ResourceName]bool // that have gauges
 }
 
-// deviceNode is what a node with devices had left.
+// deviceNode is a node with devices.
 type deviceNode struct {
-	name string
-	remains
+	name        string
+	unrequested amount.Vector
+	stocks      int // how many of gauges.stocks are its own
 }
 
 // tally is the devices of one kind.
@@ -107,26 +109,21 @@ func (pl *DeviceFit) countDevices(c *cycle) {
 		return // there is none in this cycle; the next one tries again
 	}
 	g.looked = c.view.Now
-	g.nodes = pl.deviceNodes(c, nodes, g.nodes)
+	g.look(nodes, pl.devices.View()) // without devices that are away
 	pl.tallyDevices()
 }
 
-// deviceNodes returns the nodes with devices, in the memory of those that were.
-func (pl *DeviceFit) deviceNodes(c *cycle, nodes []fwk.NodeInfo, all []deviceNode) []deviceNode {
-	present := *c
-	present.devices = pl.devices.View() // without those that are away
-	count := 0
+// look notes the nodes with devices.
+func (g *gauges) look(nodes []fwk.NodeInfo, devices device.View) {
+	g.nodes, g.stocks = g.nodes[:0], g.stocks[:0]
 	for _, nodeInfo := range nodes {
-		if count == len(all) {
-			all = append(all, deviceNode{})
-		}
-		if left := pl.left(&present, nodeInfo, all[count].Devices[:0]); len(left.Devices) > 0 {
-			all[count] = deviceNode{nodeInfo.Node().Name, left}
-			count++
+		before := len(g.stocks)
+		g.stocks, _ = devices.AppendStocks(g.stocks, nodeInfo)
+		if count := len(g.stocks) - before; count > 0 {
+			_, unrequested := roomOf(nodeInfo)
+			g.nodes = append(g.nodes, deviceNode{nodeInfo.Node().Name, unrequested, count})
 		}
 	}
-	clear(all[count:])
-	return all[:count]
 }
 
 // recountDevices counts them anew when load may have changed, whether pods are
@@ -143,10 +140,13 @@ func (pl *DeviceFit) tallyDevices() {
 	view, mix, rule := pl.model.View(), pl.learner.Mix(), pl.rule
 	rule.Largest = view.Largest()
 	tallies := map[v1.ResourceName]*tally{}
+	stocks := pl.metrics.stocks
 	for i := range pl.metrics.nodes {
-		left := &pl.metrics.nodes[i]
-		node := view.Node(left.name)
-		pl.measure(&left.remains, &view, &rule, node)
+		of := &pl.metrics.nodes[i]
+		node := view.Node(of.name)
+		left := remains{Node: fragmentation.Node{Devices: stocks[:of.stocks]}}
+		left.Unrequested, stocks = of.unrequested, stocks[of.stocks:]
+		pl.measure(&left, &view, &rule, node)
 		starves := starves(&view, node)
 		for j := range left.Devices {
 			kind := left.Devices[j].Name

@@ -28,13 +28,19 @@ type remains struct {
 // remains returns what the node has left. node is the load model's record of it, nil if
 // there is none, and stocks is for its devices; the result holds it.
 func (pl *DeviceFit) remains(c *cycle, nodeInfo fwk.NodeInfo, node *load.Node, stocks []device.Stock) remains {
-	allocatable, requested := nodeInfo.GetAllocatable(), nodeInfo.GetRequested()
-	left := remains{of: amount.Vector{amount.CPU: allocatable.GetMilliCPU(), amount.Memory: allocatable.GetMemory()}}
-	left.Unrequested = left.of.Sub(amount.Vector{amount.CPU: requested.GetMilliCPU(), amount.Memory: requested.GetMemory()})
+	left := remains{}
+	left.of, left.Unrequested = roomOf(nodeInfo)
 	pl.measure(&left, &c.view, &c.rule, node)
 	left.Devices, left.inClasses = c.devices.AppendStocks(stocks, nodeInfo)
 	left.free = left.inClasses.Free(left.Devices)
 	return left
+}
+
+// roomOf returns what the node can allocate, and what of it is not requested.
+func roomOf(nodeInfo fwk.NodeInfo) (allocatable, unrequested amount.Vector) {
+	of, requested := nodeInfo.GetAllocatable(), nodeInfo.GetRequested()
+	allocatable = amount.Vector{amount.CPU: of.GetMilliCPU(), amount.Memory: of.GetMemory()}
+	return allocatable, allocatable.Sub(amount.Vector{amount.CPU: requested.GetMilliCPU(), amount.Memory: requested.GetMemory()})
 }
 
 // left is remains with the record that the cycle's view has of the node.
