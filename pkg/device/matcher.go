@@ -3,6 +3,7 @@ package device
 import (
 	"fmt"
 	"path"
+	"slices"
 	"strings"
 
 	v1 "k8s.io/api/core/v1"
@@ -15,6 +16,7 @@ import (
 // value accepts none.
 type Matcher struct {
 	included, excluded []pattern
+	all                bool // that there can be
 }
 
 // pattern accepts a resource name if both of its sides are accepted.
@@ -41,6 +43,7 @@ func NewMatcher(patterns []string) (*Matcher, error) {
 			m.included = append(m.included, p)
 		}
 	}
+	m.all = len(m.excluded) == 0 && slices.ContainsFunc(m.included, func(p pattern) bool { return p.isAny() })
 	return m, nil
 }
 
@@ -72,6 +75,10 @@ func (m *Matcher) Matches(resource v1.ResourceName) bool {
 	listing := m.listing(resource)
 	return listing == listed || listing == named
 }
+
+// matchesClass is Matches for a device class. By default it need not look at the name,
+// which would be done for each class of each node.
+func (m *Matcher) matchesClass(class v1.ResourceName) bool { return m.all || m.Matches(class) }
 
 // listing is what the configuration says of a resource.
 type listing int
