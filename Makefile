@@ -267,6 +267,11 @@ image: ## Build the container image: bin/image, bin/image.tar; push it to REGIST
 	$(MAKE_RELEASE) image $(OF_THE_BUILD) -platforms '$(PLATFORMS)' -image '$(IMAGE)' -registry '$(REGISTRY)' \
 		-layout $(abspath $(IMAGE_DIR)) -archive $(abspath $(IMAGE_ARCHIVE)) -sboms '$(abspath $(IMAGE_SBOMS))'
 
+.PHONY: manifests
+manifests: ## Write all that is to be installed in one file, for the image in REGISTRY=: bin/install.yaml
+	@mkdir -p bin
+	$(MAKE_RELEASE) manifests -image '$(IMAGE)' -registry '$(REGISTRY)' -out $(CURDIR)/bin/install.yaml
+
 CONTAINER_TOOL ?= $(if $(shell command -v docker),docker,podman)
 
 .PHONY: image-docker

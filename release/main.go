@@ -31,7 +31,7 @@ func main() {
 	}
 }
 
-var errUsage = errors.New(`say "release image", "release page" or "release sums", and -h after it for its flags`)
+var errUsage = errors.New(`say "release image", "release manifests", "release page" or "release sums", and -h after it for its flags`)
 
 func run(ctx context.Context, args []string) error {
 	if len(args) == 0 {
@@ -40,6 +40,8 @@ func run(ctx context.Context, args []string) error {
 	switch args[0] {
 	case "image":
 		return image(ctx, args[1:])
+	case "manifests":
+		return writeManifests(args[1:])
 	case "page":
 		return releasePage(ctx, args[1:])
 	case "sums":

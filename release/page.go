@@ -90,11 +90,7 @@ func (f *pageFlags) notes(release attest.Release) error {
 func (f *pageFlags) install(release attest.Release) error {
 	var repository string
 	for _, image := range strings.Fields(f.images) {
-		tag, err := tagOf(f.registry, image)
-		if err != nil {
-			return err
-		}
-		manifests, err := page.Manifests(filepath.Join(f.root, "manifests", "base"), tag)
+		tag, manifests, err := manifestsFor(f.root, f.registry, image)
 		if err != nil {
 			return err
 		}
@@ -108,6 +104,35 @@ func (f *pageFlags) install(release attest.Release) error {
 	}
 	_, err := page.Chart(filepath.Join(f.root, "charts", "plimsoll"), f.out, f.version, repository, release.Time)
 	return err
+}
+
+// writeManifests writes the manifests for one image.
+func writeManifests(args []string) error {
+	set := flag.NewFlagSet("manifests", flag.ContinueOnError)
+	root := set.String("root", "..", "the root of the checkout")
+	image := set.String("image", "", "the image, such as plimsoll:v0.2.0")
+	registry := set.String("registry", "", "where the image is pushed to; the manifests name it there")
+	out := set.String("out", "", "the file that gets them")
+	if err := set.Parse(args); err != nil {
+		return err
+	}
+	if *out == "" {
+		return errors.New("-out: must name the file that gets them")
+	}
+	_, manifests, err := manifestsFor(*root, *registry, *image)
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(*out, manifests, 0o644)
+}
+
+// manifestsFor returns the manifests that name the image in the registry, and its tag.
+func manifestsFor(root, registry, image string) (tag name.Tag, manifests []byte, err error) {
+	if tag, err = tagOf(registry, image); err != nil {
+		return tag, nil, err
+	}
+	manifests, err = page.Manifests(filepath.Join(root, "manifests", "base"), tag)
+	return tag, manifests, err
 }
 
 func (f *pageFlags) archives(ctx context.Context, plugin spec.Plugin, platforms []spec.Platform, release attest.Release) error {

@@ -15,7 +15,7 @@ import (
 )
 
 // Who follows the README, or docs/install.md, to the letter gets from nothing to a pod
-// that runs with a device, by kubectl with kustomize and by Helm.
+// that runs with a device, by kubectl, with and without kustomize, and by Helm.
 //
 // What no machine without a network can do is replaced: the manifests are taken from this
 // checkout instead of the repository's address, and the nodes run no programs, so that the
@@ -39,17 +39,22 @@ func TestInstallAsThePagesSay(t *testing.T) {
 		n.schedules(page[len(page)-1])
 		n.run(here, "kubectl delete -k .")
 	})
-	t.Run("Helm", func(t *testing.T) {
-		n := newNewcomer(t)
-		install, check, found := strings.Cut(codeOf(t, "docs/install.md", "## Helm")[0], "kubectl -n")
-		if !found {
-			t.Fatalf("docs/install.md does not say how to wait for the rollout:\n%s", install)
-		}
-		n.run(root, install)
-		n.schedules("spec:\n  schedulerName: plimsoll\n")
-		n.run(root, "kubectl -n"+check)
-		n.run(root, "helm uninstall plimsoll -n plimsoll-system")
-	})
+	for section, remove := range map[string]string{
+		"kubectl": "kubectl delete -f bin/install.yaml",
+		"Helm":    "helm uninstall plimsoll -n plimsoll-system",
+	} {
+		t.Run(section, func(t *testing.T) {
+			n := newNewcomer(t)
+			install, check, found := strings.Cut(codeOf(t, "docs/install.md", "## "+section)[0], "kubectl -n")
+			if !found {
+				t.Fatalf("docs/install.md does not say how to wait for the rollout:\n%s", install)
+			}
+			n.run(root, install)
+			n.schedules("spec:\n  schedulerName: plimsoll\n")
+			n.run(root, "kubectl -n"+check)
+			n.run(root, remove)
+		})
+	}
 }
 
 // codeOf returns the blocks of code of a section, in order, without their indent.
@@ -97,12 +102,16 @@ func newNewcomer(t *testing.T) *newcomer {
 		cluster.Node{Name: "gpu", CPU: "8", Memory: "32Gi", Devices: map[string]string{"nvidia.com/gpu": "1"}}))
 	programs, err := filepath.Abs(filepath.Join(root, "bin", "tools"))
 	must(t, err)
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(root, "bin", "test", "helm"), "helm.sh/helm/v4/cmd/helm")
-	if out, err := build.CombinedOutput(); err != nil {
+	helm := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(root, "bin", "test", "helm"), "helm.sh/helm/v4/cmd/helm")
+	if out, err := helm.CombinedOutput(); err != nil {
 		t.Fatalf("build helm: %v: %s", err, out)
 	}
+	// The caches are below the home that a newcomer does not have.
+	caches, err := exec.CommandContext(t.Context(), "go", "env", "GOCACHE", "GOMODCACHE").Output()
+	must(t, err)
+	build, modules, _ := strings.Cut(strings.TrimSpace(string(caches)), "\n")
 	path := programs + ":" + filepath.Join(filepath.Dir(programs), "test") + ":" + os.Getenv("PATH")
-	return &newcomer{t, c, append(os.Environ(), "PATH="+path, "KUBECONFIG="+c.Kubeconfig, "HOME="+t.TempDir())}
+	return &newcomer{t, c, append(os.Environ(), "PATH="+path, "KUBECONFIG="+c.Kubeconfig, "HOME="+t.TempDir(), "GOCACHE="+build, "GOMODCACHE="+modules)}
 }
 
 // run runs commands in a folder.
