@@ -16,7 +16,7 @@ import (
 // value accepts none.
 type Matcher struct {
 	included, excluded []pattern
-	all                bool // that there can be
+	all                bool // whether everything is included, and nothing excluded
 }
 
 // pattern accepts a resource name if both of its sides are accepted.
