@@ -1,6 +1,6 @@
 // Command release makes what a release of Plimsoll consists of: container images, the
-// packaged chart, manifests, and archives of the plugin of kubectl. "make image" and
-// "make release" call it.
+// packaged chart, manifests, and archives of the plugin of kubectl. "make image",
+// "make manifests" and "make release" call it.
 //
 // It is a module of its own because the libraries for images, Helm and kustomize are for it
 // alone.

@@ -161,7 +161,7 @@ func (v View) AppendStocks(stocks []Stock, node fwk.NodeInfo) ([]Stock, InClasse
 	offered := v.classes.Node(node.Node().Name)
 	var sum, free int64
 	for _, class := range offered.Classes {
-		if v.matcher.matchesClass(class.Name) {
+		if v.matcher.Matches(class.Name) {
 			stocks = append(stocks, class)
 			sum, free = sum+class.Allocatable, free+class.Free()
 			in.Classes++

@@ -72,13 +72,12 @@ func badPattern(text string) error {
 
 // Matches reports whether the resource is a device by the configuration.
 func (m *Matcher) Matches(resource v1.ResourceName) bool {
+	if m.all { // by default: then the name is not taken apart for each class of each node
+		return isClass(resource) || isExtended(resource)
+	}
 	listing := m.listing(resource)
 	return listing == listed || listing == named
 }
-
-// matchesClass is Matches for a device class. By default it need not look at the name,
-// which would be done for each class of each node.
-func (m *Matcher) matchesClass(class v1.ResourceName) bool { return m.all || m.Matches(class) }
 
 // listing is what the configuration says of a resource.
 type listing int
