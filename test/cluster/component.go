@@ -50,6 +50,9 @@ type component struct {
 	}
 }
 
+// url is where the component serves a path beside its metrics.
+func (c component) url(path string) string { return c.Metric.Scheme + "://" + c.Metric.Host + path }
+
 func (c component) pidPath() string {
 	return filepath.Join(c.WorkDir, "pids", c.Name+".pid")
 }
@@ -194,7 +197,7 @@ func (c *Cluster) checkHealth(ctx context.Context, component component) error {
 	case KubeControllerManager, Kwok:
 		path = "/healthz"
 	}
-	_, err := get(ctx, component.Metric.Scheme+"://"+component.Metric.Host+path)
+	_, err := get(ctx, component.url(path))
 	return err
 }
 

@@ -117,13 +117,16 @@ func TestDecisionsAreExplained(t *testing.T) {
 func (p *pool) decision(s *scheduler, token string, pod *v1.Pod) (decision explain.Decision) {
 	p.t.Helper()
 	p.wait("the decision on "+pod.Name, func(ctx context.Context) (bool, error) {
-		code, body, err := s.Decisions(ctx, token, "?pod=default/"+pod.Name)
-		if err != nil || code != http.StatusOK {
-			return false, err
-		}
-		return true, json.Unmarshal(body, &decision)
+		var err error
+		decision, err = p.lastDecision(ctx, s, token, pod)
+		return err == nil, err
 	})
 	return decision
+}
+
+func (p *pool) lastDecision(ctx context.Context, s *scheduler, token string, pod *v1.Pod) (decision explain.Decision, err error) {
+	err = s.ask(ctx, token, explain.Path+"?pod=default/"+pod.Name, &decision)
+	return decision, err
 }
 
 // Objects override the configuration; what is not valid is told by an event.

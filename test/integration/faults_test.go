@@ -2,14 +2,21 @@ package integration
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
+	"slices"
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/load/ledger"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/status"
+	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
 )
 
 const (
@@ -53,26 +60,25 @@ func (p *pool) owned(pod *v1.Pod) *v1.Pod {
 	return pod
 }
 
-// waitPodMeasured waits until metrics-server shows what the pod uses over a time
-// in which it was warm, and the scheduler has read that.
+// waitPodMeasured waits until the scheduler has measured the pod while it was warm,
+// and expects of it what it uses.
 func (p *pool) waitPodMeasured(s *scheduler, pod *v1.Pod) {
 	p.t.Helper()
-	p.wait("a warm sample of pod "+pod.Name, func(ctx context.Context) (bool, error) {
-		_, start, err := p.startOf(ctx, pod)
-		if err != nil || start.IsZero() {
+	use := resource.MustParse(cluster.UsageOf(pod).CPU)
+	reader := p.reader()
+	p.wait("pod "+pod.Name+" to be measured", func(ctx context.Context) (bool, error) {
+		var known status.Pods
+		if err := s.ask(ctx, reader, status.PodsPath+"?namespace=default", &known); err != nil {
 			return false, err
 		}
-		metrics, err := p.local.Metrics.MetricsV1beta1().PodMetricses("default").Get(ctx, pod.Name, metav1.GetOptions{})
-		if err != nil {
-			return false, err
+		i := slices.IndexFunc(known.Pods, func(known status.Pod) bool { return known.Name == pod.Name })
+		if i < 0 {
+			return false, errors.New("nothing is known of it")
 		}
-		// The start is in whole seconds.
-		begin := metrics.Timestamp.Add(-metrics.Window.Duration)
-		return begin.After(start.Add(warmUp + time.Second)), fmt.Errorf("it began %v after the start", begin.Sub(start))
+		got := known.Pods[i]
+		ratio := got.CPU.Expected / use.AsApproximateFloat64()
+		return got.Seen && got.Phase == ledger.Measured.String() && math.Abs(ratio-1) <= usageError, fmt.Errorf("it is known as %+v", got)
 	})
-	for range 4 { // pods are read in turn
-		s.waitPolls()
-	}
 }
 
 // waitGone waits until the pod no longer exists.

@@ -84,7 +84,7 @@ func TestSamplesOlderThanTheirNode(t *testing.T) {
 	p.must(local.Clientset.CoreV1().Pods("default").Delete(ctx, p.podName(loadName("n")), now))
 	p.must(local.CreateNodes(ctx, p.clusterNode(node{name: "n"})))
 	s.waitPolls()
-	p.boundWithin(retryLimit, pod)
+	p.nodeOf(pod)
 	late := p.pod("late", "plimsoll")
 	p.create(late)
 	p.nodeOf(late)

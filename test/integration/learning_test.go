@@ -2,11 +2,9 @@ package integration
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"net/http"
 	"strings"
 	"testing"
 	"time"
@@ -99,12 +97,8 @@ func (p *pool) waitLearned(s *scheduler, from time.Duration, workloads ...string
 	reader := p.reader()
 	for _, name := range workloads {
 		p.wait(fmt.Sprintf("%v of samples of %s", from, name), func(ctx context.Context) (bool, error) {
-			code, body, err := s.Ask(ctx, reader, status.WorkloadsPath)
-			if err != nil || code != http.StatusOK {
-				return false, err
-			}
-			known := status.Workloads{}
-			if err := json.Unmarshal(body, &known); err != nil {
+			var known status.Workloads
+			if err := s.ask(ctx, reader, status.WorkloadsPath, &known); err != nil {
 				return false, err
 			}
 			for _, w := range known.Workloads {

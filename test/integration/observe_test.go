@@ -1,10 +1,9 @@
 package integration
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
-	"net/http"
 	"testing"
 
 	v1 "k8s.io/api/core/v1"
@@ -36,12 +35,9 @@ func TestObserving(t *testing.T) {
 	bound := p.nodeOf(theirs)
 	d := explain.Decision{}
 	p.wait("the pod to be compared", func(ctx context.Context) (bool, error) {
-		code, body, err := s.Decisions(ctx, reader, "?pod=default/"+theirs.Name)
-		if err != nil || code != http.StatusOK {
-			return false, fmt.Errorf("%d %s %w", code, body, err)
-		}
-		d = explain.Decision{}
-		return json.Unmarshal(body, &d) == nil && d.Result == explain.Observed, fmt.Errorf("%s", body)
+		var err error
+		d, err = p.lastDecision(ctx, s, reader, theirs)
+		return err == nil && d.Result == explain.Observed, cmp.Or(err, fmt.Errorf("%+v", d.Summary))
 	})
 	if d.Node != p.nodeName("cool") || d.Bound != p.nodeName(bound) {
 		t.Errorf("%+v, want that it would have gone to cool, and is on %s", d.Summary, bound)

@@ -2,8 +2,10 @@ package integration
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
+	"net/http"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -49,6 +51,21 @@ type node struct {
 func newPool(t *testing.T, nodes ...node) *pool {
 	t.Helper()
 	return newPoolIn(t, local, nodes...)
+}
+
+// ownCluster starts a cluster for one test.
+func ownCluster(t *testing.T) *cluster.Cluster {
+	t.Helper()
+	own, err := cluster.Start(t.Context(), clusterOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := own.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return own
 }
 
 // newPoolIn is newPool for another cluster than the one that all tests share.
@@ -202,11 +219,19 @@ func (p *pool) placed(pods ...*v1.Pod) map[string]int {
 // nodeOf waits until the pod is bound and returns the node, as named in the test.
 func (p *pool) nodeOf(pod *v1.Pod) (node string) {
 	p.t.Helper()
-	return p.boundWithin(timeout, pod)
+	return p.awaitNode(timeout, pod)
 }
 
-// boundWithin is nodeOf for a pod that has to be bound within so long from now.
+// boundWithin is nodeOf for a pod that has to be bound within so long from now. It
+// is for tests that run alone: beside others, how long things take says nothing, and
+// what others do is a reason to retry pods.
 func (p *pool) boundWithin(limit time.Duration, pod *v1.Pod) (node string) {
+	p.t.Helper()
+	p.t.Setenv("ALONE", "yes") // fails in a test with t.Parallel
+	return p.awaitNode(limit, pod)
+}
+
+func (p *pool) awaitNode(limit time.Duration, pod *v1.Pod) (node string) {
 	p.t.Helper()
 	p.waitAtMost(limit, "pod "+pod.Name+" to be bound", func(ctx context.Context) (bool, error) {
 		got, err := p.local.Clientset.CoreV1().Pods("default").Get(ctx, pod.Name, metav1.GetOptions{})
@@ -388,6 +413,18 @@ func (s *scheduler) checkLog() {
 	if s.t.Failed() {
 		s.t.Logf("the scheduler's log:\n%s", log)
 	}
+}
+
+// ask reads an answer of the port for decisions.
+func (s *scheduler) ask(ctx context.Context, token, path string, answer any) error {
+	code, body, err := s.Ask(ctx, token, path)
+	if err != nil {
+		return err
+	}
+	if code != http.StatusOK {
+		return fmt.Errorf("%s: %d: %s", path, code, body)
+	}
+	return json.Unmarshal(body, answer)
 }
 
 // metric returns the value of a metric, written as in /metrics, and whether

@@ -10,15 +10,13 @@ import (
 	v1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
-
-	"github.com/plimsoll-scheduler/plimsoll/test/cluster"
 )
 
 // A pod evicts the one that alone makes the node hot, whose use the scheduler
 // knows, and is retried when that is gone.
-func preemptorRunsWhenVictimIsGone(t *testing.T, quiet *cluster.Cluster) {
+func TestPreemptorRunsWhenVictimIsGone(t *testing.T) {
 	const limit = 5 * time.Second
-	p := newPoolIn(t, quiet, node{name: "n"})
+	p := newPool(t, node{name: "n"})
 	low, high := p.priority(1), p.priority(1000)
 	victim := p.owned(p.user("victim", "n", low, "9"))
 	p.create(victim)
@@ -34,8 +32,8 @@ func preemptorRunsWhenVictimIsGone(t *testing.T, quiet *cluster.Cluster) {
 
 // A preemptor waits for its victim on one node, which takes long to end; when
 // the load of another node drops meanwhile, it is retried and runs there.
-func preemptorWakesWhenLoadDrops(t *testing.T, quiet *cluster.Cluster) {
-	p := newPoolIn(t, quiet, node{name: "hot", uses: "9"}, node{name: "full", uses: "500m"})
+func TestPreemptorWakesWhenLoadDrops(t *testing.T) {
+	p := newPool(t, node{name: "hot", uses: "9"}, node{name: "full", uses: "500m"})
 	low, high := p.priority(1), p.priority(1000)
 	victim := withCPU(p.user("victim", "full", low, "100m"), "9")
 	victim.Finalizers = []string{"plimsoll.io/test"}
@@ -47,7 +45,7 @@ func preemptorWakesWhenLoadDrops(t *testing.T, quiet *cluster.Cluster) {
 	preemptor.Spec.PriorityClassName = high
 	p.create(preemptor)
 	p.wait("the preemptor to be nominated", func(ctx context.Context) (bool, error) {
-		got, err := quiet.Clientset.CoreV1().Pods("default").Get(ctx, preemptor.Name, metav1.GetOptions{})
+		got, err := local.Clientset.CoreV1().Pods("default").Get(ctx, preemptor.Name, metav1.GetOptions{})
 		return err == nil && got.Status.NominatedNodeName == p.nodeName("full") && p.isGone(victim), err
 	})
 	p.setUse("hot", "1")
@@ -67,14 +65,14 @@ func (p *pool) release(pod *v1.Pod) {
 }
 
 // What an annotation changes holds at once, also for pods that wait.
-func annotationWakesPods(t *testing.T, quiet *cluster.Cluster) {
+func TestAnnotationWakesPods(t *testing.T) {
 	// The line is at 7.5 cores and the pods ask for 2.
 	cases := []string{"anyway", "estimate", "thresholds"}
 	var nodes []node
 	for _, name := range cases {
 		nodes = append(nodes, node{name: name, uses: "6"})
 	}
-	p := newPoolIn(t, quiet, nodes...)
+	p := newPool(t, nodes...)
 	p.startScheduler("plimsoll.yaml", promptly)
 	waiting := map[string]*v1.Pod{}
 	for _, name := range cases {
@@ -88,7 +86,7 @@ func annotationWakesPods(t *testing.T, quiet *cluster.Cluster) {
 		"thresholds": func() { p.annotateNode("thresholds", "plimsoll.io/thresholds", `{"cpu": 95}`) },
 	} {
 		t.Run(name, func(t *testing.T) {
-			p := &pool{t: t, name: p.name, local: quiet}
+			p := &pool{t: t, name: p.name, local: local}
 			annotate()
 			p.boundWithin(retryLimit, waiting[name])
 		})
@@ -97,8 +95,8 @@ func annotationWakesPods(t *testing.T, quiet *cluster.Cluster) {
 
 // With stalePolicy Reject, a node that has just joined takes no pod until it is
 // measured, and then at once.
-func nodeIsMeasuredLate(t *testing.T, quiet *cluster.Cluster) {
-	p := newPoolIn(t, quiet, node{name: "hot", uses: "9"})
+func TestNodeIsMeasuredLate(t *testing.T) {
+	p := newPool(t, node{name: "hot", uses: "9"})
 	s := p.startScheduler("plimsoll.yaml", func(config map[string]any) {
 		promptly(config)
 		args(config)["stalePolicy"] = "Reject"
@@ -109,7 +107,7 @@ func nodeIsMeasuredLate(t *testing.T, quiet *cluster.Cluster) {
 	p.join(node{name: "late", uses: "1"})
 	s.waitPolls()
 	p.checkWaiting("while no node is measured cool", pod)
-	p.must(quiet.StartMeasuring(t.Context(), p.nodeName("late")))
+	p.must(local.StartMeasuring(t.Context(), p.nodeName("late")))
 	p.waitNodeMeasured("late", true)
 	if got := p.boundWithin(pollInterval+retryLimit, pod); got != "late" {
 		t.Errorf("the pod is on %s", got)

@@ -102,10 +102,12 @@ func TestRestartIsNoRelief(t *testing.T) {
 // metrics-server is down until all samples have expired, while many pods wait
 // for hot nodes, and comes back. What happens meanwhile makes the queue retry
 // them. At no time do more get in than fit below the line by what was measured.
-func outageBringsNoRush(t *testing.T, quiet *cluster.Cluster) {
+func TestOutageBringsNoRush(t *testing.T) {
+	t.Parallel()
 	const count, fit = 200, 2
 	// The line is at 7.5 cores; each pod asks for one, and uses it.
-	p := newPoolIn(t, quiet, node{name: "a", uses: "9"}, node{name: "b", uses: "9"}, node{name: "c", uses: "5"})
+	in := ownCluster(t)
+	p := newPoolIn(t, in, node{name: "a", uses: "9"}, node{name: "b", uses: "9"}, node{name: "c", uses: "5"})
 	bystander := p.user("bystander", "a", "", "10m")
 	p.create(bystander)
 	s := p.startScheduler("plimsoll.yaml", expiring)
@@ -125,18 +127,18 @@ func outageBringsNoRush(t *testing.T, quiet *cluster.Cluster) {
 	}
 	check("before the outage", fit)
 
-	p.must(quiet.StopComponent(cluster.MetricsServer))
+	p.must(in.StopComponent(cluster.MetricsServer))
 	s.waitMetric(freshNodes, func(nodes float64) bool { return nodes == 0 })
 	s.waitPolls()
 	check("when all samples have expired", fit)
 	// A node comes that takes none of them, nodes change, and a pod goes.
 	tainted := p.clusterNode(node{name: "tainted"})
 	tainted.Taints = append(tainted.Taints, v1.Taint{Key: "test", Effect: v1.TaintEffectNoSchedule})
-	p.must(quiet.CreateNodes(t.Context(), tainted))
+	p.must(in.CreateNodes(t.Context(), tainted))
 	p.annotateNode("tainted", "plimsoll.io/thresholds", `{"cpu": 90}`)
-	_, err := quiet.Kubectl(t.Context(), "label", "node", tainted.Name, p.nodeName("a"), "changed=true")
+	_, err := in.Kubectl(t.Context(), "label", "node", tainted.Name, p.nodeName("a"), "changed=true")
 	p.must(err)
-	p.must(quiet.Clientset.CoreV1().Pods("default").Delete(t.Context(), bystander.Name, metav1.DeleteOptions{}))
+	p.must(in.Clientset.CoreV1().Pods("default").Delete(t.Context(), bystander.Name, metav1.DeleteOptions{}))
 	p.waitGone(bystander)
 	late := using(p.pod("late", "plimsoll"), "1")
 	p.create(late)
@@ -144,7 +146,7 @@ func outageBringsNoRush(t *testing.T, quiet *cluster.Cluster) {
 	s.waitPolls()
 	check("in the outage", fit)
 
-	p.must(quiet.StartComponent(t.Context(), cluster.MetricsServer))
+	p.must(in.StartComponent(t.Context(), cluster.MetricsServer))
 	s.waitPolls()
 	check("before there are samples again", fit)
 	s.waitMetric(freshNodes, func(nodes float64) bool { return nodes == 3 })

@@ -32,15 +32,7 @@ const snapshotStep = 5 * time.Second
 // uses more after a while, one that comes, and one that is gone before the snapshot.
 func TestSnapshotReplaysWhatWasMeasured(t *testing.T) {
 	t.Parallel()
-	in, err := cluster.Start(t.Context(), clusterOptions())
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := in.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	in := ownCluster(t)
 	p := newPoolIn(t, in, node{name: "a", gpus: 2}, node{name: "b"})
 	server := p.scraped("a", "b")
 	server.start()
