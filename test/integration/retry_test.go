@@ -12,15 +12,40 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
+// Pods that wait are retried soon after the reason has ended. This runs before the
+// tests that are parallel, because beside them how long something takes says nothing.
+func TestPodsWakeInTime(t *testing.T) {
+	for name, test := range map[string]func(*testing.T){
+		"VictimIsGone":          preemptorRunsWhenVictimIsGone,
+		"LoadDropsForPreemptor": preemptorWakesWhenLoadDrops,
+		"LoadDrops":             podWakesWhenLoadDrops,
+		"LoadDropsForGang":      gangWakesWhenLoadDrops,
+		"AnnotationChanges":     annotationWakesPods,
+		"NodeIsMeasured":        nodeIsMeasuredLate,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			test(t)
+		})
+	}
+}
+
+// inTime is promptly, with a queue that by itself retries a rejected pod later than
+// a test waits for it, whatever happens in the cluster meanwhile.
+func inTime(config map[string]any) {
+	promptly(config)
+	config["podInitialBackoffSeconds"], config["podMaxBackoffSeconds"] = 600, 600
+}
+
 // A pod evicts the one that alone makes the node hot, whose use the scheduler
 // knows, and is retried when that is gone.
-func TestPreemptorRunsWhenVictimIsGone(t *testing.T) {
+func preemptorRunsWhenVictimIsGone(t *testing.T) {
 	const limit = 5 * time.Second
 	p := newPool(t, node{name: "n"})
 	low, high := p.priority(1), p.priority(1000)
 	victim := p.owned(p.user("victim", "n", low, "9"))
 	p.create(victim)
-	s := p.startScheduler("plimsoll.yaml", promptly)
+	s := p.startScheduler("plimsoll.yaml", inTime)
 	p.waitPodMeasured(s, victim)
 
 	preemptor := withCPU(p.pod("preemptor", "plimsoll"), "2")
@@ -32,14 +57,14 @@ func TestPreemptorRunsWhenVictimIsGone(t *testing.T) {
 
 // A preemptor waits for its victim on one node, which takes long to end; when
 // the load of another node drops meanwhile, it is retried and runs there.
-func TestPreemptorWakesWhenLoadDrops(t *testing.T) {
+func preemptorWakesWhenLoadDrops(t *testing.T) {
 	p := newPool(t, node{name: "hot", uses: "9"}, node{name: "full", uses: "500m"})
 	low, high := p.priority(1), p.priority(1000)
 	victim := withCPU(p.user("victim", "full", low, "100m"), "9")
 	victim.Finalizers = []string{"plimsoll.io/test"}
 	p.create(victim)
 	t.Cleanup(func() { p.release(victim) })
-	p.startScheduler("plimsoll.yaml", promptly)
+	p.startScheduler("plimsoll.yaml", inTime)
 
 	preemptor := withCPU(p.pod("preemptor", "plimsoll"), "2")
 	preemptor.Spec.PriorityClassName = high
@@ -65,7 +90,7 @@ func (p *pool) release(pod *v1.Pod) {
 }
 
 // What an annotation changes holds at once, also for pods that wait.
-func TestAnnotationWakesPods(t *testing.T) {
+func annotationWakesPods(t *testing.T) {
 	// The line is at 7.5 cores and the pods ask for 2.
 	cases := []string{"anyway", "estimate", "thresholds"}
 	var nodes []node
@@ -73,7 +98,7 @@ func TestAnnotationWakesPods(t *testing.T) {
 		nodes = append(nodes, node{name: name, uses: "6"})
 	}
 	p := newPool(t, nodes...)
-	p.startScheduler("plimsoll.yaml", promptly)
+	p.startScheduler("plimsoll.yaml", inTime)
 	waiting := map[string]*v1.Pod{}
 	for _, name := range cases {
 		waiting[name] = p.on(name, withCPU(p.pod(name, "plimsoll"), "2"))
@@ -95,10 +120,10 @@ func TestAnnotationWakesPods(t *testing.T) {
 
 // With stalePolicy Reject, a node that has just joined takes no pod until it is
 // measured, and then at once.
-func TestNodeIsMeasuredLate(t *testing.T) {
+func nodeIsMeasuredLate(t *testing.T) {
 	p := newPool(t, node{name: "hot", uses: "9"})
 	s := p.startScheduler("plimsoll.yaml", func(config map[string]any) {
-		promptly(config)
+		inTime(config)
 		args(config)["stalePolicy"] = "Reject"
 	})
 	pod := p.pod("pod", "plimsoll")

