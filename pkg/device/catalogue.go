@@ -60,7 +60,13 @@ func (c *Catalogue) Events() []fwk.ClusterEventWithHint {
 // and its claims, sorted by name, each kind once. Claims that are allocated ask
 // for no further device.
 func (c *Catalogue) Requests(pod *v1.Pod) []Request {
-	return c.requests(pod, c.classes.Requests(pod))
+	return c.RequestsAmong(totalOf(pod), pod)
+}
+
+// RequestsAmong is Requests for callers that have the total of what the pod's
+// containers request, as PodRequests of k8s.io/component-helpers/resource has it.
+func (c *Catalogue) RequestsAmong(total v1.ResourceList, pod *v1.Pod) []Request {
+	return c.requests(total, c.classes.Requests(pod))
 }
 
 // InitialRequests is as Requests, except that it tells what pods ask for that are
@@ -71,14 +77,14 @@ func (c *Catalogue) InitialRequests(pod *v1.Pod) (requests []Request, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	return c.requests(pod, claimed), true
+	return c.requests(totalOf(pod), claimed), true
 }
 
-// requests returns the devices that the pod asks for, with those that are claimed
-// for it.
-func (c *Catalogue) requests(pod *v1.Pod, claimed []Request) []Request {
+// requests returns the devices in the total of what a pod's containers request, with
+// those that are claimed for it.
+func (c *Catalogue) requests(total v1.ResourceList, claimed []Request) []Request {
 	view, kinds := c.classes.View(), c.kinds.current()
-	requests := requestsOfContainers(pod, func(name v1.ResourceName) (v1.ResourceName, bool) { return c.kindOf(view, kinds, name) })
+	requests := requestsIn(total, func(name v1.ResourceName) (v1.ResourceName, bool) { return c.kindOf(view, kinds, name) })
 	return merge(requests, slices.DeleteFunc(claimed, func(request Request) bool { return !c.matcher.Matches(request.Name) }))
 }
 

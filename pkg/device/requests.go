@@ -50,14 +50,18 @@ func merge(a, b []Request) []Request {
 	return a
 }
 
-// requestsOfContainers returns the devices that the pod's containers ask for, by the
-// kind of device that kindOf has for each resource, sorted by name, each kind once.
-// They are counted as the kubelet and the scheduler count: containers and sidecars
-// add up, an init container counts where it needs more than those that run with it,
-// and overhead is added.
-func requestsOfContainers(pod *v1.Pod, kindOf func(v1.ResourceName) (kind v1.ResourceName, isDevice bool)) []Request {
+// totalOf returns what the pod's containers request, as the kubelet and the scheduler
+// count: containers and sidecars add up, an init container counts where it needs more
+// than those that run with it, and overhead is added.
+func totalOf(pod *v1.Pod) v1.ResourceList {
+	return resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
+}
+
+// requestsIn returns the devices in the total, by the kind of device that kindOf has
+// for each resource, sorted by name, each kind once.
+func requestsIn(total v1.ResourceList, kindOf func(v1.ResourceName) (kind v1.ResourceName, isDevice bool)) []Request {
 	var requests []Request
-	for name, quantity := range resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}) {
+	for name, quantity := range total {
 		if kind, isDevice := kindOf(name); isDevice {
 			requests = AddRequest(requests, Request{Name: kind, Count: unitsOf(quantity)})
 		}

@@ -27,16 +27,13 @@ type demand struct {
 }
 
 func (pl *DeviceFit) demandOf(pod *v1.Pod) demand {
-	devices := pl.devices.Requests(pod)
+	total := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
+	devices := pl.devices.RequestsAmong(total, pod)
 	return demand{
 		Devices:      devices,
 		NeedsDevices: len(devices) > 0 || device.UsesDRA(pod),
 		Exempt:       rejection.IsExempt(pod),
-		Requests:     requestsOf(pod),
+		Requests:     amount.FromList(total),
 		Use:          pl.model.Estimate(pod),
 	}
-}
-
-func requestsOf(pod *v1.Pod) amount.Vector {
-	return amount.FromList(resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{}))
 }

@@ -11,7 +11,9 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
+	resourcehelper "k8s.io/component-helpers/resource"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
 )
@@ -65,7 +67,8 @@ func (pl *DeviceFit) observe(pod *v1.Pod) bool {
 		return false
 	}
 	if len(devices) > 0 {
-		pl.learner.Observe(devices, requestsOf(pod), pl.model.Estimate(pod), pod.CreationTimestamp.Time)
+		total := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
+		pl.learner.Observe(devices, amount.FromList(total), pl.model.Estimate(pod), pod.CreationTimestamp.Time)
 	}
 	return true
 }
