@@ -60,8 +60,8 @@ func (f *fixture) allRead() {
 
 func TestEachPurposeHasItsPartOfTheBudget(t *testing.T) {
 	for name, test := range map[string]struct {
-		starting, wanted, leaving, learning int // how many there are
-		want                                [4]int
+		starting, victims, leaving, learning int // how many there are
+		want                                 [4]int
 	}{
 		"nothing":                            {0, 0, 0, 0, [4]int{0, 0, 0, 0}},
 		"one purpose has the whole":          {300, 0, 0, 0, [4]int{100, 0, 0, 0}},
@@ -69,20 +69,20 @@ func TestEachPurposeHasItsPartOfTheBudget(t *testing.T) {
 		"the third":                          {0, 0, 0, 300, [4]int{0, 0, 0, 100}},
 		"pods that leave have it as well":    {0, 0, 300, 0, [4]int{0, 0, 100, 0}},
 		"all of them are too many":           {300, 300, 0, 300, [4]int{40, 20, 0, 40}},
-		"few are wanted, more is learned":    {300, 5, 5, 300, [4]int{40, 5, 5, 50}},
+		"few are victims, more is learned":   {300, 5, 5, 300, [4]int{40, 5, 5, 50}},
 		"many start, and little else is due": {300, 3, 0, 7, [4]int{90, 3, 0, 7}},
-		"many are wanted, few start":         {10, 300, 0, 300, [4]int{10, 20, 0, 70}},
+		"many are victims, few start":        {10, 300, 0, 300, [4]int{10, 20, 0, 70}},
 		"all that is due fits":               {20, 20, 20, 20, [4]int{20, 20, 20, 20}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f, pods := newPodFixture(t)
 			old := f.now.Now().Add(-time.Hour)
-			wanted := f.crowd("wanted", test.wanted, old, false)
+			victims := f.crowd("victims", test.victims, old, false)
 			leaving := f.crowd("leaving", test.leaving, old, false)
 			f.crowd("learning", test.learning, old, true)
 			f.sample("n", 1)
 			f.allRead()
-			for _, pod := range wanted {
+			for _, pod := range victims {
 				f.Want(pod)
 			}
 			for _, pod := range leaving {
@@ -94,9 +94,9 @@ func TestEachPurposeHasItsPartOfTheBudget(t *testing.T) {
 			pods.asked = nil
 			f.now.Step(1)
 			f.sample("n", 1)
-			got := [4]int{pods.askedOf("starting"), pods.askedOf("wanted"), pods.askedOf("leaving"), pods.askedOf("learning")}
+			got := [4]int{pods.askedOf("starting"), pods.askedOf("victims"), pods.askedOf("leaving"), pods.askedOf("learning")}
 			if got != test.want {
-				t.Errorf("asked for %v that start, are wanted, leave, and are learned from; want %v", got, test.want)
+				t.Errorf("asked for %v that start, are victims, leave, and are learned from; want %v", got, test.want)
 			}
 		})
 	}
@@ -119,7 +119,7 @@ func TestAFloodOfStartsStarvesNobody(t *testing.T) {
 			started++
 		}
 		if poll%10 == 0 {
-			for _, pod := range f.crowd(fmt.Sprint("wanted", poll, "-"), preemptionBudget, f.now.Now().Add(-time.Hour), false) {
+			for _, pod := range f.crowd(fmt.Sprint("victims", poll, "-"), preemptionBudget, f.now.Now().Add(-time.Hour), false) {
 				f.Want(pod)
 				pods.cores[pod.Name] = 1
 			}
@@ -137,8 +137,8 @@ func TestAFloodOfStartsStarvesNobody(t *testing.T) {
 				t.Fatalf("poll %d: a workload was last measured in poll %d", poll, last[fmt.Sprint("learning", i)])
 			}
 		}
-		if poll%10 == 0 && pods.askedOf(fmt.Sprint("wanted", poll, "-")) != preemptionBudget {
-			t.Fatalf("poll %d: %d pods were asked for that preemption has asked about", poll, pods.askedOf("wanted"))
+		if poll%10 == 0 && pods.askedOf(fmt.Sprint("victims", poll, "-")) != preemptionBudget {
+			t.Fatalf("poll %d: %d pods were asked for that preemption has asked about", poll, pods.askedOf("victims"))
 		}
 	}
 	f.mu.Lock()
@@ -229,7 +229,7 @@ func TestWhatPreemptionAsksAbout(t *testing.T) {
 	f.Want(another)
 	f.Want(boundPod("stranger", "n"))
 	if len(f.agenda.victims) != 0 {
-		t.Errorf("%v are wanted that are not there", f.agenda.victims)
+		t.Errorf("%v are victims that are not there", f.agenda.victims)
 	}
 	f.Want(pod)
 	for passed := time.Duration(0); passed <= ledger.ReadingExpiration+2*window; passed += window {
@@ -241,13 +241,13 @@ func TestWhatPreemptionAsksAbout(t *testing.T) {
 		}
 	}
 	if len(f.agenda.victims) != 0 {
-		t.Errorf("%v are wanted for ever", f.agenda.victims)
+		t.Errorf("%v are victims for ever", f.agenda.victims)
 	}
 	for _, pod := range f.crowd("p", maxVictims+10, f.now.Now(), false) {
 		f.Want(pod)
 	}
 	if len(f.agenda.victims) != maxVictims {
-		t.Errorf("%d are wanted, want no more than %d", len(f.agenda.victims), maxVictims)
+		t.Errorf("%d are victims, want no more than %d", len(f.agenda.victims), maxVictims)
 	}
 }
 
@@ -287,7 +287,7 @@ func TestPreemptionAsksAgainAboutAsManyAsAreKept(t *testing.T) {
 	}
 	f.sample("n", 1)
 	if len(f.agenda.victims) != maxVictims {
-		t.Errorf("%d are wanted, want all %d: preemption has just asked about them", len(f.agenda.victims), maxVictims)
+		t.Errorf("%d are victims, want all %d: preemption has just asked about them", len(f.agenda.victims), maxVictims)
 	}
 }
 
@@ -301,13 +301,13 @@ func TestPodsThatAreGoneAreOffTheAgenda(t *testing.T) {
 		f.Want(pod)
 	}
 	if a := &f.agenda; len(a.unread) != 20 || len(a.victims) != 20 || len(a.terminating) != 20 {
-		t.Fatalf("%d are unread, %d wanted, %d leave, want 20 each", len(a.unread), len(a.victims), len(a.terminating))
+		t.Fatalf("%d are unread, %d victims, %d leave, want 20 each", len(a.unread), len(a.victims), len(a.terminating))
 	}
 	for _, pod := range pods {
 		f.RemovePod(pod)
 	}
 	if a := &f.agenda; len(a.unread)+len(a.victims)+len(a.terminating) != 0 {
-		t.Errorf("%d are unread, %d wanted, %d leave, want none", len(a.unread), len(a.victims), len(a.terminating))
+		t.Errorf("%d are unread, %d victims, %d leave, want none", len(a.unread), len(a.victims), len(a.terminating))
 	}
 }
 

@@ -138,7 +138,7 @@ func (w *world) clear() {
 	m := w.Model
 	for what, count := range map[string]int{
 		"pods": len(m.pods), "nodes": len(m.nodes.byName), "changed nodes": len(m.nodes.dirty), "freed slots": len(m.nodes.freed),
-		"workloads": m.workloads.Len(), "unread pods": len(m.agenda.unread), "wanted pods": len(m.agenda.victims), "leaving pods": len(m.agenda.terminating),
+		"workloads": m.workloads.Len(), "unread pods": len(m.agenda.unread), "victims": len(m.agenda.victims), "leaving pods": len(m.agenda.terminating),
 	} {
 		if count != 0 {
 			w.t.Errorf("%d %s are left in an empty cluster", count, what)

@@ -12,8 +12,11 @@ import (
 )
 
 const (
-	// waitInterval is the pause between two looks at a condition.
-	waitInterval = 100 * time.Millisecond
+	// The pause between two looks at a condition is a twentieth of what was waited
+	// so far, within these bounds: what takes long is not looked at so often that the
+	// looking itself keeps the machine busy.
+	minPause = 100 * time.Millisecond
+	maxPause = 500 * time.Millisecond
 	// waitTimeout bounds a wait whose context has no deadline.
 	waitTimeout = 2 * time.Minute
 )
@@ -29,8 +32,6 @@ func WaitFor(ctx context.Context, what string, condition func(context.Context) (
 		defer cancel()
 	}
 	begin := time.Now()
-	ticker := time.NewTicker(waitInterval)
-	defer ticker.Stop()
 	var state error
 	for {
 		done, err := condition(ctx)
@@ -47,7 +48,7 @@ func WaitFor(ctx context.Context, what string, condition func(context.Context) (
 				err = fmt.Errorf("%w; last state: %w", err, state)
 			}
 			return err
-		case <-ticker.C:
+		case <-time.After(min(max(time.Since(begin)/20, minPause), maxPause)):
 		}
 	}
 }
