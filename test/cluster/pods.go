@@ -39,16 +39,14 @@ func UsageOf(pod *corev1.Pod) Usage {
 	return Usage{CPU: pod.Annotations[usageCPU], Memory: pod.Annotations[usageMemory]}
 }
 
-// SetUsage changes what a running pod uses from now on. An empty quantity leaves
-// that resource as it is. metrics-server shows a part of the change after up to
-// one resolution, and all of it one resolution later.
+// SetUsage changes what a running pod uses. An empty quantity leaves that
+// resource as it is. metrics-server shows the change after one to two
+// resolutions, in one step: kwok counts it for the time since it was last read as
+// well. See CountUsage.
 func (c *Cluster) SetUsage(ctx context.Context, namespace, pod string, usage Usage) error {
 	patch, err := json.Marshal(map[string]any{"metadata": map[string]any{"annotations": usage.Annotations()}})
 	if err != nil {
 		return err
-	}
-	if err := c.countUsage(ctx, namespace, pod); err != nil {
-		return fmt.Errorf("count what pod %s/%s used until now: %w", namespace, pod, err)
 	}
 	_, err = c.Clientset.CoreV1().Pods(namespace).Patch(ctx, pod, types.MergePatchType, patch, metav1.PatchOptions{})
 	if err != nil {
@@ -57,19 +55,14 @@ func (c *Cluster) SetUsage(ctx context.Context, namespace, pod string, usage Usa
 	return nil
 }
 
-// countUsage has kwok count what the pods on the pod's node used until now. Its
-// counters grow when they are read, by what is used at that moment for all of the
-// time since they were last: a change would count for the past as well.
-func (c *Cluster) countUsage(ctx context.Context, namespace, pod string) error {
-	object, err := c.Clientset.CoreV1().Pods(namespace).Get(ctx, pod, metav1.GetOptions{})
-	if err != nil {
-		return err
-	}
+// CountUsage has kwok count what the pods on the node used until now, so that a
+// change counts from now on, as it does with a kubelet.
+func (c *Cluster) CountUsage(ctx context.Context, node string) error {
 	kwok, err := c.component(Kwok)
 	if err != nil {
 		return err
 	}
-	_, err = get(ctx, kwok.url(pathOf(object.Spec.NodeName)))
+	_, err = get(ctx, kwok.url(pathOf(node)))
 	return err
 }
 

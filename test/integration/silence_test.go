@@ -82,6 +82,7 @@ func TestRestartIsNoRelief(t *testing.T) {
 		p.must(p.local.SetUsage(t.Context(), "default", heavy.Name, cluster.Usage{CPU: cores}))
 	}
 	p.must(p.local.FailContainer(t.Context(), "default", heavy.Name, "c"))
+	p.must(p.local.CountUsage(t.Context(), p.nodeName("n"))) // it has run until now
 	uses("0")
 	p.waitUsage(node{name: "n", uses: "1"})
 	s.waitPolls()
