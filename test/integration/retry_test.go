@@ -15,12 +15,12 @@ import (
 // Pods that wait are retried soon after the reason has ended. This runs before the
 // tests that are parallel, because beside them how long something takes says nothing.
 func TestPodsWakeInTime(t *testing.T) {
+	t.Run("AnnotationChanges", annotationWakesPods) // the shortest: not while others start
 	for name, test := range map[string]func(*testing.T){
 		"VictimIsGone":          preemptorRunsWhenVictimIsGone,
 		"LoadDropsForPreemptor": preemptorWakesWhenLoadDrops,
 		"LoadDrops":             podWakesWhenLoadDrops,
 		"LoadDropsForGang":      gangWakesWhenLoadDrops,
-		"AnnotationChanges":     annotationWakesPods,
 		"NodeIsMeasured":        nodeIsMeasuredLate,
 	} {
 		t.Run(name, func(t *testing.T) {
