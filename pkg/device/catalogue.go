@@ -60,11 +60,10 @@ func (c *Catalogue) Events() []fwk.ClusterEventWithHint {
 // and its claims, sorted by name, each kind once. Claims that are allocated ask
 // for no further device.
 func (c *Catalogue) Requests(pod *v1.Pod) []Request {
-	return c.RequestsAmong(totalOf(pod), pod)
+	return c.RequestsAmong(TotalRequests(pod), pod)
 }
 
-// RequestsAmong is Requests for callers that have the total of what the pod's
-// containers request, as PodRequests of k8s.io/component-helpers/resource has it.
+// RequestsAmong is Requests for callers that have the pod's TotalRequests.
 func (c *Catalogue) RequestsAmong(total v1.ResourceList, pod *v1.Pod) []Request {
 	return c.requests(total, c.classes.Requests(pod))
 }
@@ -77,7 +76,7 @@ func (c *Catalogue) InitialRequests(pod *v1.Pod) (requests []Request, ok bool) {
 	if !ok {
 		return nil, false
 	}
-	return c.requests(totalOf(pod), claimed), true
+	return c.requests(TotalRequests(pod), claimed), true
 }
 
 // requests returns the devices in the total of what a pod's containers request, with

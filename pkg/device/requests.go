@@ -50,10 +50,10 @@ func merge(a, b []Request) []Request {
 	return a
 }
 
-// totalOf returns what the pod's containers request, as the kubelet and the scheduler
+// TotalRequests returns what the pod's containers request, as the kubelet and the scheduler
 // count: containers and sidecars add up, an init container counts where it needs more
 // than those that run with it, and overhead is added.
-func totalOf(pod *v1.Pod) v1.ResourceList {
+func TotalRequests(pod *v1.Pod) v1.ResourceList {
 	return resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
 }
 

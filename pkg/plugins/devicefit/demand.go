@@ -2,7 +2,6 @@ package devicefit
 
 import (
 	v1 "k8s.io/api/core/v1"
-	resourcehelper "k8s.io/component-helpers/resource"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
@@ -27,7 +26,7 @@ type demand struct {
 }
 
 func (pl *DeviceFit) demandOf(pod *v1.Pod) demand {
-	total := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
+	total := device.TotalRequests(pod)
 	devices := pl.devices.RequestsAmong(total, pod)
 	return demand{
 		Devices:      devices,

@@ -11,7 +11,6 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	"k8s.io/client-go/informers"
 	"k8s.io/client-go/tools/cache"
-	resourcehelper "k8s.io/component-helpers/resource"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
@@ -67,8 +66,7 @@ func (pl *DeviceFit) observe(pod *v1.Pod) bool {
 		return false
 	}
 	if len(devices) > 0 {
-		total := resourcehelper.PodRequests(pod, resourcehelper.PodResourcesOptions{})
-		pl.learner.Observe(devices, amount.FromList(total), pl.model.Estimate(pod), pod.CreationTimestamp.Time)
+		pl.learner.Observe(devices, amount.FromList(device.TotalRequests(pod)), pl.model.Estimate(pod), pod.CreationTimestamp.Time)
 	}
 	return true
 }
