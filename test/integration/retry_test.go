@@ -22,6 +22,8 @@ func TestPodsWakeInTime(t *testing.T) {
 		"LoadDrops":             podWakesWhenLoadDrops,
 		"LoadDropsForGang":      gangWakesWhenLoadDrops,
 		"NodeIsMeasured":        nodeIsMeasuredLate,
+		"NodeIsMadeAnew":        samplesOlderThanTheirNode,
+		"HeadroomForDevices":    headroomForFreeDevices,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
