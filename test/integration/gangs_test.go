@@ -118,6 +118,8 @@ func TestGangGetsTheBetterZone(t *testing.T) {
 	}
 }
 
+func init() { wakes["LoadDropsForGang"] = gangWakesWhenLoadDrops }
+
 // A gang all pods of which are rejected for load is retried when that drops.
 func gangWakesWhenLoadDrops(t *testing.T) {
 	p := newPool(t, node{name: "a", uses: "9"}, node{name: "b", uses: "9"})
