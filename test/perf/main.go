@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"syscall"
+	"time"
 )
 
 func main() {
@@ -33,10 +34,13 @@ func main() {
 // options are the command line.
 type options struct {
 	root   string // of the repository
-	rounds int
-	count  int // of each Go benchmark
-	// only selects runs, as WORKLOAD/PROFILE.
-	only *regexp.Regexp
+	rounds int    // of the runs that a goal is for
+	count  int    // of each Go benchmark
+	// within is how long all of it may take.
+	within time.Duration
+	// only selects runs, as WORKLOAD/PROFILE, if selects is set; else it matches all.
+	only    *regexp.Regexp
+	selects bool
 	// profiles is a folder for CPU profiles of the runs; "" for none.
 	profiles string
 }
@@ -45,17 +49,20 @@ func run(ctx context.Context, args []string) error {
 	var opts options
 	flags := flag.NewFlagSet("perf", flag.ContinueOnError)
 	flags.StringVar(&opts.root, "root", filepath.Join("..", ".."), "The root of the repository.")
-	flags.IntVar(&opts.rounds, "rounds", 2, "How often to run each profile on each workload; 0 leaves throughput out.")
+	flags.IntVar(&opts.rounds, "rounds", 3, "How often to run what a goal is for, or what is selected; 0 leaves throughput out.")
+	flags.DurationVar(&opts.within, "within", 30*time.Minute, "How long all may take: runs that would take longer are left out.")
 	flags.IntVar(&opts.count, "count", 3, "How often to run each Go benchmark; 0 leaves them out.")
 	only := flags.String("only", "", "A regular expression that selects runs by `WORKLOAD/PROFILE`, such as 'Mixed/Plimsoll$'. Then nothing else is run, and no report is made.")
 	flags.StringVar(&opts.profiles, "cpu-profiles", "", "A folder for CPU profiles of the runs; empty for none.")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if opts.rounds < 0 || opts.count < 0 || flags.NArg() > 0 {
-		return fmt.Errorf("%v: -rounds and -count must be at least 0, and there are no other arguments", args)
+	if opts.rounds < 0 || opts.count < 0 || opts.within <= 0 || flags.NArg() > 0 {
+		return fmt.Errorf("%v: -rounds and -count must be at least 0, -within above 0, and there are no other arguments", args)
 	}
+	end := time.Now().Add(opts.within)
 	var err error
+	opts.selects = *only != ""
 	if opts.only, err = regexp.Compile(*only); err != nil {
 		return fmt.Errorf("-only: %w", err)
 	}
@@ -79,25 +86,25 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	if opts.count > 0 && !opts.selects { // first: they do not adapt to how much time is left
+		summary, err := measureGo(ctx, &opts, work)
+		if err != nil {
+			return fmt.Errorf("go benchmarks: %w", err)
+		}
+		doc.add("go", about+"\n"+goReport(summary))
+	}
 	if opts.rounds > 0 {
-		measured, err := measureThroughput(ctx, &opts, work)
+		measured, err := measureThroughput(ctx, &opts, work, end)
 		if err != nil {
 			return fmt.Errorf("throughput: %w", err)
 		}
 		if err := save(filepath.Join(work, "throughput.json"), measured); err != nil {
 			return err
 		}
-		if *only != "" {
+		if opts.selects {
 			return nil
 		}
 		doc.add("throughput", about+"\n"+throughputReport(measured))
-	}
-	if opts.count > 0 {
-		summary, err := measureGo(ctx, &opts, work)
-		if err != nil {
-			return fmt.Errorf("go benchmarks: %w", err)
-		}
-		doc.add("go", about+"\n"+goReport(summary))
 	}
 	doc.print(os.Stdout)
 	return doc.write()

@@ -11,38 +11,34 @@ import (
 	"time"
 )
 
-// throughputReport returns what the rounds say, in Markdown.
-func throughputReport(rounds []round) string {
+// throughputReport returns what was measured, in Markdown.
+func throughputReport(m measurements) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d round(s); the median, and in brackets the least and the greatest of a round.\n", len(rounds))
+	b.WriteString("The median of the runs, and in brackets the least and the greatest.\n")
 	for _, workload := range workloads() {
-		fmt.Fprintf(&b, "\n**%s pods**\n\n| profile | CPU a pod, to stock | pods/s, to stock | CPU a pod |\n|---|---|---|---|\n", workload)
+		fmt.Fprintf(&b, "\n**%s pods**\n\n| profile | CPU a pod, to stock | pods/s, to stock | CPU a pod | runs |\n|---|---|---|---|---|\n", workload)
 		for _, c := range contenders("") {
-			cpus := each(rounds, workload, c.Name, func(p pairing) float64 { return 1000 * p.Contender.cpu() })
-			fmt.Fprintf(&b, "| %s | %s | %s | %.2f ms |\n", c.Name, spread(cpuRatios(rounds, workload, c.Name)), spread(throughputRatios(rounds, workload, c.Name)), median(cpus))
+			cpus := m.of(workload, c.Name, func(p pairing) float64 { return 1000 * p.Contender.cpu() })
+			if len(cpus) == 0 {
+				fmt.Fprintf(&b, "| %s | %s | | | 0 |\n", c.Name, notMeasured)
+				continue
+			}
+			fmt.Fprintf(&b, "| %s | %s | %s | %.2f ms | %d |\n", c.Name, spread(m.cpuRatios(workload, c.Name)), spread(m.throughputRatios(workload, c.Name)), median(cpus), len(cpus))
 		}
 	}
 	b.WriteString("\n| goal | wanted | measured | |\n|---|---|---|---|\n")
 	for _, g := range goals() {
-		g.write(&b, rounds)
+		g.write(&b, m)
 	}
 	return b.String()
 }
 
-func each(rounds []round, workload, name string, measure func(pairing) float64) []float64 {
-	var values []float64
-	for _, r := range rounds {
-		values = append(values, measure(r[workload][name]))
-	}
-	return values
+func (m measurements) cpuRatios(workload, name string) []float64 {
+	return m.of(workload, name, func(p pairing) float64 { return p.ratio(result.cpu) })
 }
 
-func cpuRatios(rounds []round, workload, name string) []float64 {
-	return each(rounds, workload, name, func(p pairing) float64 { return p.ratio(result.cpu) })
-}
-
-func throughputRatios(rounds []round, workload, name string) []float64 {
-	return each(rounds, workload, name, func(p pairing) float64 { return p.ratio(result.throughput) })
+func (m measurements) throughputRatios(workload, name string) []float64 {
+	return m.of(workload, name, func(p pairing) float64 { return p.ratio(result.throughput) })
 }
 
 // goal is a ratio to stock that is to be reached.
@@ -62,19 +58,25 @@ func goals() []goal {
 	}
 }
 
-func (g goal) write(b *strings.Builder, rounds []round) {
-	what, wanted, got := "CPU a pod", fmt.Sprintf("at most %.2f", g.most), cpuRatios(rounds, g.workload, g.of)
-	reached := median(got) <= g.most
+func (g goal) write(b *strings.Builder, m measurements) {
+	what, wanted, got := "CPU a pod", fmt.Sprintf("at most %.2f", g.most), m.cpuRatios(g.workload, g.of)
+	isReached := func(ratio float64) bool { return ratio <= g.most }
 	if g.least > 0 {
-		what, wanted, got = "pods/s", fmt.Sprintf("at least %.2f", g.least), throughputRatios(rounds, g.workload, g.of)
-		reached = median(got) >= g.least
+		what, wanted, got = "pods/s", fmt.Sprintf("at least %.2f", g.least), m.throughputRatios(g.workload, g.of)
+		isReached = func(ratio float64) bool { return ratio >= g.least }
 	}
-	verdict := "reached"
-	if !reached {
-		verdict = "**missed**"
+	measured, verdict := notMeasured, ""
+	if len(got) > 0 {
+		measured, verdict = spread(got), "**missed**"
+		if isReached(median(got)) {
+			verdict = "reached"
+		}
 	}
-	fmt.Fprintf(b, "| %s to stock, %s pods: %s | %s | %s | %s |\n", g.of, strings.ToLower(g.workload), what, wanted, spread(got), verdict)
+	fmt.Fprintf(b, "| %s to stock, %s pods: %s | %s | %s | %s |\n", g.of, strings.ToLower(g.workload), what, wanted, measured, verdict)
 }
+
+// notMeasured stands where there was no time for a run.
+const notMeasured = "not measured"
 
 // describe says under which conditions was measured, in Markdown.
 func describe(ctx context.Context, opts *options) (string, error) {
@@ -86,8 +88,8 @@ func describe(ctx context.Context, opts *options) (string, error) {
 	if err != nil {
 		commit = "unknown" // as in an archive of the source
 	}
-	return fmt.Sprintf("Measured on %s by `make bench ROUNDS=%d COUNT=%d` with %s, Kubernetes %s, Plimsoll %s, on %d cores%s.\n",
-		time.Now().UTC().Format(time.DateOnly), opts.rounds, opts.count, runtime.Version(), kubernetes, commit, runtime.NumCPU(), cpuModel()), nil
+	return fmt.Sprintf("Measured on %s by `make bench ROUNDS=%d COUNT=%d WITHIN=%v` with %s, Kubernetes %s, Plimsoll %s, on %d cores%s.\n",
+		time.Now().UTC().Format(time.DateOnly), opts.rounds, opts.count, opts.within, runtime.Version(), kubernetes, commit, runtime.NumCPU(), cpuModel()), nil
 }
 
 // cpuModel returns the name of the processor in brackets, where Linux tells it.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -17,21 +18,43 @@ func TestMedian(t *testing.T) {
 // A contender is compared with the stock that ran beside it, whatever that took.
 func TestRatiosAreOfTheSameTime(t *testing.T) {
 	took := func(seconds, cpu float64) result { return result{Pods: 100, Seconds: seconds, CPUSeconds: cpu} }
-	rounds := []round{
-		{"Mixed": {recommended: {Contender: took(1, 3), Stock: took(2, 2)}}},
-		{"Mixed": {recommended: {Contender: took(2, 6), Stock: took(4, 4)}}}, // all took twice as long
+	m := measurements{"Mixed": {recommended: {
+		{Contender: took(1, 3), Stock: took(2, 2)},
+		{Contender: took(2, 6), Stock: took(4, 4)}, // all took twice as long
+	}}}
+	if got := m.cpuRatios("Mixed", recommended); !slices.Equal(got, []float64{1.5, 1.5}) {
+		t.Errorf("CPU a pod is %v of stock's, want 1.5 in both runs", got)
 	}
-	if got := cpuRatios(rounds, "Mixed", recommended); !slices.Equal(got, []float64{1.5, 1.5}) {
-		t.Errorf("CPU a pod is %v of stock's, want 1.5 in both rounds", got)
+	if got := m.throughputRatios("Mixed", recommended); !slices.Equal(got, []float64{2, 2}) {
+		t.Errorf("throughput is %v of stock's, want 2 in both runs", got)
 	}
-	if got := throughputRatios(rounds, "Mixed", recommended); !slices.Equal(got, []float64{2, 2}) {
-		t.Errorf("throughput is %v of stock's, want 2 in both rounds", got)
+	got := throughputReport(m)
+	for _, want := range []string{
+		"CPU a pod | at most 1.05 | 1.50 (1.50 to 1.50) | **missed** |",
+		"pods/s | at least 0.95 | 2.00 (2.00 to 2.00) | reached |",
+		"identical pods: CPU a pod | at most 1.05 | not measured |  |",
+		"| Plimsoll | 1.50 (1.50 to 1.50) | 2.00 (2.00 to 2.00) | 45.00 ms | 2 |",
+		"| Trimaran | not measured | | | 0 |",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the report lacks %q:\n%s", want, got)
+		}
 	}
-	var b strings.Builder
-	goal{workload: "Mixed", of: recommended, most: 1.05}.write(&b, rounds)
-	goal{workload: "Mixed", of: recommended, least: 0.95}.write(&b, rounds)
-	if got := b.String(); !strings.Contains(got, "CPU a pod | at most 1.05 | 1.50 (1.50 to 1.50) | **missed** |") ||
-		!strings.Contains(got, "pods/s | at least 0.95 | 2.00 (2.00 to 2.00) | reached |") {
-		t.Errorf("the goals are reported as\n%s", got)
+}
+
+// What goals are for is run again and again, and first; the rest once.
+func TestRunsOfGoalsComeFirst(t *testing.T) {
+	opts := &options{rounds: 2, only: regexp.MustCompile("")}
+	var got []string
+	for _, r := range runsOf(opts) {
+		got = append(got, r.workload+"/"+r.contender.Name)
+	}
+	ofGoals := []string{"Identical/Plimsoll", "Identical/Plimsoll batch", "Mixed/Plimsoll"}
+	if want := slices.Repeat(ofGoals, 2); len(got) != 2*3+7 || !slices.Equal(got[:6], want) || slices.ContainsFunc(got[6:], func(r string) bool { return slices.Contains(ofGoals, r) }) {
+		t.Errorf("the runs are %q, want %q, and then each other one once", got, want)
+	}
+	opts.selects, opts.only = true, regexp.MustCompile("Mixed/(stock|Plimsoll)$")
+	if got := runsOf(opts); len(got) != 2*2 {
+		t.Errorf("selected are %v, want two, twice each", got)
 	}
 }

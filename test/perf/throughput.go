@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -39,12 +40,29 @@ func (p pairing) ratio(measure func(result) float64) float64 {
 	return measure(p.Contender) / measure(p.Stock)
 }
 
-// round is the runs by workload and contender.
-type round map[string]map[string]pairing
+// measurements are the runs by workload and contender.
+type measurements map[string]map[string][]pairing
 
-// measureThroughput runs each contender on each workload once a round, at the same time as
+func (m measurements) add(r oneRun, got pairing) {
+	if m[r.workload] == nil {
+		m[r.workload] = map[string][]pairing{}
+	}
+	m[r.workload][r.contender.Name] = append(m[r.workload][r.contender.Name], got)
+}
+
+// of returns a measure of each run.
+func (m measurements) of(workload, name string, measure func(pairing) float64) []float64 {
+	var values []float64
+	for _, p := range m[workload][name] {
+		values = append(values, measure(p))
+	}
+	return values
+}
+
+// measureThroughput runs the contenders on the workloads, each at the same time as
 // stock: what else is going on on the machine, and in its caches, meets both alike.
-func measureThroughput(ctx context.Context, opts *options, work string) ([]round, error) {
+// It makes no run that would not be over by the end, to judge by those before.
+func measureThroughput(ctx context.Context, opts *options, work string, end time.Time) (measurements, error) {
 	program := filepath.Join(work, "throughput.test")
 	fmt.Println("building the benchmark (first time: some minutes)")
 	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", program, "./throughput")
@@ -52,31 +70,28 @@ func measureThroughput(ctx context.Context, opts *options, work string) ([]round
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build: %w\n%s", err, out)
 	}
-	order := runsOf(opts)
-	if len(order) == 0 {
+	runs := runsOf(opts)
+	if len(runs) == 0 {
 		return nil, fmt.Errorf("-only: %q matches no run: they are named WORKLOAD/PROFILE, as in Mixed/%s", opts.only, recommended)
 	}
-	var rounds []round
-	begin, done := time.Now(), 0
-	for i := range opts.rounds {
-		measured := round{}
-		for _, r := range order {
-			got, err := r.measure(ctx, opts, program, i)
-			if err != nil {
-				return nil, fmt.Errorf("%s, %s pods: %w", r.contender.Name, strings.ToLower(r.workload), err)
+	measured, begin := measurements{}, time.Now()
+	for i, r := range runs {
+		if i > 0 {
+			each := time.Since(begin) / time.Duration(i)
+			if time.Now().Add(each).After(end) {
+				fmt.Printf("%d of %d runs are left out, which take about %v each: -within says when to end\n", len(runs)-i, len(runs), each.Round(time.Second))
+				break
 			}
-			if measured[r.workload] == nil {
-				measured[r.workload] = map[string]pairing{}
-			}
-			measured[r.workload][r.contender.Name] = got
-			done++
-			left := time.Since(begin) / time.Duration(done) * time.Duration(opts.rounds*len(order)-done)
-			fmt.Printf("round %d of %d, %2d of %d: %-9s %-34s %5.2f ms of CPU a pod, %.2f of stock's; %.2f of its pods/s; %v left\n", i+1, opts.rounds,
-				done-i*len(order), len(order), r.workload, r.contender.Name, 1000*got.Contender.cpu(), got.ratio(result.cpu), got.ratio(result.throughput), left.Round(time.Minute))
 		}
-		rounds = append(rounds, measured)
+		got, err := r.measure(ctx, opts, program, i)
+		if err != nil {
+			return nil, fmt.Errorf("%s, %s pods: %w", r.contender.Name, strings.ToLower(r.workload), err)
+		}
+		measured.add(r, got)
+		fmt.Printf("%2d of %d: %-9s %-34s %5.2f ms of CPU a pod, %.2f of stock's; %.2f of its pods/s\n", i+1, len(runs),
+			r.workload, r.contender.Name, 1000*got.Contender.cpu(), got.ratio(result.cpu), got.ratio(result.throughput))
 	}
-	return rounds, nil
+	return measured, nil
 }
 
 // oneRun is a contender on a workload.
@@ -85,17 +100,23 @@ type oneRun struct {
 	contender contender
 }
 
-// runsOf returns the runs of a round.
+// runsOf returns the runs in their order: a round after the other of those that a goal
+// is for, so that they are spread over the time, and then the others, once.
 func runsOf(opts *options) []oneRun {
-	var runs []oneRun
+	var ofGoals, others []oneRun
 	for _, workload := range workloads() {
 		for _, c := range contenders(opts.root) {
-			if opts.only.MatchString(workload + "/" + c.Name) {
-				runs = append(runs, oneRun{workload, c})
+			r := oneRun{workload, c}
+			switch {
+			case !opts.only.MatchString(workload + "/" + c.Name):
+			case opts.selects, slices.ContainsFunc(goals(), func(g goal) bool { return g.workload == workload && g.of == c.Name }):
+				ofGoals = append(ofGoals, r)
+			default:
+				others = append(others, r)
 			}
 		}
 	}
-	return runs
+	return append(slices.Repeat(ofGoals, opts.rounds), others...)
 }
 
 // runTimeout bounds a run.
