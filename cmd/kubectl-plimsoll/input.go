@@ -90,6 +90,9 @@ func (o *simulateOptions) policies() ([]sim.Policy, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--profiles: %w", err)
 	}
+	if o.knowing {
+		policies = append(policies, policy.Knowing(policies[0]))
+	}
 	if !o.peers {
 		return policies, nil
 	}

@@ -282,6 +282,7 @@ func TestPoliciesOfAConfigurationAreComparedWithStockAndPeers(t *testing.T) {
 	for flags, want := range map[string]string{
 		"":                     "a b stock",
 		"--profiles=stock,b":   "stock b",
+		"--knowing":            "a b stock a-knowing",
 		"--profiles=a --peers": "a TargetLoadPacking LoadVariationRiskBalancing LowRiskOverCommitment LoadAwareScheduling",
 	} {
 		o := &simulateOptions{}

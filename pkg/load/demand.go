@@ -15,9 +15,9 @@ func (m *Model) KnowDemands() {
 	m.knowsDemands = true
 }
 
-// Demand returns the distribution of what the pod is expected to use: what its
-// annotation says, as far as that counts, else what its workload's pods use if that is
-// known, else what is usual for what it requests.
+// Demand returns the distribution of what the pod is expected to use: what is known of
+// it (Config.Demands), else what its annotation says, as far as that counts, else what
+// its workload's pods use if that is known, else what is usual for what it requests.
 func (m *Model) Demand(pod *v1.Pod) demand.Demand {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -25,9 +25,14 @@ func (m *Model) Demand(pod *v1.Pod) demand.Demand {
 	return d
 }
 
-// demand is Demand for a pod whose requests suggest the use, and whether its annotation
-// says it.
-func (m *Model) demand(pod *v1.Pod, requested amount.Vector) (d demand.Demand, said bool) {
+// demand is Demand for a pod whose requests suggest the use, and whether it is the pod's
+// own.
+func (m *Model) demand(pod *v1.Pod, requested amount.Vector) (d demand.Demand, own bool) {
+	if m.config.Demands != nil {
+		if d, known := m.config.Demands(pod); known {
+			return d, true
+		}
+	}
 	annotation := m.annotations.Of(pod)
 	if use := m.config.Overrides.Estimate(&annotation, requested); use != requested {
 		return demand.Of(use), true
@@ -44,9 +49,8 @@ func (m *Model) setDemand(p *pod, object *v1.Pod) {
 	if p.own = nil; !m.knowsDemands {
 		return
 	}
-	if d, said := m.demand(object, p.Requested); said || p.workload == nil {
-		own := d
-		p.own = &own
+	if d, own := m.demand(object, p.Requested); own || p.workload == nil {
+		p.own = &d
 	}
 }
 

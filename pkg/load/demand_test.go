@@ -5,6 +5,8 @@ import (
 	"testing"
 	"time"
 
+	v1 "k8s.io/api/core/v1"
+
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/apis/config"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
@@ -63,5 +65,27 @@ func TestDemandThatAnAnnotationSays(t *testing.T) {
 	f.runForAt(20*time.Minute, 1)
 	if n, _ := f.node("n"); n.Demand.Demand().Mean[amount.CPU] != 3000 {
 		t.Errorf("a demand of %v, want the 3 cores that its annotation says", n.Demand.Demand().Mean[amount.CPU])
+	}
+}
+
+// What a forecast knows of a pod holds, whatever its annotation says and its workload
+// uses.
+func TestDemandThatIsKnown(t *testing.T) {
+	f, pods := newPodFixture(t)
+	f.KnowDemands()
+	known := demand.Demand{Mean: [amount.NumResources]float64{5000, 1 << 30}, Variance: [amount.NumResources]float64{100, 0}}
+	f.config.Demands = func(pod *v1.Pod) (demand.Demand, bool) { return known, pod.Name == "known" }
+	for _, name := range []string{"known", "other"} {
+		pod := replica(name, "web", "1")
+		pod.Annotations = map[string]string{config.EstimateAnnotation: `{"cpu": "3"}`}
+		f.SetPod(running(pod, f.now.Now().Add(-time.Hour)))
+		pods.cores[name] = 1
+	}
+	f.runForAt(20*time.Minute, 2)
+	if n, _ := f.node("n"); n.Demand.Demand().Mean[amount.CPU] != 5000+3000 {
+		t.Errorf("a demand of %v, want the 5 cores that are known of one pod and 3 that the other's annotation says", n.Demand.Demand().Mean[amount.CPU])
+	}
+	if got := f.Demand(replica("known", "web", "1")); got != known {
+		t.Errorf("before it has a node it is %v, want %v", got, known)
 	}
 }

@@ -36,6 +36,10 @@ type Config struct {
 	// Overrides says which estimates of pods' annotations count. It defaults to what
 	// NodeLoad's default arguments say.
 	Overrides *annotation.Overrides
+	// Demands tells what a pod is going to use if that is known better than by what
+	// pods of its workload used: by a forecast. It defaults to nothing that is known.
+	// It is called under the model's lock.
+	Demands func(*v1.Pod) (d demand.Demand, known bool)
 	// Remedy is what to check when no node has a fresh sample. It is logged.
 	Remedy string
 	// Report is told what is wrong with an object of the cluster: a reason in

@@ -50,6 +50,11 @@ func podKindOf(pod *v1.Pod) podKind {
 // unrequested is what is not requested of a node: millicores, bytes and devices.
 type unrequested struct{ cpu, memory, devices int64 }
 
+// fits reports whether a pod of the kind finds what it requests.
+func (k *podKind) fits(free unrequested) bool {
+	return k.devices <= free.devices && k.cpu <= free.cpu && k.memory <= free.memory
+}
+
 // freeOn returns what is not requested of each node.
 func freeOn(nodes []fwk.NodeInfo) []unrequested {
 	free := make([]unrequested, 0, len(nodes))
@@ -82,7 +87,7 @@ func unusable(free []unrequested, kinds []podKind) float64 {
 			continue
 		}
 		for _, kind := range kinds {
-			if kind.devices > f.devices || kind.cpu > f.cpu || kind.memory > f.memory {
+			if !kind.fits(f) {
 				sum += kind.share * float64(f.devices)
 			}
 		}
@@ -98,9 +103,7 @@ func fitting(free []unrequested, waiting []podKind) (devices int64) {
 		if pod.devices == 0 {
 			continue
 		}
-		i := slices.IndexFunc(free, func(f unrequested) bool {
-			return pod.devices <= f.devices && pod.cpu <= f.cpu && pod.memory <= f.memory
-		})
+		i := slices.IndexFunc(free, pod.fits)
 		if i < 0 {
 			continue
 		}

@@ -34,6 +34,7 @@ type meter struct {
 	starved, hot80, hot100 time.Duration // times devices, nodes, nodes
 	short                  time.Duration // times pods
 	idle                   time.Duration // times devices: free in vain, see step
+	looked                 starvation    // summed over steps
 	overcommits            int
 	allocation, fragments  []float64 // percent of devices, by step
 	means, deviations      []float64
@@ -118,6 +119,7 @@ func (m *meter) step(machines []*world.Machine, nodes []fwk.NodeInfo) {
 	m.means, m.deviations = append(m.means, mean), append(m.deviations, deviation)
 	if m.devices > 0 {
 		free := freeOn(nodes)
+		m.looked.add(starvationOn(machines, nodes, free, m.clock.Elapsed()))
 		m.allocation = append(m.allocation, 100*float64(m.allocated)/float64(m.devices))
 		inVain := unusable(free, m.podKinds)
 		m.fragments = append(m.fragments, 100*inVain/float64(m.devices))
@@ -144,8 +146,10 @@ func (m *meter) waiting() []podKind {
 func (m *meter) result() PolicyResult {
 	r := PolicyResult{
 		StarvedDeviceMinutes: m.starved.Minutes(), LostDeviceMinutes: (m.starved + m.idle).Minutes(),
-		ShortPodMinutes:  m.short.Minutes(),
-		HotNodeMinutes80: m.hot80.Minutes(), HotNodeMinutes100: m.hot100.Minutes(),
+		StarvedMovablePercent:  percent(m.looked.movable, m.looked.devices),
+		StarvedOutgrownPercent: percent(m.looked.outgrown, m.looked.devices),
+		ShortPodMinutes:        m.short.Minutes(),
+		HotNodeMinutes80:       m.hot80.Minutes(), HotNodeMinutes100: m.hot100.Minutes(),
 		MemoryOvercommitEvents: m.overcommits,
 		PodsScheduled:          m.scheduled, PodsUnscheduled: len(m.pending) + m.withdrew,
 		WaitSeconds:              m.waitQuantiles(),
@@ -192,6 +196,14 @@ func quantile(part float64, sorted []float64) float64 {
 		return 0
 	}
 	return sorted[max(0, int(math.Ceil(part*float64(len(sorted))))-1)]
+}
+
+// percent is 0 of nothing.
+func percent(part, of int64) float64 {
+	if of == 0 {
+		return 0
+	}
+	return 100 * float64(part) / float64(of)
 }
 
 // mean is 0 of no values.

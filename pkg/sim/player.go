@@ -5,8 +5,11 @@ import (
 	"time"
 
 	v1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
 	schedconfig "k8s.io/kubernetes/pkg/scheduler/apis/config"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/kube"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/peers"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/world"
@@ -52,6 +55,7 @@ func newPlayer(ctx context.Context, s *Scenario, policy *Policy, o *Options) (*p
 		Clock:       p.clock.WithTicker(),
 		Profiles:    []schedconfig.KubeSchedulerProfile{*policy.Profile},
 		Source:      source,
+		Demands:     p.demands(),
 		Plugins:     p.peers.Registry(),
 		ReplicaSets: s.ReplicaSets,
 	})
@@ -71,6 +75,32 @@ func newPlayer(ctx context.Context, s *Scenario, policy *Policy, o *Options) (*p
 		p.pods.observers = append(p.pods.observers, p.appraisal)
 	}
 	return p, nil
+}
+
+// demands returns what tells the load model what pods use, nil if the policy does not
+// know it.
+func (p *player) demands() func(*v1.Pod) (demand.Demand, bool) {
+	if !p.policy.Knowing {
+		return nil
+	}
+	known := make(map[types.UID]demand.Demand, len(p.scenario.Pods))
+	for i := range p.scenario.Pods {
+		pod := &p.scenario.Pods[i]
+		known[pod.Object.UID] = demandOf(&pod.Use)
+	}
+	return func(pod *v1.Pod) (demand.Demand, bool) {
+		d, ok := known[pod.UID]
+		return d, ok
+	}
+}
+
+// demandOf returns the distribution of a use over time. Of memory that grows it is what
+// is used in the end.
+func demandOf(u *Use) (d demand.Demand) {
+	mean, variance := u.CPUMoments()
+	d.Mean[amount.CPU], d.Variance[amount.CPU] = 1000*mean, 1e6*variance
+	d.Mean[amount.Memory] = float64(u.PeakMemory())
+	return d
 }
 
 // run plays the scenario to its end.

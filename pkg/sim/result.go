@@ -39,7 +39,14 @@ type PolicyResult struct {
 	// StarvedDeviceMinutes are minutes that running pods had devices on nodes
 	// whose CPU demand was above their allocatable, summed over devices.
 	StarvedDeviceMinutes float64 `json:"starvedDeviceMinutes"`
-	// LostDeviceMinutes are those, and minutes that devices were free in vain: where a
+	// StarvedMovablePercent is of them, as looked at every five minutes: where it would
+	// have ended if one pod had been on another node, which had room for what the pod
+	// requested and used. Only CPU, memory and devices are looked at, so it is the most
+	// that moving pods could save. StarvedOutgrownPercent is where it would not, and a
+	// pod alone used more than its node has. Both are 0 if nothing starved.
+	StarvedMovablePercent  float64 `json:"starvedMovablePercent"`
+	StarvedOutgrownPercent float64 `json:"starvedOutgrownPercent"`
+	// LostDeviceMinutes are StarvedDeviceMinutes, and minutes that devices were free in vain: where a
 	// pod that waits could have had them, or where pods with devices, drawn from the
 	// scenario's, could not use them (see FragmentedDevicesPercent). What is free is
 	// looked at every five minutes.

@@ -87,6 +87,9 @@ type Policy struct {
 	// Note is something that a reader of the result must know of the policy.
 	Note    string
 	Profile *schedconfig.KubeSchedulerProfile
+	// Knowing has the load model know how each pod's use is distributed over time, as if
+	// there was a perfect forecast: what learning could save at most.
+	Knowing bool
 }
 
 // Options are those of Run.

@@ -65,10 +65,10 @@ var allowed = map[string][]string{
 	// The simulated world knows no scheduler, and the scheduler of the simulation
 	// no world.
 	"pkg/sim/world":             {},
-	"pkg/sim/kube":              {"pkg/amount", "pkg/compat", "pkg/compat/process", "pkg/device", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/plugins", "pkg/waiting"},
+	"pkg/sim/kube":              {"pkg/amount", "pkg/demand", "pkg/compat", "pkg/compat/process", "pkg/device", "pkg/annotation", "pkg/apis/config", "pkg/load", "pkg/explain", "pkg/plugins", "pkg/waiting"},
 	"pkg/sim/peers/koordinator": {"pkg/compat"},
 	"pkg/sim/peers":             {"pkg/sim/world", "pkg/sim/peers/koordinator"},
-	"pkg/sim":                   {"pkg/amount", "pkg/load", "pkg/load/workload", "pkg/sim/world", "pkg/sim/kube", "pkg/sim/peers"},
+	"pkg/sim":                   {"pkg/amount", "pkg/demand", "pkg/load", "pkg/load/workload", "pkg/sim/world", "pkg/sim/kube", "pkg/sim/peers"},
 	"pkg/sim/input":             {"pkg/amount", "pkg/load", "pkg/recording", "pkg/sim", "pkg/sim/input/..."},
 	"pkg/sim/churn":             {"pkg/sim"},
 	"pkg/sim/input/textfile":    {},

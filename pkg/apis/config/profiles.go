@@ -21,17 +21,34 @@ func (p Profiles) Shared() *NodeLoadArgs {
 	return DefaultNodeLoadArgs()
 }
 
-// DecodeProfiles decodes the arguments of Plimsoll's plugins in all profiles.
-// It returns every fault of them, of how the plugins are named and enabled, and of
-// what the profiles must have in common; the result is valid only if there is
+// DecodeProfiles decodes the arguments of Plimsoll's plugins in all profiles of a
+// scheduler. It returns every fault of them, of how the plugins are named and enabled,
+// and of what the profiles must have in common; the result is valid only if there is
 // none.
 func DecodeProfiles(profiles []schedconfig.KubeSchedulerProfile) (Profiles, field.ErrorList) {
-	var errs field.ErrorList
-	decoded := Profiles{}
+	decoded, errs := DecodeApart(profiles)
 	var shared *NodeLoadArgs
 	var sharedBy *field.Path
 	for i := range profiles {
-		profile := field.NewPath("profiles").Index(i)
+		args, path := decoded[profiles[i].SchedulerName], argsPath(profilePath(i), NodeLoad)
+		switch {
+		case args == nil:
+		case shared == nil:
+			shared, sharedBy = args, path
+		default:
+			errs = append(errs, args.conflicts(path, shared, sharedBy)...)
+		}
+	}
+	return decoded, errs
+}
+
+// DecodeApart is DecodeProfiles for profiles each of which is a scheduler's only one:
+// they need have nothing in common.
+func DecodeApart(profiles []schedconfig.KubeSchedulerProfile) (Profiles, field.ErrorList) {
+	var errs field.ErrorList
+	decoded := Profiles{}
+	for i := range profiles {
+		profile := profilePath(i)
 		errs = append(errs, checkPlugins(&profiles[i], profile)...)
 		for _, pc := range profiles[i].PluginConfig {
 			if pc.Name == DeviceFit {
@@ -48,14 +65,11 @@ func DecodeProfiles(profiles []schedconfig.KubeSchedulerProfile) (Profiles, fiel
 		if prometheus := args.Source.Prometheus; prometheus != nil {
 			errs = append(errs, prometheus.checkFiles(argsPath(profile, NodeLoad).Child("source", "prometheus"))...)
 		}
-		if shared == nil {
-			shared, sharedBy = args, argsPath(profile, NodeLoad)
-			continue
-		}
-		errs = append(errs, args.conflicts(argsPath(profile, NodeLoad), shared, sharedBy)...)
 	}
 	return decoded, errs
 }
+
+func profilePath(i int) *field.Path { return field.NewPath("profiles").Index(i) }
 
 func argsPath(profile *field.Path, plugin string) *field.Path {
 	return profile.Child("pluginConfig").Key(plugin).Child("args")

@@ -45,6 +45,7 @@ import (
 	"k8s.io/utils/clock"
 
 	"github.com/plimsoll-scheduler/plimsoll/pkg/amount"
+	"github.com/plimsoll-scheduler/plimsoll/pkg/demand"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/device"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/explain"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/load"
@@ -58,6 +59,8 @@ type Options struct {
 	Profiles []schedconfig.KubeSchedulerProfile
 	// Source is what the load model reads. Without one, no node is ever measured.
 	Source load.Source
+	// Demands tells the load model what a pod is going to use; nil if nobody knows.
+	Demands func(*v1.Pod) (d demand.Demand, known bool)
 	// Plugins are those beside kube-scheduler's and Plimsoll's own. They replace
 	// one of the scheduler command's plugins of the same name.
 	Plugins frameworkruntime.Registry

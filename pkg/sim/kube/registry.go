@@ -62,7 +62,7 @@ func (c *Cluster) sharedModel(o *Options, handle fwk.Handle, profiles config.Pro
 		return c.model, nil
 	}
 	cfg := plugins.ModelConfig(profiles.Shared())
-	cfg.Clock = o.Clock
+	cfg.Clock, cfg.Demands = o.Clock, o.Demands
 	cfg.Report = func(object runtime.Object, reason, message string) {
 		handle.EventRecorder().Eventf(object, nil, v1.EventTypeWarning, reason, "Scheduling", "%s", message)
 	}

@@ -24,7 +24,7 @@ func (c *Cluster) Shadow(source load.Source, seen func(*v1.Pod) *v1.Pod) (estima
 		return &disguise{c.pods, seen}
 	})
 	config := c.modelConfig
-	config.Report = nil
+	config.Report, config.Demands = nil, nil
 	config.Window = 0 // statistics of nodes, which it is not asked for, take most of the time
 	model := load.NewModel(config, source)
 	if _, err := model.Watch(factory); err != nil {

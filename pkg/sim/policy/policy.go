@@ -69,10 +69,19 @@ func Select(policies []sim.Policy, names []string, source string) ([]sim.Policy,
 	return selected, nil
 }
 
+// Knowing returns the policy as it would be with a perfect forecast.
+func Knowing(p sim.Policy) sim.Policy {
+	p.Name += "-knowing"
+	p.Note = "it knows how each pod's use is distributed over time, which no scheduler does"
+	p.Knowing = true
+	return p
+}
+
 const header = "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\n"
 
 // parse decodes a configuration as kube-scheduler does, and checks it and the
-// arguments of Plimsoll's plugins.
+// arguments of Plimsoll's plugins. Each profile is simulated alone, so that they may
+// differ also in what all profiles of a scheduler share.
 func parse(file string, data []byte) ([]sim.Policy, error) {
 	cfg, err := configfile.Decode(data)
 	if err != nil {
@@ -84,7 +93,7 @@ func parse(file string, data []byte) ([]sim.Policy, error) {
 			faults = append(faults, fault.Error())
 		}
 	}
-	_, errs := config.DecodeProfiles(cfg.Profiles)
+	_, errs := config.DecodeApart(cfg.Profiles)
 	for _, fault := range errs {
 		faults = append(faults, fault.Error())
 	}

@@ -1,12 +1,14 @@
 package policy_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
 
+	"github.com/plimsoll-scheduler/plimsoll/pkg/configfile"
 	"github.com/plimsoll-scheduler/plimsoll/pkg/sim/policy"
 )
 
@@ -56,6 +58,33 @@ func TestProfilesTakeThePercentageOfNodesFromTheConfiguration(t *testing.T) {
 		if got := policies[i].Profile.PercentageOfNodesToScore; got == nil || *got != want {
 			t.Errorf("profile %s has the percentage %v, want %d", policies[i].Name, got, want)
 		}
+	}
+}
+
+// Each profile is simulated alone, so it need not share what those of a scheduler share.
+func TestProfilesMayDifferInTheirLoadModel(t *testing.T) {
+	const file = "../../../docs/parts.yaml"
+	policies, err := policy.Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := map[string]bool{}
+	for _, p := range policies {
+		names[p.Name] = true
+	}
+	if !names["complete"] || !names["without-learning"] || !names["without-history"] {
+		t.Errorf("%s has the profiles %v", file, names)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := configfile.Decode(content)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, faults := configfile.Check(cfg, content); !strings.Contains(fmt.Sprint(faults), "all profiles share one load model") {
+		t.Errorf("a scheduler takes it: its faults are %v", faults)
 	}
 }
 

@@ -30,7 +30,11 @@ func losses() []measure {
 	return []measure{
 		{"starved", "device-min", "minutes that allocated devices spent on nodes whose CPU demand was above their allocatable", 0, true,
 			func(p *sim.PolicyResult) float64 { return p.StarvedDeviceMinutes }},
-		{"lost", "device-min", "those, and minutes that devices were free where a waiting pod could have had them, or where the scenario's pods could not use them", 0, true,
+		{"movable", "% of it", "of that, as looked at every five minutes: where it would have ended if one pod had been on another node, which had the room; the most that moving pods could save", 0, false,
+			func(p *sim.PolicyResult) float64 { return p.StarvedMovablePercent }},
+		{"outgrown", "% of it", "of the starved: where that would not have ended it, and a pod alone used more CPU than its node has", 0, false,
+			func(p *sim.PolicyResult) float64 { return p.StarvedOutgrownPercent }},
+		{"lost", "device-min", "the starved, and minutes that devices were free where a waiting pod could have had them, or where the scenario's pods could not use them", 0, true,
 			func(p *sim.PolicyResult) float64 { return p.LostDeviceMinutes }},
 		{"short of CPU", "pod-min", "minutes that pods, with devices or without, spent on such nodes", 0, true,
 			func(p *sim.PolicyResult) float64 { return p.ShortPodMinutes }},

@@ -2,7 +2,10 @@ package world
 
 import (
 	"math"
+	"slices"
 	"time"
+
+	"gonum.org/v1/gonum/stat"
 )
 
 // Use is what a pod uses over time.
@@ -67,6 +70,25 @@ func (u *Use) CPUAt(t time.Duration) float64 {
 		return u.Base
 	}
 	return u.Base + u.Scale*u.CPU[u.entryAt(t)]
+}
+
+// CPUMoments returns the mean, in cores, and the variance of the use of CPU over all
+// entries.
+func (u *Use) CPUMoments() (mean, variance float64) {
+	if len(u.CPU) == 0 {
+		return u.Base, 0
+	}
+	mean, variance = stat.PopMeanVariance(u.CPU, nil)
+	return u.Base + u.Scale*mean, u.Scale * u.Scale * variance
+}
+
+// PeakMemory returns the most memory that is used, in bytes, if the pod runs for long
+// enough.
+func (u *Use) PeakMemory() int64 {
+	if len(u.MemorySeries) > 0 {
+		return slices.Max(u.MemorySeries)
+	}
+	return u.Memory + u.Growth*int64(u.GrowthSteps)
 }
 
 // entryAt returns which entry of CPU holds at the time.

@@ -54,6 +54,24 @@ func TestMeanUse(t *testing.T) {
 	}
 }
 
+func TestMomentsOfAUse(t *testing.T) {
+	for name, test := range map[string]struct {
+		use            Use
+		mean, variance float64
+		memory         int64
+	}{
+		"constant":         {Use{Base: 3, Memory: 5}, 3, 0, 5},
+		"by a series":      {Use{Base: 1, Scale: 2, CPU: []float64{1, 3}, Step: time.Minute}, 5, 4, 0},
+		"of its own scale": {Use{Scale: -1, CPU: []float64{1, 3}, Step: time.Minute, MemorySeries: []int64{7, 9}}, -2, 1, 9},
+		"memory grows":     {Use{Memory: 100, Growth: 10, GrowthStep: time.Minute, GrowthSteps: 3}, 0, 0, 130},
+	} {
+		mean, variance := test.use.CPUMoments()
+		if mean != test.mean || variance != test.variance || test.use.PeakMemory() != test.memory {
+			t.Errorf("%s: mean %v, variance %v, memory %d; want %v, %v, %d", name, mean, variance, test.use.PeakMemory(), test.mean, test.variance, test.memory)
+		}
+	}
+}
+
 func TestMemoryGrowsInSteps(t *testing.T) {
 	u := Use{Memory: 100, Growth: 10, GrowthStep: time.Minute, GrowthSteps: 3}
 	for age, want := range map[time.Duration]int64{
