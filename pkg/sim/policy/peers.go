@@ -7,8 +7,8 @@ import (
 )
 
 // peers are profiles of other schedulers that go by load. Each adds its plugin
-// to kube-scheduler's defaults, with the same weight as Plimsoll's profile gives
-// to load, and leaves the plugin's arguments at their defaults.
+// to kube-scheduler's defaults, with a weight above that of each of these, and leaves
+// the plugin's arguments at their defaults.
 var peers = []struct{ plugin, note string }{
 	{"TargetLoadPacking", "Trimaran's plugin of scheduler-plugins; it takes metrics from load-watcher once a minute"},
 	{"LoadVariationRiskBalancing", "Trimaran's plugin of scheduler-plugins; with metrics-server as its source it sees no variation"},
