@@ -46,10 +46,10 @@ type PolicyResult struct {
 	// pod alone used more than its node has. Both are 0 if nothing starved.
 	StarvedMovablePercent  float64 `json:"starvedMovablePercent"`
 	StarvedOutgrownPercent float64 `json:"starvedOutgrownPercent"`
-	// LostDeviceMinutes are StarvedDeviceMinutes, and minutes that devices were free in vain: where a
-	// pod that waits could have had them, or where pods with devices, drawn from the
-	// scenario's, could not use them (see FragmentedDevicesPercent). What is free is
-	// looked at every five minutes.
+	// LostDeviceMinutes are StarvedDeviceMinutes, and minutes that devices were free in
+	// vain: where a pod that waits could have had them, or where pods with devices, drawn
+	// from the scenario's, could not use them (see FragmentedDevicesPercent). What is free
+	// is looked at every five minutes.
 	LostDeviceMinutes float64 `json:"lostDeviceMinutes"`
 	// ShortPodMinutes are minutes that pods ran on nodes whose CPU demand was above
 	// their allocatable, summed over pods with and without devices.

@@ -21,6 +21,7 @@ import (
 var (
 	groupGates = map[string]bool{"GenericWorkload": true, "TopologyAwareWorkloadScheduling": true}
 	groupAPIs  = []string{"scheduling.k8s.io/v1beta1"}
+	groupWakes = map[string]func(*testing.T){"LoadDropsForGang": gangWakesWhenLoadDrops}
 )
 
 const gangGates = "--feature-gates=GenericWorkload=true,TopologyAwareWorkloadScheduling=true"
@@ -117,8 +118,6 @@ func TestGangGetsTheBetterZone(t *testing.T) {
 		t.Errorf("the gang is on %v, want the zone with less load", got)
 	}
 }
-
-func init() { wakes["LoadDropsForGang"] = gangWakesWhenLoadDrops }
 
 // A gang all pods of which are rejected for load is retried when that drops.
 func gangWakesWhenLoadDrops(t *testing.T) {

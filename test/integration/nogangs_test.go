@@ -2,8 +2,11 @@
 
 package integration
 
+import "testing"
+
 // Before 1.37, pod groups are alpha or not there at all.
 var (
 	groupGates map[string]bool
 	groupAPIs  []string
+	groupWakes map[string]func(*testing.T)
 )

@@ -16,23 +16,21 @@ import (
 // tests that are parallel, because beside them how long something takes says nothing.
 func TestPodsWakeInTime(t *testing.T) {
 	t.Run("AnnotationChanges", annotationWakesPods) // the shortest: not while others start
-	for name, test := range wakes {
+	tests := map[string]func(*testing.T){
+		"VictimIsGone":          preemptorRunsWhenVictimIsGone,
+		"LoadDropsForPreemptor": preemptorWakesWhenLoadDrops,
+		"LoadDrops":             podWakesWhenLoadDrops,
+		"NodeIsMeasured":        nodeIsMeasuredLate,
+		"NodeIsMadeAnew":        samplesOlderThanTheirNode,
+		"HeadroomForDevices":    headroomForFreeDevices,
+	}
+	maps.Copy(tests, groupWakes) // where the minor of Kubernetes has groups
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t)
 		})
 	}
-}
-
-// wakes are the tests of TestPodsWakeInTime, by their names in it. Those of what not
-// every minor of Kubernetes has are added where they are.
-var wakes = map[string]func(*testing.T){
-	"VictimIsGone":          preemptorRunsWhenVictimIsGone,
-	"LoadDropsForPreemptor": preemptorWakesWhenLoadDrops,
-	"LoadDrops":             podWakesWhenLoadDrops,
-	"NodeIsMeasured":        nodeIsMeasuredLate,
-	"NodeIsMadeAnew":        samplesOlderThanTheirNode,
-	"HeadroomForDevices":    headroomForFreeDevices,
 }
 
 // inTime is promptly, with a queue that by itself retries a rejected pod later than

@@ -14,16 +14,20 @@ import (
 // throughputReport returns what was measured, in Markdown.
 func throughputReport(m measurements) string {
 	var b strings.Builder
-	b.WriteString("The median of the runs, and in brackets the least and the greatest.\n")
+	b.WriteString("The median of the runs, and in brackets the least and the greatest; of what was done a pod, in brackets what stock did.\n")
 	for _, workload := range workloads() {
-		fmt.Fprintf(&b, "\n**%s pods**\n\n| profile | CPU a pod, to stock | pods/s, to stock | CPU a pod | runs |\n|---|---|---|---|---|\n", workload)
+		fmt.Fprintf(&b, "\n**%s pods**\n\n| profile | CPU a pod, to stock | pods/s, to stock | CPU a pod | nodes filtered | allocated | API requests | runs |\n|---|---|---|---|---|---|---|---|\n", workload)
 		for _, c := range contenders("") {
 			cpus := m.of(workload, c.Name, func(p pairing) float64 { return 1000 * p.Contender.cpu() })
 			if len(cpus) == 0 {
-				fmt.Fprintf(&b, "| %s | %s | | | 0 |\n", c.Name, notMeasured)
+				fmt.Fprintf(&b, "| %s | %s | | | | | | 0 |\n", c.Name, notMeasured)
 				continue
 			}
-			fmt.Fprintf(&b, "| %s | %s | %s | %.2f ms | %d |\n", c.Name, spread(m.cpuRatios(workload, c.Name)), spread(m.throughputRatios(workload, c.Name)), median(cpus), len(cpus))
+			fmt.Fprintf(&b, "| %s | %s | %s | %.2f ms | %s | %s | %s | %d |\n", c.Name,
+				spread(m.cpuRatios(workload, c.Name)), spread(m.throughputRatios(workload, c.Name)), median(cpus),
+				m.work(workload, c.Name, func(r result) float64 { return r.Filtered }, 1, ""),
+				m.work(workload, c.Name, func(r result) float64 { return r.AllocatedBytes }, 1<<20, " MiB"),
+				m.work(workload, c.Name, func(r result) float64 { return r.Requests }, 1, ""), len(cpus))
 		}
 	}
 	b.WriteString("\n| goal | wanted | measured | |\n|---|---|---|---|\n")
@@ -31,6 +35,14 @@ func throughputReport(m measurements) string {
 		g.write(&b, m)
 	}
 	return b.String()
+}
+
+// work returns how much was done a pod, in a unit, and beside that what stock did.
+func (m measurements) work(workload, name string, of func(result) float64, unit float64, unitName string) string {
+	each := func(r result) float64 { return of(r) / float64(r.Pods) / unit }
+	own := m.of(workload, name, func(p pairing) float64 { return each(p.Contender) })
+	stock := m.of(workload, name, func(p pairing) float64 { return each(p.Stock) })
+	return fmt.Sprintf("%.3g (%.3g)%s", median(own), median(stock), unitName)
 }
 
 func (m measurements) cpuRatios(workload, name string) []float64 {

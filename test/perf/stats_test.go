@@ -17,7 +17,9 @@ func TestMedian(t *testing.T) {
 
 // A contender is compared with the stock that ran beside it, whatever that took.
 func TestRatiosAreOfTheSameTime(t *testing.T) {
-	took := func(seconds, cpu float64) result { return result{Pods: 100, Seconds: seconds, CPUSeconds: cpu} }
+	took := func(seconds, cpu float64) result {
+		return result{Pods: 100, Seconds: seconds, CPUSeconds: cpu, Filtered: 1000 * cpu, Requests: 200, AllocatedBytes: 100 << 20}
+	}
 	m := measurements{"Mixed": {recommended: {
 		{Contender: took(1, 3), Stock: took(2, 2)},
 		{Contender: took(2, 6), Stock: took(4, 4)}, // all took twice as long
@@ -33,8 +35,8 @@ func TestRatiosAreOfTheSameTime(t *testing.T) {
 		"CPU a pod | at most 1.05 | 1.50 (1.50 to 1.50) | **missed** |",
 		"pods/s | at least 0.95 | 2.00 (2.00 to 2.00) | reached |",
 		"identical pods: CPU a pod | at most 1.05 | not measured |  |",
-		"| Plimsoll | 1.50 (1.50 to 1.50) | 2.00 (2.00 to 2.00) | 45.00 ms | 2 |",
-		"| Trimaran | not measured | | | 0 |",
+		"| Plimsoll | 1.50 (1.50 to 1.50) | 2.00 (2.00 to 2.00) | 45.00 ms | 45 (30) | 1 (1) MiB | 2 (2) | 2 |",
+		"| Trimaran | not measured | | | | | | 0 |",
 	} {
 		if !strings.Contains(got, want) {
 			t.Errorf("the report lacks %q:\n%s", want, got)

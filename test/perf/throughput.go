@@ -21,6 +21,10 @@ type result struct {
 	Pods       int     `json:"pods"`
 	Seconds    float64 `json:"seconds"`
 	CPUSeconds float64 `json:"cpuSeconds"`
+	// What was done meanwhile, by all that is in the process.
+	Filtered       float64 `json:"filtered"` // nodes
+	Requests       float64 `json:"requests"`
+	AllocatedBytes float64 `json:"allocatedBytes"`
 }
 
 // throughput is in pods a second.

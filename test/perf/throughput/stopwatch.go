@@ -27,6 +27,7 @@ type Result struct {
 	// not etcd.
 	Seconds    float64 `json:"seconds"`
 	CPUSeconds float64 `json:"cpuSeconds"`
+	Work
 }
 
 // Stopwatch measures a run. scheduler_perf's own measure of throughput is a mean
@@ -45,6 +46,7 @@ type Stopwatch struct {
 	bound     int
 	start     time.Time
 	startCPU  float64
+	startWork Work
 	profiling *os.File
 }
 
@@ -86,6 +88,10 @@ func (s *Stopwatch) begin() error {
 		}
 		s.profiling = file
 	}
+	var err error
+	if s.startWork, err = workDone(); err != nil {
+		return err
+	}
 	s.start, s.startCPU = time.Now(), cpuSeconds()
 	return nil
 }
@@ -98,6 +104,11 @@ func (s *Stopwatch) end() error {
 			return err
 		}
 	}
+	work, err := workDone()
+	if err != nil {
+		return err
+	}
+	result.Work = work.since(s.startWork)
 	text, err := json.Marshal(result)
 	if err != nil {
 		return err
