@@ -91,7 +91,11 @@ func (o *simulateOptions) policies() ([]sim.Policy, error) {
 		return nil, fmt.Errorf("--profiles: %w", err)
 	}
 	if o.knowing {
-		policies = append(policies, policy.Knowing(policies[0]))
+		i := slices.IndexFunc(policies, policy.GoesByLoad)
+		if i < 0 {
+			return nil, errors.New("--knowing: no profile has NodeLoad, so none goes by what pods use: name one that has by --profiles")
+		}
+		policies = append(policies, policy.Knowing(policies[i]))
 	}
 	if !o.peers {
 		return policies, nil

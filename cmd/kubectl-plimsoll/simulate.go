@@ -119,7 +119,7 @@ func (o *simulateOptions) addFlags(cmd *cobra.Command) {
 	flags.Uint64Var(&o.seed, "seed", 1, "seed of all that is random; the same seed gives the same result")
 	flags.StringVar(&o.config, "config", "", "`FILE` with a KubeSchedulerConfiguration")
 	flags.StringSliceVar(&o.profiles, "profiles", nil, "`NAMES` of profiles to compare (default: all of --config, and stock)")
-	flags.BoolVar(&o.knowing, "knowing", false, "also simulate the first profile knowing how each pod's use is distributed, in the place of learning it")
+	flags.BoolVar(&o.knowing, "knowing", false, "also simulate the first profile with NodeLoad, knowing how each pod's use is distributed, in the place of learning it")
 	flags.BoolVar(&o.peers, "peers", false, "also compare with the load-aware plugins of Trimaran and of Koordinator")
 	flags.IntVar(&o.parallel, "parallel", 0, "policies simulated at the same time (default: one a core)")
 	flags.StringVarP(&o.output, "output", "o", formatTable, "format of the result: table or json")

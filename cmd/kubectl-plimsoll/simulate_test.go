@@ -275,14 +275,14 @@ profiles:
 
 func TestPoliciesOfAConfigurationAreComparedWithStockAndPeers(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "config.yaml")
-	text := "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nprofiles: [{schedulerName: a}, {schedulerName: b}]\n"
+	text := "apiVersion: kubescheduler.config.k8s.io/v1\nkind: KubeSchedulerConfiguration\nprofiles: [{schedulerName: a}, {schedulerName: b, plugins: {multiPoint: {enabled: [{name: NodeLoad}]}}}]\n"
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for flags, want := range map[string]string{
 		"":                     "a b stock",
 		"--profiles=stock,b":   "stock b",
-		"--knowing":            "a b stock a-knowing",
+		"--knowing":            "a b stock b-knowing",
 		"--profiles=a --peers": "a TargetLoadPacking LoadVariationRiskBalancing LowRiskOverCommitment LoadAwareScheduling",
 	} {
 		o := &simulateOptions{}
@@ -302,6 +302,13 @@ func TestPoliciesOfAConfigurationAreComparedWithStockAndPeers(t *testing.T) {
 		if got := strings.Join(names, " "); got != want {
 			t.Errorf("%q compares %s, want %s", flags, got, want)
 		}
+	}
+}
+
+func TestNothingToKnow(t *testing.T) {
+	_, stderr, exit := plimsoll(t, small("--profiles", "stock", "--knowing")...)
+	if exit != exitError || !strings.Contains(stderr, "--knowing: no profile has NodeLoad") {
+		t.Errorf("exit status %d, the error is %q", exit, stderr)
 	}
 }
 

@@ -69,6 +69,9 @@ func Select(policies []sim.Policy, names []string, source string) ([]sim.Policy,
 	return selected, nil
 }
 
+// GoesByLoad reports whether the policy has NodeLoad.
+func GoesByLoad(p sim.Policy) bool { return config.Enables(p.Profile.Plugins, config.NodeLoad) }
+
 // Knowing returns the policy as it would be with a perfect forecast.
 func Knowing(p sim.Policy) sim.Policy {
 	p.Name += "-knowing"
