@@ -5,13 +5,15 @@
 NEWEST := $(shell sed -n 's/^\tk8s.io\/kubernetes v\(1\.[0-9]*\)\..*/\1/p' go.mod)
 OLDER := 1.36 1.35
 K8S ?= $(NEWEST)
+# The flags of the go command for an older minor; its module file is in the folder $(2).
+flags_for = -modfile=$(2)go-$(1).mod -tags=k8s$(subst .,,$(1))
 ifeq ($(K8S),$(NEWEST))
 MINOR_FLAGS :=
 else ifneq ($(filter $(K8S),$(OLDER)),)
 # Of the go command, in the root of the checkout, and for the tests that call it
 # elsewhere.
-MINOR_FLAGS := -modfile=go-$(K8S).mod -tags=k8s$(subst .,,$(K8S))
-export GOFLAGS := $(GOFLAGS) -modfile=$(CURDIR)/go-$(K8S).mod -tags=k8s$(subst .,,$(K8S))
+MINOR_FLAGS := $(call flags_for,$(K8S))
+export GOFLAGS := $(GOFLAGS) $(call flags_for,$(K8S),$(CURDIR)/)
 TOOLS_OF_MINOR := $(addprefix bin/tools-$(K8S)/,kube-apiserver kube-controller-manager kube-scheduler)
 else
 $(error K8S=$(K8S): must be $(NEWEST), or one of $(OLDER))
@@ -196,7 +198,7 @@ lint: newest ## Check the code and the module files
 	$(LINT) run
 	@unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "run gofmt -w on: $$unformatted" >&2; exit 1; }
 	go vet ./...
-	$(foreach minor,$(OLDER),go list -modfile=go-$(minor).mod -tags=k8s$(subst .,,$(minor)) -test -export ./... >/dev/null && ) true # compiles all
+	$(foreach minor,$(OLDER),go list $(call flags_for,$(minor)) -test -export ./... >/dev/null && ) true # compiles all
 	go -C $(BENCH) vet ./...
 	go -C $(CHART) vet ./...
 	go -C $(BROWSER) vet ./...

@@ -1,6 +1,7 @@
 package sim
 
 import (
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/types"
@@ -73,10 +74,8 @@ func endsByMove(m *world.Machine, node fwk.NodeInfo, others []other, short float
 		if use < short || !known {
 			continue
 		}
-		for _, o := range others {
-			if use <= o.headroom && kind.fits(o.unrequested) {
-				return true
-			}
+		if slices.ContainsFunc(others, func(o other) bool { return use <= o.headroom && kind.fits(o.unrequested) }) {
+			return true
 		}
 	}
 	return false
@@ -84,10 +83,5 @@ func endsByMove(m *world.Machine, node fwk.NodeInfo, others []other, short float
 
 // isOutgrown reports whether one of the machine's pods alone uses more than it has.
 func isOutgrown(m *world.Machine, now time.Duration) bool {
-	for _, task := range m.Running() {
-		if task.Use.CPUAt(now) > m.CPU {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(m.Running(), func(task *world.Task) bool { return task.Use.CPUAt(now) > m.CPU })
 }

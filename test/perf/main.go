@@ -38,9 +38,8 @@ type options struct {
 	count  int    // of each Go benchmark
 	// within is how long all of it may take.
 	within time.Duration
-	// only selects runs, as WORKLOAD/PROFILE, if selects is set; else it matches all.
-	only    *regexp.Regexp
-	selects bool
+	// only selects runs, as WORKLOAD/PROFILE; nil is all.
+	only *regexp.Regexp
 	// profiles is a folder for CPU profiles of the runs; "" for none.
 	profiles string
 }
@@ -62,9 +61,10 @@ func run(ctx context.Context, args []string) error {
 	}
 	end := time.Now().Add(opts.within)
 	var err error
-	opts.selects = *only != ""
-	if opts.only, err = regexp.Compile(*only); err != nil {
-		return fmt.Errorf("-only: %w", err)
+	if *only != "" {
+		if opts.only, err = regexp.Compile(*only); err != nil {
+			return fmt.Errorf("-only: %w", err)
+		}
 	}
 	if opts.root, err = filepath.Abs(opts.root); err != nil {
 		return err
@@ -86,7 +86,7 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
-	if opts.count > 0 && !opts.selects { // first: they do not adapt to how much time is left
+	if opts.count > 0 && opts.only == nil { // first: they do not adapt to how much time is left
 		summary, err := measureGo(ctx, &opts, work)
 		if err != nil {
 			return fmt.Errorf("go benchmarks: %w", err)
@@ -101,7 +101,7 @@ func run(ctx context.Context, args []string) error {
 		if err := save(filepath.Join(work, "throughput.json"), measured); err != nil {
 			return err
 		}
-		if opts.selects {
+		if opts.only != nil {
 			return nil
 		}
 		doc.add("throughput", about+"\n"+throughputReport(measured))

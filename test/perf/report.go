@@ -25,9 +25,9 @@ func throughputReport(m measurements) string {
 			}
 			fmt.Fprintf(&b, "| %s | %s | %s | %.2f ms | %s | %s | %s | %d |\n", c.Name,
 				spread(m.cpuRatios(workload, c.Name)), spread(m.throughputRatios(workload, c.Name)), median(cpus),
-				m.work(workload, c.Name, func(r result) float64 { return r.Filtered }, 1, ""),
-				m.work(workload, c.Name, func(r result) float64 { return r.AllocatedBytes }, 1<<20, " MiB"),
-				m.work(workload, c.Name, func(r result) float64 { return r.Requests }, 1, ""), len(cpus))
+				m.work(workload, c.Name, "%.0f (%.0f)", func(r result) float64 { return r.Filtered }),
+				m.work(workload, c.Name, "%.2f (%.2f) MiB", func(r result) float64 { return r.AllocatedBytes / (1 << 20) }),
+				m.work(workload, c.Name, "%.1f (%.1f)", func(r result) float64 { return r.Requests }), len(cpus))
 		}
 	}
 	b.WriteString("\n| goal | wanted | measured | |\n|---|---|---|---|\n")
@@ -37,12 +37,11 @@ func throughputReport(m measurements) string {
 	return b.String()
 }
 
-// work returns how much was done a pod, in a unit, and beside that what stock did.
-func (m measurements) work(workload, name string, of func(result) float64, unit float64, unitName string) string {
-	each := func(r result) float64 { return of(r) / float64(r.Pods) / unit }
-	own := m.of(workload, name, func(p pairing) float64 { return each(p.Contender) })
-	stock := m.of(workload, name, func(p pairing) float64 { return each(p.Stock) })
-	return fmt.Sprintf("%.3g (%.3g)%s", median(own), median(stock), unitName)
+// work returns in a format how much of something was done a pod, and what stock did.
+func (m measurements) work(workload, name, format string, of func(result) float64) string {
+	own := m.of(workload, name, func(p pairing) float64 { return of(p.Contender) / float64(p.Contender.Pods) })
+	stock := m.of(workload, name, func(p pairing) float64 { return of(p.Stock) / float64(p.Stock.Pods) })
+	return fmt.Sprintf(format, median(own), median(stock))
 }
 
 func (m measurements) cpuRatios(workload, name string) []float64 {

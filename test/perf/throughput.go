@@ -112,8 +112,8 @@ func runsOf(opts *options) []oneRun {
 		for _, c := range contenders(opts.root) {
 			r := oneRun{workload, c}
 			switch {
-			case !opts.only.MatchString(workload + "/" + c.Name):
-			case opts.selects, slices.ContainsFunc(goals(), func(g goal) bool { return g.workload == workload && g.of == c.Name }):
+			case opts.only != nil && !opts.only.MatchString(workload+"/"+c.Name):
+			case opts.only != nil, slices.ContainsFunc(goals(), func(g goal) bool { return g.workload == workload && g.of == c.Name }):
 				ofGoals = append(ofGoals, r)
 			default:
 				others = append(others, r)
