@@ -5,6 +5,7 @@ import (
 
 	dto "github.com/prometheus/client_model/go"
 	"k8s.io/component-base/metrics/legacyregistry"
+	_ "k8s.io/component-base/metrics/prometheus/restclient" // counts the requests of all clients
 )
 
 // Work is what the process has done: the part of the cost of a run that depends on no
