@@ -14,6 +14,7 @@ type History struct {
 	window  time.Duration
 	limit   int
 	samples []Sample
+	later   time.Duration // what all samples but the oldest stand for
 }
 
 // New returns an empty history of a window that is filled once in an interval.
@@ -51,7 +52,13 @@ func (h *History) Add(s Sample) {
 	for drop < len(h.samples) && (!h.samples[drop].Timestamp.After(begin) || len(h.samples)-drop >= h.limit) {
 		drop++
 	}
+	for i := 1; i <= drop && i < len(h.samples); i++ {
+		h.later -= h.weight(i)
+	}
 	h.samples = Append(append(h.samples[:0], h.samples[drop:]...), s, h.limit)
+	if newest := len(h.samples) - 1; newest > 0 {
+		h.later += h.weight(newest)
+	}
 }
 
 // Append appends s to fewer samples than the limit, with room for no more than that:
@@ -64,7 +71,7 @@ func Append(samples []Sample, s Sample, limit int) []Sample {
 }
 
 // Clear drops all samples.
-func (h *History) Clear() { h.samples = nil }
+func (h *History) Clear() { h.samples, h.later = nil, 0 }
 
 // Clone returns a copy that shares nothing with h.
 func (h *History) Clone() History {
@@ -76,24 +83,25 @@ func (h *History) Clone() History {
 // weight returns the time that sample i stands for: its own window, less what
 // the sample before covers already, and less what lies before the history's
 // window. It is above 0.
-func (h *History) weight(i int) time.Duration {
-	s, newest := &h.samples[i], &h.samples[len(h.samples)-1]
-	weight := h.window - newest.Timestamp.Sub(s.Timestamp)
+func (h *History) weight(i int) (weight time.Duration) {
+	s := &h.samples[i]
+	if i > 0 { // the sample before is in the window, and so is what comes after it
+		weight = s.Timestamp.Sub(h.samples[i-1].Timestamp)
+	} else {
+		weight = h.window - h.samples[len(h.samples)-1].Timestamp.Sub(s.Timestamp)
+	}
 	if s.Window > 0 {
 		weight = min(weight, s.Window)
-	}
-	if i > 0 {
-		weight = min(weight, s.Timestamp.Sub(h.samples[i-1].Timestamp))
 	}
 	return max(weight, 1)
 }
 
 // Covered returns how much of the window the samples stand for.
-func (h *History) Covered() (sum time.Duration) {
-	for i := range h.samples {
-		sum += h.weight(i)
+func (h *History) Covered() time.Duration {
+	if len(h.samples) == 0 {
+		return 0
 	}
-	return sum
+	return h.later + h.weight(0)
 }
 
 // Scratch is memory for Statistics to work in.

@@ -1,6 +1,7 @@
 package history
 
 import (
+	"math/rand/v2"
 	"reflect"
 	"testing"
 	"time"
@@ -101,6 +102,31 @@ func TestNewestAndOldest(t *testing.T) {
 	}
 	if h.Clear(); h.Newest() != nil {
 		t.Error("a cleared history has samples")
+	}
+}
+
+// What the samples stand for is kept up to date as they come and go.
+func TestCoveredIsTheSumOfWeights(t *testing.T) {
+	random := rand.New(rand.NewPCG(3, 4))
+	for _, window := range []time.Duration{0, time.Minute, 5 * time.Minute} {
+		h, second := New(window, 15*time.Second), 0
+		for range 2000 {
+			switch random.IntN(50) {
+			case 0:
+				h.Clear()
+			case 1:
+				second += 400 // all before is too old then
+			}
+			second += 1 + random.IntN(40)
+			h.Add(at(second, time.Duration(random.IntN(30))*time.Second, 1))
+			var want time.Duration
+			for i := range h.samples {
+				want += h.weight(i)
+			}
+			if h.Covered() != want {
+				t.Fatalf("window %v, %d samples: %v, want %v", window, len(h.samples), h.Covered(), want)
+			}
+		}
 	}
 }
 
