@@ -5,6 +5,14 @@
 NEWEST := $(shell sed -n 's/^\tk8s.io\/kubernetes v\(1\.[0-9]*\)\..*/\1/p' go.mod)
 OLDER := 1.36 1.35
 K8S ?= $(NEWEST)
+# All programs, tests and images are built with the same flags: what is compiled for one
+# serves the others. Without cgo no C compiler is needed but for what races and for runc.
+COMMON_FLAGS := -trimpath
+export GOFLAGS := $(COMMON_FLAGS) $(GOFLAGS)
+export CGO_ENABLED ?= 0
+# Before a go command for a module that is the same for all minors.
+ANY_MINOR := GOFLAGS=$(COMMON_FLAGS)
+
 # The flags of the go command for an older minor; its module file is in the folder $(2).
 flags_for = -modfile=$(2)go-$(1).mod -tags=k8s$(subst .,,$(1))
 ifeq ($(K8S),$(NEWEST))
@@ -40,6 +48,7 @@ NODE_TOOLS := $(addprefix bin/node/,$(notdir $(NODE_PACKAGES)))
 NODE_IMAGES := pause server deviceplugin dradriver
 TAGS_runc := seccomp
 TAGS_containerd := no_btrfs
+CGO_runc := 1
 
 # Evaluated only by the targets that use them.
 GO_VERSION = $(shell sed -n 's/^go /go/p' go.mod)
@@ -71,7 +80,7 @@ tools: prerequisites $(TOOLS) $(TOOLS_OF_MINOR) ## Build the local control plane
 bin/tools/%: $(COMPONENTS)/go.mod | prerequisites
 	@echo 'building $* (if nothing is cached: 8 min for the first kube-*, else 1 to 2 min)'
 	@start=$$(date +%s); package='$(filter %/$* %/$*/server/v3,$(PACKAGES))'; \
-	export GOFLAGS= && cd $(COMPONENTS) && \
+	export $(ANY_MINOR) && cd $(COMPONENTS) && \
 	version=$$(go list -f '{{.Module.Version}}' $$package) && \
 	go build -tags '$(TAGS_$*)' -ldflags "-s -w -X $(GITVERSION)=$$version" -o $(CURDIR)/$@ $$package && \
 	touch $(CURDIR)/$@ && \
@@ -85,7 +94,7 @@ bin/tools-$(K8S)/%: go-$(K8S).mod | prerequisites
 
 bin/node/%: $(NODE_COMPONENTS)/go.mod | prerequisites
 	@echo 'building $* (if nothing is cached: up to 2 min)'
-	@export GOFLAGS= && go -C $(NODE_COMPONENTS) build -tags '$(TAGS_$*)' -ldflags '-s -w' -o $(CURDIR)/$@ '$(filter %/$*,$(NODE_PACKAGES))' && touch $@
+	@$(ANY_MINOR) CGO_ENABLED=$(or $(CGO_$*),0) go -C $(NODE_COMPONENTS) build -tags '$(TAGS_$*)' -ldflags '-s -w' -o $(CURDIR)/$@ '$(filter %/$*,$(NODE_PACKAGES))' && touch $@
 
 bin/node/kubelet: bin/tools/kubelet
 	@mkdir -p bin/node && ln -f $< $@
@@ -136,7 +145,7 @@ real-nodes: seccomp
 
 .PHONY: test
 test: tools $(if $(MINOR_FLAGS),,browser $(if $(REAL_NODES),seccomp)) ## Run all tests, also those against the local control plane
-	go test $(RACE) -timeout 40m ./...
+	$(GO_TEST) -timeout 40m ./...
 ifeq ($(K8S),$(NEWEST))
 	go -C $(BENCH) test ./...
 	go -C $(CHART) test -timeout 20m ./...
@@ -152,15 +161,16 @@ test-node: newest real-nodes tools build node-tools ## Run the tests on real nod
 
 # What finds data races. It has all of Kubernetes compiled anew: RACE= goes without.
 RACE ?= -race
+GO_TEST = $(if $(RACE),CGO_ENABLED=1 )go test $(RACE)
 
 .PHONY: unit
 unit: ## Run the tests that need no control plane
-	go test $(RACE) $$(go list ./... | grep -v -e /test/integration -e /test/cluster)
+	$(GO_TEST) $$(go list ./... | grep -v -e /test/integration -e /test/cluster)
 
 .PHONY: smoke
 smoke: tools ## Place a few pods by the local control plane, and have it check the chart's objects
-	go test $(RACE) -timeout 10m -run '^Test(ControlPlaneIsOfTheMinorThatIsBuiltFor|Placement|FilterAtTheThreshold)$$' ./test/integration
-	GOFLAGS= go -C $(CHART) test -timeout 10m -run '^TestObjectsPassStrictDryRun$$' . -args -tools $(CURDIR)/bin/tools$(if $(MINOR_FLAGS),-$(K8S))
+	$(GO_TEST) -timeout 10m -run '^Test(ControlPlaneIsOfTheMinorThatIsBuiltFor|Placement|FilterAtTheThreshold)$$' ./test/integration
+	$(ANY_MINOR) go -C $(CHART) test -timeout 10m -run '^TestObjectsPassStrictDryRun$$' . -args -tools $(CURDIR)/bin/tools$(if $(MINOR_FLAGS),-$(K8S))
 
 # How often "make bench" runs each profile that a goal is for, and each Go benchmark;
 # and how long it may take: what else there is to run is left out.
@@ -263,7 +273,7 @@ IMAGE_SBOMS ?=
 # What is built is dated by its commit, so that it is the same whenever it is built.
 COMMIT_TIME = $(shell git log -1 --format=%ct 2>/dev/null)
 REVISION = $(shell git describe --always --abbrev=40 --exclude='*' --dirty 2>/dev/null)
-MAKE_RELEASE = GOFLAGS= SOURCE_DATE_EPOCH='$(or $(SOURCE_DATE_EPOCH),$(COMMIT_TIME))' go -C $(RELEASE) run .
+MAKE_RELEASE = $(ANY_MINOR) SOURCE_DATE_EPOCH='$(or $(SOURCE_DATE_EPOCH),$(COMMIT_TIME))' go -C $(RELEASE) run .
 OF_THE_BUILD = -version '$(VERSION)' -revision '$(REVISION)' -flags '$(MINOR_FLAGS)' -ldflags '$(LDFLAGS)'
 
 .PHONY: image
