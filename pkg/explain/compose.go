@@ -110,18 +110,37 @@ func (p *places) of(slot int) int {
 }
 
 // considered are the slots of the nodes of which a plugin noted something, and of
-// the chosen one.
+// the chosen one. Of most nodes of a large cluster none did.
 func (p *places) considered(yield func(slot int) bool) {
-	for slot := range p.trace.view.Slots() {
-		considered := slot == p.chosen
-		for i := range p.trace.parts {
-			considered = considered || p.trace.parts[i].marks[slot] != unseen
+	slots := p.trace.view.Slots()
+	for first := 0; first < slots; first += marksAtOnce {
+		if !p.chosenIn(first) && !p.marked(first) {
+			continue
 		}
-		// A plugin's view may be younger than the trace's.
-		if considered && p.trace.view.At(slot) != nil && !yield(slot) {
-			return
+		for slot := first; slot < min(first+marksAtOnce, slots); slot++ {
+			considered := slot == p.chosen
+			for i := range p.trace.parts {
+				considered = considered || p.trace.parts[i].marks[slot] != unseen
+			}
+			// A plugin's view may be younger than the trace's.
+			if considered && p.trace.view.At(slot) != nil && !yield(slot) {
+				return
+			}
 		}
 	}
+}
+
+// chosenIn reports whether the chosen node is among those that begin with a slot.
+func (p *places) chosenIn(first int) bool { return first <= p.chosen && p.chosen < first+marksAtOnce }
+
+// marked reports whether a plugin noted something of those that begin with a slot.
+func (p *places) marked(first int) bool {
+	for i := range p.trace.parts {
+		if p.trace.parts[i].marks.any(first) {
+			return true
+		}
+	}
+	return false
 }
 
 // nodes explains the nodes in the first places, at most MaxNodes. atPlace is how

@@ -1,5 +1,7 @@
 package explain
 
+import "encoding/binary"
+
 // Marks is what a plugin made of each node in a scheduling cycle, a byte a
 // node, by the node's slot in the load model's view. Plugins write to it from
 // many goroutines, each node's byte from one.
@@ -32,6 +34,15 @@ func (m Marks) Reject(slot int, why int) {
 	if slot < len(m) {
 		m[slot] = uint8(firstWhy + why)
 	}
+}
+
+// marksAtOnce is of how many nodes any looks at the marks.
+const marksAtOnce = 8
+
+// any reports whether something was noted of the nodes that begin with a slot; true if
+// they are not all of this view.
+func (m Marks) any(first int) bool {
+	return first+marksAtOnce > len(m) || binary.NativeEndian.Uint64(m[first:]) != 0
 }
 
 // NotScored is At's value for a node that was neither rejected nor scored.

@@ -231,6 +231,21 @@ func TestDecisionIsBounded(t *testing.T) {
 	}
 }
 
+// Marks are looked at many at once: none is missed, wherever it is.
+func TestFewOfManyNodesAreConsidered(t *testing.T) {
+	const nodes = 3 * marksAtOnce
+	c := newCycles(t, nodes)
+	for slot := range nodes {
+		name := fmt.Sprint("p", slot)
+		state, marks := c.begin(name, nodeLoad(), deviceFit())
+		marks[slot%2].Reject(slot, 0)
+		Of(state).Conclude(Waits, "")
+		if d := c.written(name); d.Considered != 1 || d.Nodes[0].Name != fmt.Sprint("n", slot) {
+			t.Errorf("slot %d is marked: %+v", slot, d)
+		}
+	}
+}
+
 // A plugin's view may be younger than the trace's.
 func TestNodesThatTheTraceDoesNotKnow(t *testing.T) {
 	c := newCycles(t, 2)

@@ -1,6 +1,8 @@
 package load
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 
@@ -238,8 +240,8 @@ func (n *node) object() *v1.Node {
 }
 
 // published returns the node as views show it in this version.
-func (n *node) published(version uint32) *Node {
-	result := &Node{
+func (n *node) published(version uint32) Node {
+	result := Node{
 		Version: version, Name: n.name, Slot: n.slot, Born: n.born, Allocatable: n.allocatable, Requested: n.requested,
 		Demand: n.demand.Compact(), Unseen: n.unseen.Compact(), UnseenUse: n.prediction.Unseen,
 		Measured: n.prediction.Measured, Deviation: n.prediction.Deviation, Predicted: n.prediction.Statistics(),
@@ -362,12 +364,17 @@ func (ns *nodes) publish() *snapshot {
 	for slot := range ns.freed {
 		next.put(slot, nil, ns.published)
 	}
-	for n := range ns.dirty {
+	// Those that change together lie together, in the order of their slots, which is about
+	// that in which the scheduler goes through them: processors fetch ahead then.
+	dirty := slices.SortedFunc(maps.Keys(ns.dirty), func(a, b *node) int { return cmp.Compare(a.slot, b.slot) })
+	nodes := make([]Node, len(dirty))
+	for i, n := range dirty {
 		if n.slot < 0 {
 			continue // not known to the API server: nobody can ask for it
 		}
 		ns.versions++ // that they begin anew after 4 billion does no harm: nobody remembers the first
-		next.put(n.slot, n.published(ns.versions), ns.published)
+		nodes[i] = n.published(ns.versions)
+		next.put(n.slot, &nodes[i], ns.published)
 	}
 	if ns.reindex {
 		slots := make(map[string]int, len(ns.slots))

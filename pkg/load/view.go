@@ -1,6 +1,7 @@
 package load
 
 import (
+	"math/rand/v2"
 	"sync/atomic"
 	"time"
 
@@ -79,6 +80,8 @@ type Node struct {
 	Name           string
 	// Born is larger than the Epoch of each view that does not have the node.
 	Born uint64
+
+	_ [40]byte // so that nodes beside each other all begin where what is fetched at once does
 }
 
 // InFlight returns how much of the prediction is not measured yet.
@@ -297,7 +300,7 @@ type index struct {
 }
 
 func newIndex(slots map[string]int) *index {
-	size := 1
+	size := memoWays
 	for size < 2*len(slots) {
 		size *= 2
 	}
@@ -310,25 +313,42 @@ func newIndex(slots map[string]int) *index {
 // places in memory. It belongs to an index: slots are reused once that is
 // replaced.
 //
-// An entry is one word, so no lock is needed, and holds generation and slot + 1.
-// Generations of the same lowest bits overwrite one another. Their number is a
-// power of two.
+// An entry is one word, so no lock is needed, and holds generation and slot + 1. Each
+// generation has memoWays entries to be in, beside each other, which it shares with others:
+// with one, a fourth of the nodes would keep another from being remembered, and be kept by
+// it. The number of entries is a power of two.
 type memo []atomic.Uint64
+
+// memoWays is how many entries a generation may be in: half of what a processor fetches at
+// once.
+const memoWays = 4
 
 // slotBits is for how many nodes entries have room, 16 million. The rest is for
 // generations: ten thousand changes a second for three years. What is beyond is
 // not remembered.
 const slotBits = 24
 
-func (m memo) entry(generation int64) *atomic.Uint64 { return &m[generation&int64(len(m)-1)] }
-
-func (m memo) slot(generation int64) (slot int, known bool) {
-	entry := m.entry(generation).Load()
-	return int(entry&(1<<slotBits-1)) - 1, entry != 0 && entry>>slotBits == uint64(generation)
+// entries are those that the generation may be in.
+func (m memo) entries(generation int64) []atomic.Uint64 {
+	first := int(generation) * memoWays & (len(m) - 1)
+	return m[first : first+memoWays]
 }
 
+func (m memo) slot(generation int64) (slot int, known bool) {
+	entries := m.entries(generation)
+	for i := range entries {
+		if entry := entries[i].Load(); entry>>slotBits == uint64(generation) && entry != 0 {
+			return int(entry&(1<<slotBits-1)) - 1, true
+		}
+	}
+	return -1, false
+}
+
+// note remembers the slot of a generation, in the place of any other: which one is left to
+// chance, because what is remembered may be of nodes that are asked for all the time, or of
+// generations that nobody asks for any more.
 func (m memo) note(generation int64, slot int) {
 	if generation > 0 && slot < 1<<slotBits-1 {
-		m.entry(generation).Store(uint64(generation)<<slotBits | uint64(slot+1))
+		m.entries(generation)[rand.IntN(memoWays)].Store(uint64(generation)<<slotBits | uint64(slot+1))
 	}
 }

@@ -118,14 +118,30 @@ func TestMemo(t *testing.T) {
 			t.Errorf("%+v: another generation has the slot", test)
 		}
 	}
-	m := make(memo, 4)
-	m.note(1, 10)
-	m.note(5, 50)
-	if _, known := m.slot(1); known {
-		t.Error("a generation is still known that another one took the place of")
+	// Of generations that share entries as many are known as there are entries, and the
+	// one noted last in any case.
+	m := make(memo, 2*memoWays)
+	for i := range int64(100) {
+		shared := 1 + 2*i
+		m.note(shared, int(i))
+		if slot, known := m.slot(shared); !known || slot != int(i) {
+			t.Fatalf("generation %d, noted last: slot %d, known %t", shared, slot, known)
+		}
+		if _, known := m.slot(shared + 1); known {
+			t.Fatalf("generation %d is known, which was not noted", shared+1)
+		}
 	}
-	if slot, known := m.slot(5); !known || slot != 50 {
-		t.Error("the last one noted is not known")
+	known := 0
+	for i := range int64(100) {
+		if slot, ok := m.slot(1 + 2*i); ok {
+			known++
+			if slot != int(i) {
+				t.Errorf("generation %d: slot %d, want %d", 1+2*i, slot, i)
+			}
+		}
+	}
+	if known != memoWays {
+		t.Errorf("%d generations are known, want %d", known, memoWays)
 	}
 }
 

@@ -69,7 +69,7 @@ func (m measurements) of(workload, name string, measure func(pairing) float64) [
 func measureThroughput(ctx context.Context, opts *options, work string, end time.Time) (measurements, error) {
 	program := filepath.Join(work, "throughput.test")
 	fmt.Println("building the benchmark (first time: some minutes)")
-	build := exec.CommandContext(ctx, "go", "test", "-c", "-o", program, "./throughput")
+	build := exec.CommandContext(ctx, "go", "test", "-trimpath", "-c", "-o", program, "./throughput")
 	build.Dir = filepath.Join(opts.root, "test", "perf")
 	if out, err := build.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("build: %w\n%s", err, out)
@@ -201,7 +201,14 @@ func (p *process) start(ctx context.Context) error {
 	}
 	p.cmd = exec.CommandContext(ctx, p.program, args...)
 	p.cmd.Dir, p.cmd.Stdout, p.cmd.Stderr, p.cmd.ExtraFiles = p.dir, p.log, p.log, []*os.File{report}
+	modules, err := moduleCache(ctx)
+	if err != nil {
+		return err
+	}
 	p.cmd.Env = append(os.Environ(), "TMPDIR="+p.dir, "ARTIFACTS="+p.dir,
+		// By these the API server finds its sources, of which it reads a certificate: built
+		// with -trimpath it knows only in which module they are.
+		"TEST_SRCDIR="+modules, "TEST_WORKSPACE=.",
 		"PATH="+filepath.Join(p.root, "bin", "tools")+string(os.PathListSeparator)+os.Getenv("PATH"))
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // with etcd, which it starts
 	p.cmd.Cancel = p.kill
@@ -224,6 +231,15 @@ func (p *process) start(ctx context.Context) error {
 		_ = results.Close() // it was for reading
 	}()
 	return nil
+}
+
+// moduleCache returns the folder that modules are in.
+func moduleCache(ctx context.Context) (string, error) {
+	out, err := exec.CommandContext(ctx, "go", "env", "GOMODCACHE").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env GOMODCACHE: %w", err)
+	}
+	return strings.TrimSpace(string(out)), nil
 }
 
 // result waits for what it has measured.
