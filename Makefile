@@ -6,12 +6,13 @@ NEWEST := $(shell sed -n 's/^\tk8s.io\/kubernetes v\(1\.[0-9]*\)\..*/\1/p' go.mo
 OLDER := 1.36 1.35
 K8S ?= $(NEWEST)
 # All programs, tests and images are built with the same flags: what is compiled for one
-# serves the others. Without cgo no C compiler is needed but for what races and for runc.
-COMMON_FLAGS := -trimpath
+# serves the others. What debuggers need would be a tenth of compiling, and is left out of
+# what is released anyway. Without cgo no C compiler is needed but for what races and for runc.
+COMMON_FLAGS := -trimpath -gcflags=all=-dwarf=false
 export GOFLAGS := $(COMMON_FLAGS) $(GOFLAGS)
 export CGO_ENABLED ?= 0
 # Before a go command for a module that is the same for all minors.
-ANY_MINOR := GOFLAGS=$(COMMON_FLAGS)
+ANY_MINOR := GOFLAGS='$(COMMON_FLAGS)'
 
 # The flags of the go command for an older minor; its module file is in the folder $(2).
 flags_for = -modfile=$(2)go-$(1).mod -tags=k8s$(subst .,,$(1))
@@ -147,21 +148,23 @@ real-nodes: seccomp
 test: tools $(if $(MINOR_FLAGS),,browser $(if $(REAL_NODES),seccomp)) ## Run all tests, also those against the local control plane
 	$(GO_TEST) -timeout 40m ./...
 ifeq ($(K8S),$(NEWEST))
-	go -C $(BENCH) test ./...
-	go -C $(CHART) test -timeout 20m ./...
-	go -C $(BROWSER) test -timeout 20m ./...
-	go -C $(RELEASE) test ./...
+	go -C $(BENCH) test $(NO_VET) ./...
+	go -C $(CHART) test $(NO_VET) -timeout 20m ./...
+	go -C $(BROWSER) test $(NO_VET) -timeout 20m ./...
+	go -C $(RELEASE) test $(NO_VET) ./...
 	$(if $(REAL_NODES),@$(MAKE) --no-print-directory test-node,@echo 'make test-node is left out. $(NO_REAL_NODES)' >&2)
 endif
 
 .PHONY: test-node
 test-node: newest real-nodes tools build node-tools ## Run the tests on real nodes: a kubelet, containerd, a device plugin (root on Linux)
-	go -C $(NODE) test -p 1 -timeout 30m -v ./... > bin/node/test.log 2>&1 && rc=0 || rc=$$?; \
+	go -C $(NODE) test $(NO_VET) -p 1 -timeout 30m -v ./... > bin/node/test.log 2>&1 && rc=0 || rc=$$?; \
 		grep -E '^(ok|FAIL|---|the first|\|)|_test.go:' bin/node/test.log || cat bin/node/test.log; exit $$rc
 
 # What finds data races. It has all of Kubernetes compiled anew: RACE= goes without.
 RACE ?= -race
-GO_TEST = $(if $(RACE),CGO_ENABLED=1 )go test $(RACE)
+# "make lint" vets. "go test" would as well, and read all of Kubernetes for that.
+NO_VET := -vet=off
+GO_TEST = $(if $(RACE),CGO_ENABLED=1 )go test $(NO_VET) $(RACE)
 
 .PHONY: unit
 unit: ## Run the tests that need no control plane
@@ -170,7 +173,7 @@ unit: ## Run the tests that need no control plane
 .PHONY: smoke
 smoke: tools ## Place a few pods by the local control plane, and have it check the chart's objects
 	$(GO_TEST) -timeout 10m -run '^Test(ControlPlaneIsOfTheMinorThatIsBuiltFor|Placement|FilterAtTheThreshold)$$' ./test/integration
-	$(ANY_MINOR) go -C $(CHART) test -timeout 10m -run '^TestObjectsPassStrictDryRun$$' . -args -tools $(CURDIR)/bin/tools$(if $(MINOR_FLAGS),-$(K8S))
+	$(ANY_MINOR) go -C $(CHART) test $(NO_VET) -timeout 10m -run '^TestObjectsPassStrictDryRun$$' . -args -tools $(CURDIR)/bin/tools$(if $(MINOR_FLAGS),-$(K8S))
 
 # How often "make bench" runs each profile that a goal is for, and each Go benchmark;
 # and how long it may take: what else there is to run is left out.
