@@ -38,6 +38,7 @@ type options struct {
 	count  int    // of each Go benchmark
 	// within is how long all of it may take.
 	within time.Duration
+	nodes  int // in a run, and pods
 	// only selects runs, as WORKLOAD/PROFILE; nil is all.
 	only *regexp.Regexp
 	// profiles is a folder for CPU profiles of the runs; "" for none.
@@ -45,7 +46,7 @@ type options struct {
 }
 
 func run(ctx context.Context, args []string) error {
-	var opts options
+	opts := options{nodes: 5000}
 	flags := flag.NewFlagSet("perf", flag.ContinueOnError)
 	flags.StringVar(&opts.root, "root", filepath.Join("..", ".."), "The root of the repository.")
 	flags.IntVar(&opts.rounds, "rounds", 3, "How often to run what a goal is for, or what is selected; 0 leaves throughput out.")

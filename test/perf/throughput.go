@@ -132,7 +132,7 @@ func (r oneRun) measure(ctx context.Context, opts *options, program string, numb
 	ctx, cancel := context.WithTimeout(ctx, runTimeout)
 	defer cancel()
 	of := func(c contender, name string) *process {
-		p := &process{workload: r.workload, contender: c, program: program, root: opts.root}
+		p := &process{workload: r.workload, contender: c, nodes: opts.nodes, program: program, root: opts.root}
 		if opts.profiles != "" {
 			p.profile = filepath.Join(opts.profiles, fmt.Sprintf("%s-%s-%d.prof", r.workload, strings.ReplaceAll(name, " ", "-"), number))
 		}
@@ -160,6 +160,7 @@ func (r oneRun) measure(ctx context.Context, opts *options, program string, numb
 type process struct {
 	workload  string
 	contender contender
+	nodes     int
 	program   string
 	root      string
 	profile   string // where a CPU profile is written to; "" for none
@@ -193,7 +194,7 @@ func (p *process) start(ctx context.Context) error {
 		return err
 	}
 	args := append([]string{
-		"-test.run=^$", "-test.bench=BenchmarkThroughput/" + p.workload + "/", "-test.benchtime=1x", "-test.timeout=0",
+		"-test.run=^$", fmt.Sprintf("-test.bench=BenchmarkThroughput/%s/%dNodes", p.workload, p.nodes), fmt.Sprint("-nodes=", p.nodes), "-test.benchtime=1x", "-test.timeout=0",
 		"-data-items-dir=" + p.dir, "-result=/dev/fd/3",
 	}, p.contender.args...)
 	if p.profile != "" {

@@ -39,7 +39,7 @@ import (
 // harness is the plugins of one run and what they need.
 type harness struct {
 	args   *config.NodeLoadArgs
-	loads  Loads
+	loads  *Loads
 	watch  *Stopwatch
 	shared *plugins.Shared
 
@@ -49,7 +49,7 @@ type harness struct {
 
 // newHarness returns the plugins for the configuration. Decisions are explained
 // in the background, until ctx ends.
-func newHarness(ctx context.Context, file string, watch *Stopwatch) (*harness, error) {
+func newHarness(ctx context.Context, file string, loads *Loads, watch *Stopwatch) (*harness, error) {
 	cfg, err := options.LoadConfigFromFile(klog.FromContext(ctx), file)
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func newHarness(ctx context.Context, file string, watch *Stopwatch) (*harness, e
 	if len(errs) > 0 {
 		return nil, errs.ToAggregate()
 	}
-	h := &harness{args: profiles.Shared(), watch: watch}
+	h := &harness{args: profiles.Shared(), loads: loads, watch: watch}
 	h.shared = plugins.NewShared(profiles, h.sharedModel)
 	legacyregistry.MustRegister(h.shared.Metrics()...) // else they would count nothing, and cost nothing
 	h.shared.Decisions = explain.NewLog(clock.RealClock{})
@@ -77,7 +77,7 @@ func (h *harness) sharedModel(ctx context.Context, handle fwk.Handle) (*load.Mod
 	if h.model != nil {
 		return h.model, nil
 	}
-	model := load.NewModel(plugins.ModelConfig(h.args), &h.loads)
+	model := load.NewModel(plugins.ModelConfig(h.args), h.loads)
 	if _, err := model.Watch(handle.SharedInformerFactory()); err != nil {
 		return nil, err
 	}
@@ -90,8 +90,8 @@ func (h *harness) sharedModel(ctx context.Context, handle fwk.Handle) (*load.Mod
 // nodesCreated is a perf.NodeUpdateFn: it brings the load model to where it is
 // after some time, before there are pods.
 func (h *harness) nodesCreated(ctx ktesting.TContext, _ *scheduler.Scheduler, _ *perf.Workload, nodes *v1.NodeList) error {
-	if len(nodes.Items) != nodeCount {
-		return fmt.Errorf("there are %d nodes, want %d", len(nodes.Items), nodeCount)
+	if len(nodes.Items) != h.loads.Nodes {
+		return fmt.Errorf("there are %d nodes, want %d", len(nodes.Items), h.loads.Nodes)
 	}
 	if h.model != nil {
 		if err := h.waitNodes(ctx); err != nil {
@@ -118,7 +118,7 @@ func (h *harness) waitNodes(ctx context.Context) error {
 		for range view.All {
 			known++
 		}
-		if known == nodeCount {
+		if known == h.loads.Nodes {
 			return nil
 		}
 		select {
@@ -132,8 +132,8 @@ func (h *harness) waitNodes(ctx context.Context) error {
 }
 
 // newWatcher starts the server that stands for load-watcher.
-func newWatcher() *httptest.Server {
+func newWatcher(loads *Loads) *httptest.Server {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/watcher", serveWatcher)
+	mux.HandleFunc("/watcher", loads.serveWatcher)
 	return httptest.NewServer(mux)
 }

@@ -16,7 +16,6 @@ import (
 )
 
 const (
-	nodeCount = 5000
 	// Allocatable of a node, as in workloads/node.yaml.
 	nodeCores  = 64
 	nodeMemory = 512 << 30
@@ -45,6 +44,9 @@ func fraction(i int, step float64) float64 { return math.Mod(float64(i)*step, 1)
 // Loads is a load.Source that gives every node a changing load, as if
 // metrics-server had measured it.
 type Loads struct {
+	// Nodes is how many there are.
+	Nodes int
+
 	mu  sync.Mutex
 	lag time.Duration
 }
@@ -61,7 +63,7 @@ func (l *Loads) Poll(context.Context) ([]load.Reading, error) {
 	l.mu.Lock()
 	at := time.Now().Add(-l.lag)
 	l.mu.Unlock()
-	readings := make([]load.Reading, nodeCount)
+	readings := make([]load.Reading, l.Nodes)
 	for i := range readings {
 		cpu, memory := share(i, at)
 		readings[i] = load.Reading{Node: nodeName(i), Timestamp: at, Window: resolution}
@@ -73,14 +75,14 @@ func (l *Loads) Poll(context.Context) ([]load.Reading, error) {
 
 // serveWatcher answers as load-watcher does, from which Trimaran's plugins read
 // the load of nodes.
-func serveWatcher(w http.ResponseWriter, _ *http.Request) {
+func (l *Loads) serveWatcher(w http.ResponseWriter, _ *http.Request) {
 	now := time.Now()
 	metrics := watcher.WatcherMetrics{
 		Timestamp: now.Unix(), Source: "benchmark",
 		Window: watcher.Window{Duration: watcher.FifteenMinutes, Start: now.Add(-15 * time.Minute).Unix(), End: now.Unix()},
-		Data:   watcher.Data{NodeMetricsMap: make(watcher.NodeMetricsMap, nodeCount)},
+		Data:   watcher.Data{NodeMetricsMap: make(watcher.NodeMetricsMap, l.Nodes)},
 	}
-	for i := range nodeCount {
+	for i := range l.Nodes {
 		cpu, memory := share(i, now)
 		metrics.Data.NodeMetricsMap[nodeName(i)] = watcher.NodeMetrics{Metrics: []watcher.Metric{
 			{Type: watcher.CPU, Operator: watcher.Average, Value: 100 * cpu},

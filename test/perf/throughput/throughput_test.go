@@ -14,6 +14,7 @@ import (
 // run is what is to be measured, by flags.
 var run struct {
 	profile Profile
+	loads   Loads
 	watch   Stopwatch
 }
 
@@ -21,6 +22,7 @@ func TestMain(m *testing.M) {
 	flag.StringVar(&run.profile.File, "config", filepath.Join("..", "..", "..", "config", "plimsoll.yaml"), "The KubeSchedulerConfiguration.")
 	flag.StringVar(&run.profile.Name, "profile", "plimsoll", "The schedulerName of its profile.")
 	flag.BoolVar(&run.profile.NoDefaultConstraints, "no-default-constraints", false, "Turn system-default topology spreading off.")
+	flag.IntVar(&run.loads.Nodes, "nodes", 5000, "How many nodes the workload has that -bench chooses, and how many pods.")
 	flag.StringVar(&run.watch.Result, "result", "", "The file for what was measured; empty prints it.")
 	flag.StringVar(&run.watch.Profile, "profile-file", "", "The file for a CPU profile; empty for none.")
 	if err := perf.InitTests(); err != nil {
@@ -31,18 +33,18 @@ func TestMain(m *testing.M) {
 }
 
 // BenchmarkThroughput makes one run: choose a workload with -bench
-// BenchmarkThroughput/Identical or .../Mixed, and use -benchtime 1x. etcd must
+// BenchmarkThroughput/Identical/5000Nodes or .../Mixed/5000Nodes, and use -benchtime 1x. etcd must
 // be in the PATH. With Trimaran's plugins it fails ten minutes after the run,
 // for goroutines of theirs that do not end.
 func BenchmarkThroughput(b *testing.B) {
-	watcher := newWatcher()
+	watcher := newWatcher(&run.loads)
 	defer watcher.Close()
 	dir := b.TempDir()
 	if err := run.profile.write(dir, watcher.URL); err != nil {
 		b.Fatal(err)
 	}
-	run.watch.Pods = nodeCount
-	h, err := newHarness(b.Context(), filepath.Join(dir, "scheduler.yaml"), &run.watch)
+	run.watch.Pods = run.loads.Nodes
+	h, err := newHarness(b.Context(), filepath.Join(dir, "scheduler.yaml"), &run.loads, &run.watch)
 	if err != nil {
 		b.Fatal(err)
 	}
