@@ -32,8 +32,9 @@ func (b Builder) Build(ctx context.Context, pkg string, platform spec.Platform, 
 		return Binary{}, err
 	}
 	// Without -buildvcs an archive of the sources gives what a checkout gives. The
-	// commit is a label of the image, and in its provenance. -dwarf=false changes nothing
-	// in a file without symbols: it is what the Makefile builds the tests with.
+	// commit is a label of the image, and in its provenance. -dwarf=false has the compiler
+	// not make what the linker leaves out here: with the flags of the Makefile, images take
+	// what was compiled for tests.
 	args := append([]string{"build", "-trimpath", "-gcflags=all=-dwarf=false", "-buildvcs=false"}, b.Flags...)
 	args = append(args, "-ldflags", strings.TrimSpace("-s -w "+b.LDFlags), "-o", absolute, pkg)
 	cmd := exec.CommandContext(ctx, "go", args...)
