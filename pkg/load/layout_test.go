@@ -22,7 +22,7 @@ func TestWhatIsReadOfANodeLiesTogether(t *testing.T) {
 	if size := unsafe.Sizeof(pod{}); size > 240 {
 		t.Errorf("%d bytes a pod: want 240 at the most, above which Go allocates 256", size)
 	}
-	if size := unsafe.Sizeof(n); size != 448 {
-		t.Errorf("%d bytes: want 448, seven pieces: with more, or with a part of one, nodes beside each other would begin in the middle of pieces", size)
+	if size := unsafe.Sizeof(n); size > 416 {
+		t.Errorf("%d bytes: want 416 at the most, above which Go allocates 448", size)
 	}
 }

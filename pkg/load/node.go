@@ -367,14 +367,14 @@ func (ns *nodes) publish() *snapshot {
 	// Those that change together lie together, in the order of their slots, which is about
 	// that in which the scheduler goes through them: processors fetch ahead then.
 	dirty := slices.SortedFunc(maps.Keys(ns.dirty), func(a, b *node) int { return cmp.Compare(a.slot, b.slot) })
-	nodes := make([]Node, len(dirty))
+	changed := make([]Node, len(dirty))
 	for i, n := range dirty {
 		if n.slot < 0 {
 			continue // not known to the API server: nobody can ask for it
 		}
 		ns.versions++ // that they begin anew after 4 billion does no harm: nobody remembers the first
-		nodes[i] = n.published(ns.versions)
-		next.put(n.slot, &nodes[i], ns.published)
+		changed[i] = n.published(ns.versions)
+		next.put(n.slot, &changed[i], ns.published)
 	}
 	if ns.reindex {
 		slots := make(map[string]int, len(ns.slots))

@@ -80,8 +80,6 @@ type Node struct {
 	Name           string
 	// Born is larger than the Epoch of each view that does not have the node.
 	Born uint64
-
-	_ [40]byte // so that nodes beside each other all begin where what is fetched at once does
 }
 
 // InFlight returns how much of the prediction is not measured yet.
